@@ -1,0 +1,26 @@
+/** What kind of thing went wrong. Stable: callers may branch on it. */
+export type ErrorCode =
+  | 'BAD_ARGUMENT' // an option or argument that cannot be: unknown label, layer, mode, shape
+  | 'BAD_IMAGE' // a picture that cannot be decoded or is too large
+  | 'BAD_WEIGHTS' // a weight file that is broken, or holds another network
+  | 'NOT_FOUND' // a file that is not there or cannot be read
+  | 'OUT_OF_MEMORY' // the network does not fit
+  | 'UNSUPPORTED' // something this machine or version cannot do
+  | 'ABORTED'; // stopped by an AbortSignal or dispose()
+
+/**
+ * Every error this package throws on purpose. The message says what, where and what to do, in one line.
+ *
+ * @example
+ * try { await load('vgg16.h5'); } catch (error) { if (error instanceof AtrousCamError) console.error(error.code, error.message); }
+ */
+export class AtrousCamError extends Error {
+  override readonly name = 'AtrousCamError';
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}

@@ -1,0 +1,39 @@
+/** A decoded, upright picture: 8-bit RGB, row by row, no padding. `data.length === width * height * 3`. */
+export interface RgbImage {
+  width: number;
+  height: number;
+  data: Uint8Array;
+}
+
+/** A rectangle in pixels of the upright photograph: the part that the network saw. May be fractional. */
+export interface Rect {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+export type Mode = 'pooled' | 'dilated' | 'atrous';
+export type Score = 'logit' | 'probability';
+export type OutputStride = 16 | 8 | 4 | 2 | 1;
+export type Precision = 'fast' | 'exact';
+export type KernelSet = 'auto' | 'simd' | 'relaxed';
+
+/** Channel order, mean and scale. `caffe`: BGR minus (103.939, 116.779, 123.68); `torch`: RGB / 255, minus mean, over std. */
+export type Normalization = 'caffe' | 'torch';
+export type ResizeFilter = 'nearest' | 'bilinear' | 'bicubic' | 'lanczos';
+/** `squash`: to the network's square, aspect not kept (Keras). `crop`: shorter side to 8/7 of the square (256 for 224), centre crop (torchvision). */
+export type Fit = 'squash' | 'crop';
+
+/** How a picture becomes the network's input; every set of weights has its own. */
+export interface Preprocessing {
+  normalization: Normalization;
+  resize: ResizeFilter;
+  fit: Fit;
+}
+
+export interface Prediction {
+  index: number;
+  label: string;
+  probability: number;
+}

@@ -1,0 +1,52 @@
+/**
+ * A kernel call as data. Every export of the wasm modules has the signature
+ * `name(args: usize, task: i32, scratch: usize): void`: `args` points to the job's 32-bit fields in the order of the kernel's
+ * `@unmanaged` class in assembly/, `task` runs from 0 to `tasks - 1` in any order and on any thread, `scratch` is the running
+ * thread's own area of at least `scratch` bytes, whose content means nothing between tasks.
+ * Each output element is written by exactly one task, so results do not depend on the number of threads.
+ */
+export interface Job {
+  readonly kernel: string;
+  /** Integers (pointers in bytes, sizes, strides) in field order; float fields as their bits (`floatBits`). */
+  readonly args: readonly number[];
+  readonly tasks: number;
+  /** Bytes of per-thread scratch, 0 where none is needed. */
+  readonly scratch: number;
+}
+
+/**
+ * A map in the wasm memory, NHWC with N = 1: element (y, x, k) is the float32 at `ptr + 4 * (y * row + x * pix + k)`.
+ * A phase of a map is a view into it: there is no copy.
+ */
+export interface View {
+  /** Byte address, a multiple of 16 for maps the engine allocates. */
+  readonly ptr: number;
+  readonly h: number;
+  readonly w: number;
+  readonly c: number;
+  /** Floats from one row to the next. */
+  readonly row: number;
+  /** Floats from one pixel to the next; at least `c`. */
+  readonly pix: number;
+}
+
+/** A dense (h, w, c) map at `ptr`. */
+export const view = (ptr: number, h: number, w: number, c: number): View => ({ ptr, h, w, c, row: w * c, pix: c });
+
+/** The pixels of `v` whose row is y and whose column is x modulo `rate`. */
+export const phase = (v: View, rate: number, y: number, x: number): View => ({
+  ptr: v.ptr + 4 * (y * v.row + x * v.pix),
+  h: Math.max(0, Math.ceil((v.h - y) / rate)),
+  w: Math.max(0, Math.ceil((v.w - x) / rate)),
+  c: v.c,
+  row: v.row * rate,
+  pix: v.pix * rate,
+});
+
+const bits = new DataView(new ArrayBuffer(4));
+
+/** The 32-bit pattern of a float32, for the float fields of `Job.args`. */
+export function floatBits(value: number): number {
+  bits.setFloat32(0, value);
+  return bits.getInt32(0);
+}

@@ -1,0 +1,54 @@
+import type { Preprocessing } from '../types.js';
+
+/** One array of a weight file, already known to have the right shape; its numbers are read only when asked for. */
+export interface Tensor {
+  /** The tensor's name in the file it comes from, for messages. */
+  readonly name: string;
+  /** Shape in the layout stated by the field that holds the tensor, whatever the file's own layout is. */
+  readonly shape: readonly number[];
+  /**
+   * Writes all elements, in that layout, to `target` (`target.length` = the product of `shape`), reading the file in bounded
+   * blocks. Throws AtrousCamError BAD_WEIGHTS where an element is not finite. `target` may lie in a WebAssembly memory
+   * that does not grow meanwhile.
+   */
+  copyInto(target: Float32Array): Promise<void>;
+}
+
+/** A 3x3 convolution. */
+export interface ConvWeights {
+  /** `block1_conv1` ... as Keras names them, whatever the file calls them. */
+  readonly name: string;
+  /** (3, 3, cin, cout) */
+  readonly kernel: Tensor;
+  /** (cout) */
+  readonly bias: Tensor;
+}
+
+/** A dense layer. */
+export interface DenseWeights {
+  /** `fc1`, `fc2`, `predictions` */
+  readonly name: string;
+  /** (in, out); the rows of the first dense layer are in (row, column, channel) order. */
+  readonly kernel: Tensor;
+  /** (out) */
+  readonly bias: Tensor;
+}
+
+/** A network of VGG's family as read from a weight file: the topology is what the tensors' names and shapes say. */
+export interface NetworkWeights {
+  /** Where it comes from, for people: a path, a URL, `default`. */
+  readonly source: string;
+  /** Convolutions by block; a 2x2 pool follows each block. */
+  readonly blocks: readonly (readonly ConvWeights[])[];
+  /** Dense layers, ReLU between them; empty for files without a head. */
+  readonly dense: readonly DenseWeights[];
+  /** Side of the square input in pixels. */
+  readonly inputSize: number;
+  /** One label a class; `class 0` ... where the file has none and no known set fits. */
+  readonly labels: readonly string[];
+  readonly preprocessing: Preprocessing;
+  /** Number of trained parameters. */
+  readonly parameters: number;
+  /** Closes the file. Tensors cannot be read afterwards. */
+  close(): void;
+}

@@ -1,0 +1,201 @@
+import { instantiate } from '@assemblyscript/loader';
+import { AtrousCamError } from '../errors.js';
+import type { KernelSet } from '../types.js';
+import { Arena, createMemory } from './arena.js';
+import type { Job } from './job.js';
+import { chooseInstructionSet, compile, type InstructionSet } from './modules.js';
+import { CONTROL, canShare, defaultThreads, startThread, type Thread } from './threads.js';
+
+type Kernel = (args: number, task: number, scratch: number) => void;
+
+/** The largest number of fields a job may have. */
+const MAX_FIELDS = 64;
+/** Bytes of scratch that each thread has. */
+const SCRATCH = 65536;
+/** Milliseconds the calling thread may keep its event loop waiting. */
+const YIELD_AFTER = 12;
+
+export interface RuntimeOptions {
+  /** Instruction set; `auto` by default. */
+  kernels?: KernelSet;
+  /** Threads, the calling one included; by default what the machine offers. One where memory cannot be shared. */
+  threads?: number;
+}
+
+/** The wasm kernels on one memory, run by one or several threads. Only this file and src/wasm/ops know kernel names. */
+export class Runtime {
+  readonly #exports: Record<string, Kernel>;
+  readonly #names: readonly string[];
+  readonly #workers: readonly Thread[];
+  readonly #control: Int32Array;
+  readonly #argsPtr: number;
+  readonly #scratchPtr: number;
+  #lastYield = performance.now();
+  #disposed = false;
+
+  private constructor(
+    readonly kernels: InstructionSet,
+    readonly arena: Arena,
+    parts: {
+      exports: Record<string, Kernel>;
+      names: readonly string[];
+      workers: readonly Thread[];
+      control: Int32Array;
+    },
+  ) {
+    this.#exports = parts.exports;
+    this.#names = parts.names;
+    this.#workers = parts.workers;
+    this.#control = parts.control;
+    this.#argsPtr = arena.alloc(4 * MAX_FIELDS);
+    this.#scratchPtr = arena.alloc(SCRATCH * this.threads);
+  }
+
+  /** Threads that share the work, the calling one included. */
+  get threads(): number {
+    return this.#workers.length + 1;
+  }
+
+  /** Compiles the kernels, makes the memory and starts the threads. Falls back to one thread where workers cannot be started. */
+  static async create({ kernels = 'auto', threads }: RuntimeOptions = {}): Promise<Runtime> {
+    if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 64))
+      throw new AtrousCamError('BAD_ARGUMENT', `threads: expected a whole number from 1 to 64, got ${threads}`);
+    const set = await chooseInstructionSet(kernels);
+    const wanted = canShare() ? (threads ?? (await defaultThreads())) : 1;
+    if (wanted > 1) {
+      try {
+        return await Runtime.#start(set, wanted);
+      } catch (error) {
+        if (error instanceof AtrousCamError && error.code !== 'OUT_OF_MEMORY') throw error;
+        // No shared memory or no workers (a strict content security policy): one thread gives the same results.
+      }
+    }
+    return Runtime.#start(set, 1);
+  }
+
+  static async #start(set: InstructionSet, threads: number): Promise<Runtime> {
+    const shared = threads > 1;
+    const module = await compile(set, shared);
+    const memory = createMemory(shared);
+    const abort = () => {
+      throw new Error('kernel aborted');
+    };
+    const { exports } = await instantiate<Record<string, Kernel>>(module, { env: { memory, abort } });
+    const names = WebAssembly.Module.exports(module)
+      .filter((entry) => entry.kind === 'function')
+      .map((entry) => entry.name);
+    const arena = new Arena(memory);
+    const bytes = 4 * CONTROL.length;
+    const control = new Int32Array(shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes));
+    const started = await Promise.allSettled(
+      Array.from({ length: threads - 1 }, (_, i) => startThread({ module, memory, control, names }, i + 1)),
+    );
+    const workers = started.filter((s) => s.status === 'fulfilled').map((s) => s.value);
+    const failure = started.find((s) => s.status === 'rejected');
+    if (failure) {
+      for (const worker of workers) worker.terminate();
+      throw failure.reason;
+    }
+    return new Runtime(set, arena, { exports: exports as unknown as Record<string, Kernel>, names, workers, control });
+  }
+
+  /** Runs a job to its end before it returns; the calling thread works along. */
+  run(job: Job): void {
+    const kernel = this.#begin(job);
+    const { next, tasks } = CONTROL;
+    for (let task = 0; (task = Atomics.add(this.#control, next, 1)) < this.#control[tasks]; )
+      kernel(this.#argsPtr, task, this.#scratchPtr);
+    this.#awaitWorkers();
+    this.#end(job);
+  }
+
+  /**
+   * Runs a job, giving the event loop its turn every 12 ms, so that progress, timers, signals and Ctrl-C work with one
+   * thread too. An abort stops all threads after the task they are at.
+   */
+  async runAsync(job: Job, signal?: AbortSignal): Promise<void> {
+    const kernel = this.#begin(job);
+    const { next, tasks } = CONTROL;
+    for (let task = 0; (task = Atomics.add(this.#control, next, 1)) < this.#control[tasks]; ) {
+      kernel(this.#argsPtr, task, this.#scratchPtr);
+      if (performance.now() - this.#lastYield > YIELD_AFTER) {
+        await yieldToEventLoop();
+        this.#lastYield = performance.now();
+        if (signal?.aborted || this.#disposed) Atomics.store(this.#control, next, job.tasks);
+      }
+    }
+    this.#awaitWorkers();
+    this.#end(job);
+    if (this.#disposed) throw new AtrousCamError('ABORTED', 'the network was disposed while it was computing');
+    throwIfAborted(signal);
+  }
+
+  /** Ends the threads. The memory goes when nothing refers to the runtime any more. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    Atomics.store(this.#control, CONTROL.quit, 1);
+    Atomics.store(this.#control, CONTROL.next, 2 ** 30);
+    for (const worker of this.#workers) worker.terminate();
+  }
+
+  #begin(job: Job): Kernel {
+    if (this.#disposed) throw new AtrousCamError('ABORTED', 'the network was disposed; load it again');
+    const kernel = this.#exports[job.kernel];
+    if (!kernel || job.args.length > MAX_FIELDS || job.scratch > SCRATCH)
+      throw new Error(
+        `internal: job '${job.kernel}' with ${job.args.length} fields and ${job.scratch} bytes of scratch cannot run`,
+      );
+    this.arena.i32(this.#argsPtr, job.args.length).set(job.args);
+    const control = this.#control;
+    control[CONTROL.kernel] = this.#names.indexOf(job.kernel);
+    control[CONTROL.args] = this.#argsPtr;
+    control[CONTROL.tasks] = job.tasks;
+    control[CONTROL.scratch] = this.#scratchPtr;
+    control[CONTROL.scratchStride] = SCRATCH;
+    control[CONTROL.done] = 0;
+    control[CONTROL.failed] = 0;
+    Atomics.store(control, CONTROL.next, 0);
+    if (this.#workers.length > 0 && job.tasks > 1) {
+      Atomics.add(control, CONTROL.generation, 1);
+      Atomics.notify(control, CONTROL.generation);
+    }
+    return kernel;
+  }
+
+  /** Blocks until every worker has reported: at most one task (10 ms) long, so spinning on a browser's main thread is bearable. */
+  #awaitWorkers(): void {
+    const { tasks, done } = CONTROL;
+    const workers = this.#control[tasks] > 1 ? this.#workers.length : 0;
+    for (let spin = 0; ; spin++) {
+      const reported = Atomics.load(this.#control, done);
+      if (reported >= workers) return;
+      if (spin > 1000 && mayBlock) Atomics.wait(this.#control, done, reported, 100);
+    }
+  }
+
+  #end(job: Job): void {
+    if (this.#control[CONTROL.failed]) throw new Error(`internal: kernel '${job.kernel}' trapped in a thread`);
+  }
+}
+
+/** A browser's main thread (a window) must not block. */
+const mayBlock = typeof (globalThis as { document?: unknown }).document === 'undefined';
+
+/** Throws ABORTED where the signal says so. */
+export function throwIfAborted(signal?: AbortSignal): void {
+  if (signal?.aborted) throw new AtrousCamError('ABORTED', 'stopped by the caller', { cause: signal.reason });
+}
+
+/** One turn of the event loop. */
+function yieldToEventLoop(): Promise<void> {
+  if (typeof setImmediate === 'function') return new Promise((resolve) => setImmediate(resolve));
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
+}

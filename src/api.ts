@@ -1,0 +1,153 @@
+import type {
+  KernelSet,
+  Mode,
+  OutputStride,
+  Precision,
+  Prediction,
+  Preprocessing,
+  Rect,
+  RgbImage,
+  Score,
+} from './types.js';
+
+/**
+ * A picture: a path or `file:` URL (Node), the bytes of a PNG or JPEG file, a Blob or File, or pixels (ImageData, or RGBA or
+ * RGB bytes with their size). Files are decoded by the package itself, everywhere alike.
+ */
+export type ImageInput = string | URL | Uint8Array | ArrayBuffer | Blob | PixelInput;
+
+/** Pixels row by row, 3 or 4 bytes each; alpha is composed over white. ImageData is one. */
+export interface PixelInput {
+  width: number;
+  height: number;
+  data: Uint8Array | Uint8ClampedArray;
+}
+
+export interface Progress {
+  stage: 'load' | 'compute';
+  mode?: Mode;
+  /** Share of the work that is done, 0..1. */
+  done: number;
+  /** In `atrous`, each time the map was refined: the finished map so far at the input's size, 0..1. */
+  map?: Float32Array;
+  /** The spacing of the points that `map` rests on. */
+  outputStride?: OutputStride;
+}
+
+export interface LoadOptions {
+  /** Threads, the calling one included. Default: what the machine offers, 8 at most; one where memory cannot be shared. The results do not depend on it. */
+  threads?: number;
+  /** Instruction set. Default `auto`: relaxed SIMD where the engine has it. */
+  kernels?: KernelSet;
+  /** `fast` (Winograd, the default) or `exact` (direct accumulation). */
+  precision?: Precision;
+  /** Overrides what belongs to the weights. */
+  preprocessing?: Partial<Preprocessing>;
+  /** Side of the input for files without dense layers: a multiple of 32. */
+  inputSize?: number;
+  signal?: AbortSignal;
+  onProgress?: (progress: Progress) => void;
+}
+
+export interface PredictOptions {
+  /** Default `pooled`. */
+  mode?: Mode;
+  preprocessing?: Partial<Preprocessing>;
+  signal?: AbortSignal;
+  onProgress?: (progress: Progress) => void;
+}
+
+export interface ExplainOptions {
+  /** Default `atrous`. */
+  mode?: Mode;
+  /** A class index, a label, or `top` (the default): the pooled network's top class, in every mode. */
+  target?: 'top' | number | string;
+  /** `gradcam` */
+  method?: string;
+  /** The last convolution, by default; this version explains no other. */
+  layer?: string;
+  /** What is differentiated: the class logit (default) or its probability. */
+  score?: Score;
+  /** Whose head gives the gradient in `atrous`: that of phase (0,0), `one`. */
+  heads?: 'one' | 'each' | 'mean';
+  /** Spacing of the computed map's points in `atrous`; default 1. */
+  outputStride?: OutputStride;
+  /** Average over the lattice's period before the last normalisation. Default `box` in `atrous`, `none` in the other modes. */
+  degrid?: 'none' | 'box';
+  preprocessing?: Partial<Preprocessing>;
+  signal?: AbortSignal;
+  onProgress?: (progress: Progress) => void;
+}
+
+export interface PredictionResult {
+  /** The five most probable classes, most probable first. */
+  predictions: Prediction[];
+  /** One a class. */
+  logits: Float32Array;
+  /** One a class, summing to 1. */
+  probabilities: Float32Array;
+}
+
+export interface Explanation extends PredictionResult {
+  mode: Mode;
+  target: { index: number; label: string };
+  /** The explained value: the target's logit or probability in this mode. */
+  score: number;
+  /** sum_k alpha_k A_k as it is: signed, not normalised, at the mode's own resolution. */
+  raw: { width: number; height: number; data: Float32Array };
+  /** The finished map, 0..1, at the input's size. `flat`: the raw map has no positive part, so there is nothing to show. */
+  map: { width: number; height: number; data: Float32Array; flat: boolean };
+  /** The part of the upright photograph that the network saw. */
+  rect: Rect;
+  /** The whole upright photograph. */
+  image: RgbImage;
+  /** What the mode took by itself, from decoded picture to finished map. */
+  seconds: number;
+  /** High-water mark of maps and scratch in bytes, weights excluded. */
+  peakBytes: number;
+  /** The map over the photograph. `alpha` 0..1 is the map's share. */
+  overlay(options?: { colormap?: string; alpha?: number }): RgbImage;
+}
+
+export interface PlanRow {
+  layer: string;
+  /** (rows, columns, channels) or (units) */
+  output: number[];
+  parameters: number;
+  /** Multiply-accumulates. */
+  macs: number;
+  /** Bytes of the output in float32. */
+  bytes: number;
+}
+
+export interface PlanTable {
+  mode: Mode;
+  outputStride: OutputStride;
+  rows: PlanRow[];
+  parameters: number;
+  macs: number;
+  /** High-water mark of maps and scratch, weights excluded. */
+  peakBytes: number;
+}
+
+export interface Network {
+  /** Where the weights come from. */
+  readonly source: string;
+  readonly parameters: number;
+  /** Side of the square input in pixels. */
+  readonly inputSize: number;
+  readonly labels: readonly string[];
+  /** Names of the convolutions, first to last. */
+  readonly layers: readonly string[];
+  readonly kernels: 'simd' | 'relaxed';
+  readonly threads: number;
+  readonly preprocessing: Preprocessing;
+  /** Class probabilities of a picture. */
+  predict(image: ImageInput, options?: PredictOptions): Promise<PredictionResult>;
+  /** Which pixels made the network decide. */
+  explain(image: ImageInput, options?: ExplainOptions): Promise<Explanation>;
+  /** What a mode computes, layer by layer, without running it. */
+  plan(mode: Mode, options?: { outputStride?: OutputStride }): PlanTable;
+  /** Ends the threads and gives the memory back. Running calls fail with ABORTED. */
+  dispose(): void;
+}

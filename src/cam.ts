@@ -1,0 +1,100 @@
+/** A raw map: one float a point, row by row. */
+export interface RawMap {
+  width: number;
+  height: number;
+  data: Float32Array;
+}
+
+/** Where the points of a raw map lie on the input, and how the map is finished. */
+export interface Finishing {
+  /** Side of the input. */
+  inputSize: number;
+  /** Spacing of the points. */
+  outputStride: number;
+  /** Input coordinate of point 0: (R - 1) / 2 behind pools that multiply to R, 0 in `dilated`. */
+  origin: number;
+  /** Period of the lattice to average out; 1 leaves the map as it is. */
+  degridPeriod: number;
+}
+
+/**
+ * From the raw map to the finished one, as pytorch-grad-cam does it: the negative part goes, then 0..1, then bilinear to the
+ * input's size (coordinates clamped to the map), then 0..1 again. `flat`: the raw map has no positive part, or is constant.
+ */
+export function finishMap(
+  raw: RawMap,
+  { inputSize, outputStride, origin, degridPeriod }: Finishing,
+): { data: Float32Array; flat: boolean } {
+  const positive = raw.data.map((value) => Math.max(value, 0));
+  const flat = !normalize(positive);
+  const resized = resample({ ...raw, data: positive }, inputSize, (at) => (at - origin) / outputStride);
+  const data = degridPeriod > 1 ? boxAverage(resized, inputSize, degridPeriod) : resized;
+  normalize(data);
+  return { data, flat };
+}
+
+/** m = (m - min m) / (1e-7 + max(m - min m)), in place. False where all values are equal (then all are 0). */
+function normalize(map: Float32Array): boolean {
+  let least = Infinity;
+  let most = -Infinity;
+  for (const value of map) {
+    if (value < least) least = value;
+    if (value > most) most = value;
+  }
+  const scale = 1 / (1e-7 + (most - least));
+  for (let i = 0; i < map.length; i++) map[i] = (map[i] - least) * scale;
+  return most > least;
+}
+
+/** Bilinear samples of a map at `source(0) ... source(size - 1)` in both directions, coordinates clamped to the map. */
+function resample(map: RawMap, size: number, source: (at: number) => number): Float32Array {
+  const out = new Float32Array(size * size);
+  const columns = Array.from({ length: size }, (_, x) => neighbours(source(x), map.width));
+  for (let y = 0; y < size; y++) {
+    const [y0, y1, fy] = neighbours(source(y), map.height);
+    const above = y0 * map.width;
+    const below = y1 * map.width;
+    for (let x = 0; x < size; x++) {
+      const [x0, x1, fx] = columns[x];
+      const top = map.data[above + x0] + fx * (map.data[above + x1] - map.data[above + x0]);
+      const bottom = map.data[below + x0] + fx * (map.data[below + x1] - map.data[below + x0]);
+      out[y * size + x] = top + fy * (bottom - top);
+    }
+  }
+  return out;
+}
+
+/** The two points next to a coordinate, clamped to 0 .. n - 1, and the share of the second. */
+function neighbours(coordinate: number, n: number): [number, number, number] {
+  const at = Math.min(Math.max(coordinate, 0), n - 1);
+  const first = Math.floor(at);
+  return [first, Math.min(first + 1, n - 1), at - first];
+}
+
+/**
+ * Average over one period of the lattice in both directions: what repeats with `period` is gone. The window is centred, so with
+ * an even period its two outermost points count half; at the borders it is the average of the points that exist.
+ */
+function boxAverage(map: Float32Array, size: number, period: number): Float32Array {
+  return averageRows(averageRows(map, size, period), size, period);
+}
+
+/** Averages along rows and transposes, so that twice is both directions. */
+function averageRows(map: Float32Array, size: number, period: number): Float32Array {
+  const out = new Float32Array(size * size);
+  const half = period / 2;
+  for (let y = 0; y < size; y++) {
+    for (let x = 0; x < size; x++) {
+      let sum = 0;
+      let weight = 0;
+      const last = Math.min(size - 1, Math.floor(x + half));
+      for (let at = Math.max(0, Math.ceil(x - half)); at <= last; at++) {
+        const share = Math.abs(at - x) === half ? 0.5 : 1;
+        sum += share * map[y * size + at];
+        weight += share;
+      }
+      out[x * size + y] = sum / weight;
+    }
+  }
+  return out;
+}

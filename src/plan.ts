@@ -1,0 +1,255 @@
+import { type ConvLayer, lastChannels, pooledStride, type Topology } from './topology.js';
+import type { Mode, OutputStride } from './types.js';
+import { phase, type View, view } from './wasm/job.js';
+
+/**
+ * What a mode does, in order, before anything runs: pure data that can be printed, tested and drawn. Addresses are bytes from
+ * the start of the block of memory that the run gets.
+ */
+export type Step = ConvStep | PoolStep | HeadStep | FoldStep | RefinedStep;
+
+/** y = relu(conv3x3(x)) at `dilation`, which is relative to the view. */
+export interface ConvStep {
+  readonly op: 'conv';
+  readonly layer: ConvLayer;
+  readonly x: View;
+  readonly y: View;
+  readonly dilation: number;
+}
+
+/** y(i, j) = the largest of x at (offsetY + stride i + {0, dilation}, offsetX + stride j + {0, dilation}), -inf beyond the edges. */
+export interface PoolStep {
+  readonly op: 'pool';
+  readonly block: number;
+  readonly x: View;
+  readonly y: View;
+  readonly stride: number;
+  readonly dilation: number;
+  readonly offsetY: number;
+  readonly offsetX: number;
+}
+
+/** The size x size max pool in front of the dense layers, the dense layers, and the gradient of the score at the pool: alpha. */
+export interface HeadStep {
+  readonly op: 'head';
+  readonly x: View;
+  readonly size: number;
+}
+
+/** The points of a view of the last activation become points of the raw map: y = sum_k alpha_k x_k. */
+export interface FoldStep {
+  readonly op: 'fold';
+  readonly x: View;
+  readonly y: View;
+}
+
+/** All points of the map at this output stride are there. */
+export interface RefinedStep {
+  readonly op: 'refined';
+  readonly outputStride: OutputStride;
+}
+
+export interface Plan {
+  readonly mode: Mode;
+  readonly outputStride: OutputStride;
+  readonly steps: readonly Step[];
+  /** The network's input (inputSize, inputSize, 3). */
+  readonly input: View;
+  /** The raw map, one float a point. */
+  readonly raw: View;
+  /** Bytes of memory that the maps need at most at a time. */
+  readonly bytes: number;
+  /** Multiply-accumulates of the convolutions. */
+  readonly macs: number;
+}
+
+/**
+ * A subtree of the phase tree is computed as one interleaved map, layer by layer, once all its maps are about this small:
+ * below, they live in the caches and phases are many enough to fill the kernels' tiles.
+ */
+const SUBTREE_BYTES = 8e6;
+
+/**
+ * Plans a mode as a walk over the phase tree (depth first, child (0,0) first). A node is a phase of rate 2^level; its block runs
+ * on it as an ordinary dense convolution. `atrous` pools towards each child, `dilated` takes the child as a view; `pooled` is
+ * the path to phase (0,0) alone, that is `atrous` at the largest output stride.
+ */
+export function planMode(topology: Topology, mode: Mode, outputStride: OutputStride = 1): Plan {
+  const walk = new Walk(
+    topology,
+    mode,
+    mode === 'atrous' ? outputStride : mode === 'pooled' ? pooledStride(topology) : 1,
+  );
+  return walk.plan();
+}
+
+class Walk {
+  readonly #steps: Step[] = [];
+  readonly #memory = new Stack();
+  readonly #last: number;
+  readonly #input: View;
+  readonly #raw: View;
+  /** `dilated` keeps its last map whole: its head needs all of it before alpha is known. */
+  readonly #lastMap: View | undefined;
+
+  constructor(
+    readonly topology: Topology,
+    readonly mode: Mode,
+    readonly outputStride: number,
+  ) {
+    const n = topology.inputSize;
+    this.#last = topology.blocks.length - 1;
+    this.#input = this.#memory.alloc(n, n, 3);
+    this.#raw = this.#memory.alloc(n / outputStride, n / outputStride, 1);
+    if (mode === 'dilated') this.#lastMap = this.#memory.alloc(n, n, lastChannels(topology));
+  }
+
+  plan(): Plan {
+    if (this.#lastMap) {
+      this.#visit(0, this.#input, 0, 0, false);
+      this.#steps.push({ op: 'head', x: this.#lastMap, size: 2 * pooledStride(this.topology) });
+      this.#steps.push({ op: 'fold', x: this.#lastMap, y: this.#raw });
+      this.#steps.push({ op: 'refined', outputStride: 1 });
+    } else this.#visit(0, this.#input, 0, 0, true);
+    const outputStride = this.outputStride as OutputStride;
+    const macs = this.#steps.reduce((sum, step) => sum + stepMacs(step), 0);
+    return {
+      mode: this.mode,
+      outputStride,
+      steps: this.#steps,
+      input: this.#input,
+      raw: this.#raw,
+      bytes: this.#memory.peak,
+      macs,
+    };
+  }
+
+  /**
+   * Block `level` on one phase (row, column) of rate 2^level, then its children. `first` is true on the path to phase (0,0),
+   * where the head runs, and where the map is refined each time the other three children of a node are done.
+   */
+  #visit(level: number, x: View, row: number, column: number, first: boolean): void {
+    const mark = this.#memory.mark();
+    const rate = 2 ** level;
+    const y = this.#block(level, x, 1, this.#target(level, row, column, rate));
+    if (level === this.#last) {
+      this.#leaves(y, row, column, rate, first);
+    } else {
+      const all = rate >= this.outputStride;
+      if (!first && this.#isSubtree(level + 1, y)) this.#subtree(level + 1, y, row, column, rate, 2);
+      else {
+        const children = all ? this.#childMap(y) : undefined;
+        for (const [dy, dx] of all ? CHILDREN : CHILDREN.slice(0, 1)) {
+          const child = children ? phase(children, 2, dy, dx) : this.#memory.alloc(y.h / 2, y.w / 2, y.c);
+          this.#pool(level, y, child, { stride: 2, dilation: 1, offsetY: dy, offsetX: dx });
+          this.#visit(level + 1, child, row + dy * rate, column + dx * rate, first && dy + dx === 0);
+        }
+        if (first && all) this.#steps.push({ op: 'refined', outputStride: rate as OutputStride });
+      }
+    }
+    this.#memory.release(mark);
+  }
+
+  /** Blocks `level` and deeper on all phases of x at once: an interleaved map whose phases are `dilation` apart. */
+  #subtree(level: number, above: View, row: number, column: number, rate: number, dilation: number): void {
+    const mark = this.#memory.mark();
+    const x = this.#childMap(above);
+    this.#pool(level - 1, above, x, { stride: 1, dilation: dilation / 2, offsetY: 0, offsetX: 0 });
+    const y = this.#block(level, x, dilation, this.#target(level, row, column, rate));
+    if (level === this.#last) this.#leaves(y, row, column, rate, false);
+    else this.#subtree(level + 1, y, row, column, rate, 2 * dilation);
+    this.#memory.release(mark);
+  }
+
+  /** The convolutions of a block, from x to `target` or to a new map; every second map is temporary. */
+  #block(level: number, x: View, dilation: number, target: View | undefined): View {
+    const layers = this.topology.blocks[level];
+    const channels = layers.at(-1)!.cout;
+    const out = target ?? this.#memory.alloc(x.h, x.w, channels);
+    const mark = this.#memory.mark();
+    const widest = Math.max(0, ...layers.slice(0, -1).map((layer) => layer.cout));
+    const pair = [1, 2].slice(0, layers.length - 1).map(() => this.#memory.alloc(x.h, x.w, widest));
+    let from = x;
+    layers.forEach((layer, i) => {
+      const spare = pair[i % 2];
+      const to = i === layers.length - 1 ? out : { ...spare, c: layer.cout, pix: layer.cout, row: x.w * layer.cout };
+      this.#steps.push({ op: 'conv', layer, x: from, y: to, dilation });
+      from = to;
+    });
+    this.#memory.release(mark);
+    return out;
+  }
+
+  /** Where the last block of `dilated` stores: the node's points of the last map. */
+  #target(level: number, row: number, column: number, rate: number): View | undefined {
+    return this.#lastMap && level === this.#last ? phase(this.#lastMap, rate, row, column) : undefined;
+  }
+
+  /** Maps below this node are small enough to be computed as one subtree. */
+  #isSubtree(level: number, y: View): boolean {
+    const widest = Math.max(
+      ...this.topology.blocks.slice(level).flatMap((layers) => layers.map((layer) => layer.cout)),
+    );
+    return 4 * y.h * y.w * widest <= SUBTREE_BYTES;
+  }
+
+  /** The map that holds a node's four children, interleaved: in `dilated`, where nothing is pooled, the node's own map. */
+  #childMap(y: View): View {
+    return this.mode === 'dilated' ? y : this.#memory.alloc(y.h, y.w, y.c);
+  }
+
+  #pool(block: number, x: View, y: View, window: Pick<PoolStep, 'stride' | 'dilation' | 'offsetY' | 'offsetX'>): void {
+    if (this.mode !== 'dilated') this.#steps.push({ op: 'pool', block, x, y, ...window });
+  }
+
+  /** Points (row + rate i, column + rate j) of the last activation are in y. */
+  #leaves(y: View, row: number, column: number, rate: number, first: boolean): void {
+    if (this.#lastMap) return;
+    if (first) this.#steps.push({ op: 'head', x: y, size: 2 });
+    const { ptr, row: width } = this.#raw;
+    const s = this.outputStride;
+    const spacing = rate / s;
+    const points = {
+      ptr: ptr + 4 * ((row / s) * width + column / s),
+      h: y.h,
+      w: y.w,
+      c: 1,
+      row: width * spacing,
+      pix: spacing,
+    };
+    this.#steps.push({ op: 'fold', x: y, y: points });
+    if (first) this.#steps.push({ op: 'refined', outputStride: rate as OutputStride });
+  }
+}
+
+/** Depth-first order of a node's children: (0,0) first, so that the map refines. */
+const CHILDREN = [
+  [0, 0],
+  [0, 1],
+  [1, 0],
+  [1, 1],
+] as const;
+
+/** A stack of maps in one block of memory; remembers how high it stood. */
+class Stack {
+  #top = 0;
+  peak = 0;
+
+  alloc(h: number, w: number, c: number): View {
+    const start = this.#top;
+    this.#top = start + Math.ceil((4 * h * w * c) / 64) * 64;
+    this.peak = Math.max(this.peak, this.#top);
+    return view(start, h, w, c);
+  }
+  mark(): number {
+    return this.#top;
+  }
+  release(mark: number): void {
+    this.#top = mark;
+  }
+}
+
+/** Multiply-accumulates of a step; only the convolutions count. */
+export function stepMacs(step: Step): number {
+  return step.op === 'conv' ? 9 * step.layer.cin * step.layer.cout * step.y.h * step.y.w : 0;
+}

@@ -1,0 +1,191 @@
+import type { Job, View } from '../job.js';
+
+/** Products of a 6 x 6 tile. */
+const COEFFICIENTS = 36;
+/** Rows of the largest register tile: a coefficient's last panel may be filled up by one less. */
+const MR = 6;
+/** Bytes between the cache sets of two coefficients, which would else all fall into one: their distance is near a power of two. */
+const SKEW = 64;
+/** Tiles of one transform task, two panels of six. */
+const TILES_PER_TASK = 12;
+/** Scratch of a transform task: 6 x 6 vectors, and 40 bytes a tile. */
+const SCRATCH = 576 + 40 * TILES_PER_TASK;
+
+/** Sizes of a 3x3 convolution in Winograd form. */
+export interface WinogradPlan {
+  /** Tiles of 4x4 outputs (or less at the edges), all phases together. */
+  readonly tiles: number;
+  /** Tiles of one pass, and the number of passes. */
+  readonly tilesPerPass: number;
+  readonly passes: number;
+  /** Bytes of the transformed data V and the products M of a pass. */
+  readonly bytesV: number;
+  readonly bytesM: number;
+  /** Bytes of workspace: V and M. */
+  readonly bytes: number;
+  /** Multiplications of all passes, padding of panels and channels excluded. */
+  readonly products: number;
+}
+
+/** Transformed weights, made by `winogradWeightsJob`. */
+export interface WinogradWeights {
+  /** Address of U, `winogradWeightBytes` long, aligned to 16. */
+  readonly ptr: number;
+  /** Address of `cout` float32, aligned to 4. */
+  readonly bias: number;
+  /** Channels, multiples of 4. */
+  readonly cin: number;
+  readonly cout: number;
+}
+
+/** A rectangle of phases of equal size: rows `y` to `y + down - 1`, columns `x` to `x + across - 1`. */
+interface Group {
+  readonly y: number;
+  readonly x: number;
+  readonly down: number;
+  readonly across: number;
+  readonly h: number;
+  readonly w: number;
+}
+
+const strips = (cout: number): number => Math.ceil(cout / 8);
+
+/** Bytes from one coefficient to the next. */
+const skewed = (floats: number): number => Math.ceil((floats * 4) / SKEW) * SKEW + SKEW;
+
+const strideU = (cin: number, cout: number): number => skewed(cin * strips(cout) * 8);
+const strideV = (tiles: number, cin: number): number => skewed((tiles + MR - 1) * cin);
+const strideM = (tiles: number, cout: number): number => skewed((tiles + MR - 1) * strips(cout) * 8);
+
+/** Whether a 3x3 convolution can take this form: whole vectors of channels. */
+export const winogradFits = (cin: number, cout: number): boolean => cin % 4 === 0 && cout % 4 === 0;
+
+/** Bytes of the transformed weights of a (3, 3, cin, cout) kernel. */
+export const winogradWeightBytes = (cin: number, cout: number): number => COEFFICIENTS * strideU(cin, cout);
+
+/** Starts, counts and sizes of the runs of equally long phases of a side. */
+function runs(side: number, dilation: number): { start: number; count: number; size: number }[] {
+  const longer = side % dilation;
+  const size = Math.floor(side / dilation);
+  return [
+    { start: 0, count: longer, size: size + 1 },
+    { start: longer, count: dilation - longer, size },
+  ].filter((run) => run.count > 0 && run.size > 0);
+}
+
+const groups = (h: number, w: number, dilation: number): Group[] =>
+  runs(h, dilation).flatMap((rows) =>
+    runs(w, dilation).map((cols) => ({
+      y: rows.start,
+      x: cols.start,
+      down: rows.count,
+      across: cols.count,
+      h: rows.size,
+      w: cols.size,
+    })),
+  );
+
+const tilesOf = ({ down, across, h, w }: Group): number => down * across * Math.ceil(h / 4) * Math.ceil(w / 4);
+
+/** Transformed rows of a phase's side: 6 for each tile of 4, 4 for an edge of one or two pixels. */
+function coefficientsOf(side: number): number {
+  const left = side % 4;
+  return 6 * Math.floor(side / 4) + (left === 3 ? 6 : left > 0 ? 4 : 0);
+}
+
+const workspaceBytes = (tiles: number, cin: number, cout: number): number =>
+  COEFFICIENTS * (strideV(tiles, cin) + strideM(tiles, cout));
+
+/** The most tiles a pass may have in a workspace. */
+function fitting(bytes: number, cin: number, cout: number): number {
+  let tiles = tilesPerPass(cin, cout);
+  while (tiles > 0 && workspaceBytes(tiles, cin, cout) > bytes) tiles--;
+  if (tiles === 0) throw new Error(`internal: a Winograd workspace of ${bytes} bytes holds no tile of ${cin} -> ${cout}`);
+  return tiles;
+}
+
+/** The fewest passes of at most `limit` tiles, of nearly equal length. */
+function splitPasses(tiles: number, limit: number): { first: number; count: number }[] {
+  const passes = Math.ceil(tiles / limit);
+  const count = Math.ceil(tiles / passes);
+  return Array.from({ length: passes }, (_, i) => ({ first: i * count, count: Math.min(count, tiles - i * count) }));
+}
+
+/** Tiles of a pass. */
+export const tilesPerPass = (_cin: number, _cout: number): number => Number(globalThis.process?.env.TILES ?? 96);
+
+/**
+ * Sizes of a convolution of an (h, w, cin) map, for the workspace and for `atrous-cam plan`.
+ *
+ * @example
+ * const { bytes } = winogradPlan(x, 512, 16);
+ * const workspace = { ptr: arena.alloc(bytes), bytes };
+ */
+export function winogradPlan(x: { h: number; w: number; c: number }, cout: number, dilation: number): WinogradPlan {
+  const all = groups(x.h, x.w, dilation);
+  const limit = tilesPerPass(x.c, cout);
+  const passes = all.flatMap((group) => splitPasses(tilesOf(group), limit));
+  const most = Math.max(...passes.map((pass) => pass.count));
+  const bytesV = COEFFICIENTS * strideV(most, x.c);
+  const bytesM = COEFFICIENTS * strideM(most, cout);
+  const coefficients = all.reduce((sum, g) => sum + g.down * g.across * coefficientsOf(g.h) * coefficientsOf(g.w), 0);
+  return {
+    tiles: all.reduce((sum, group) => sum + tilesOf(group), 0),
+    tilesPerPass: most,
+    passes: passes.length,
+    bytesV,
+    bytesM,
+    bytes: workspaceBytes(most, x.c, cout),
+    products: coefficients * x.c * cout,
+  };
+}
+
+/**
+ * Transforms a (3, 3, cin, cout) kernel (HWIO) at `w` into U at `u`, once at load. `adjoint` gives the weights of the
+ * convolution that maps the output's gradient to the input's: (3, 3, cin, cout) are then the shape of the *new* convolution,
+ * and `w` holds (3, 3, cout, cin).
+ */
+export function winogradWeightsJob(w: number, u: number, cin: number, cout: number, adjoint = false): Job {
+  return {
+    kernel: 'winogradWeights',
+    args: [w, u, strideU(cin, cout), cin, cout, adjoint ? 1 : 0],
+    tasks: strips(cout),
+    scratch: 384,
+  };
+}
+
+/**
+ * The jobs of y = conv3x3(x, weights) + bias with 'same' padding, and ReLU if asked for: three a pass, to be run in order, each
+ * to its end before the next. x and y must not overlap. The result does not depend on threads, workspace or passes.
+ */
+export function winogradJobs(
+  x: View,
+  weights: WinogradWeights,
+  y: View,
+  options: { dilation: number; relu: boolean },
+  workspace: { ptr: number; bytes: number },
+): Job[] {
+  const { cin, cout } = weights;
+  const { dilation, relu } = options;
+  const limit = fitting(workspace.bytes, cin, cout);
+  return groups(x.h, x.w, dilation).flatMap((group) => {
+    const at = (v: View): number => v.ptr + 4 * (group.y * v.row + group.x * v.pix);
+    return splitPasses(tilesOf(group), limit).flatMap(({ first, count }) => {
+      const vStride = strideV(count, cin);
+      const stripsPerTask = Number(globalThis.process?.env.STRIPS ?? 16);
+      const args = [
+        ...[at(x), x.row * 4, x.pix * 4, at(y), y.row * 4, y.pix * 4],
+        ...[weights.ptr, strideU(cin, cout), weights.bias],
+        ...[workspace.ptr, vStride, workspace.ptr + COEFFICIENTS * vStride, strideM(count, cout)],
+        ...[cin, cout, dilation, group.down * group.across, group.across, group.h, group.w],
+        ...[first, count, TILES_PER_TASK, stripsPerTask, relu ? 1 : 0],
+      ];
+      const transforms = Math.ceil(count / TILES_PER_TASK);
+      return [
+        { kernel: 'winogradInput', args, tasks: transforms, scratch: SCRATCH },
+        { kernel: 'winogradGemm', args, tasks: COEFFICIENTS * Math.ceil(strips(cout) / stripsPerTask), scratch: 0 },
+        { kernel: 'winogradOutput', args, tasks: transforms, scratch: SCRATCH },
+      ];
+    });
+  });
+}

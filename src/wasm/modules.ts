@@ -2,6 +2,7 @@ import relaxed from 'embed:build/kernels.relaxed.wasm';
 import relaxedShared from 'embed:build/kernels.relaxed-shared.wasm';
 import simd from 'embed:build/kernels.simd.wasm';
 import simdShared from 'embed:build/kernels.simd-shared.wasm';
+import { decodeBase64 } from '../base64.js';
 import { AtrousCamError } from '../errors.js';
 import { isNode, nodeModule } from '../platform.js';
 import type { KernelSet } from '../types.js';
@@ -46,12 +47,4 @@ export async function chooseInstructionSet(wanted: KernelSet): Promise<Instructi
 /** Compiles the build of an instruction set for plain or shared memory. */
 export function compile(set: InstructionSet, shared: boolean): Promise<WebAssembly.Module> {
   return WebAssembly.compile(decodeBase64(builds[set][shared ? 1 : 0]));
-}
-
-/** Bytes of base64 text. */
-export function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
-  const binary = atob(text);
-  const bytes = new Uint8Array(binary.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
-  return bytes;
 }

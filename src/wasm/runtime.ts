@@ -102,9 +102,7 @@ export class Runtime {
   /** Runs a job to its end before it returns; the calling thread works along. */
   run(job: Job): void {
     const kernel = this.#begin(job);
-    const { next, tasks } = CONTROL;
-    for (let task = 0; (task = Atomics.add(this.#control, next, 1)) < this.#control[tasks]; )
-      kernel(this.#argsPtr, task, this.#scratchPtr);
+    for (let task = this.#take(); task < job.tasks; task = this.#take()) kernel(this.#argsPtr, task, this.#scratchPtr);
     this.#awaitWorkers();
     this.#end(job);
   }
@@ -115,13 +113,12 @@ export class Runtime {
    */
   async runAsync(job: Job, signal?: AbortSignal): Promise<void> {
     const kernel = this.#begin(job);
-    const { next, tasks } = CONTROL;
-    for (let task = 0; (task = Atomics.add(this.#control, next, 1)) < this.#control[tasks]; ) {
+    for (let task = this.#take(); task < job.tasks; task = this.#take()) {
       kernel(this.#argsPtr, task, this.#scratchPtr);
       if (performance.now() - this.#lastYield > YIELD_AFTER) {
         await yieldToEventLoop();
         this.#lastYield = performance.now();
-        if (signal?.aborted || this.#disposed) Atomics.store(this.#control, next, job.tasks);
+        if (signal?.aborted || this.#disposed) Atomics.store(this.#control, CONTROL.next, job.tasks);
       }
     }
     this.#awaitWorkers();
@@ -161,6 +158,11 @@ export class Runtime {
       Atomics.notify(control, CONTROL.generation);
     }
     return kernel;
+  }
+
+  /** The next task; beyond the last one when all are taken. */
+  #take(): number {
+    return Atomics.add(this.#control, CONTROL.next, 1);
   }
 
   /** Blocks until every worker has reported: at most one task (10 ms) long, so spinning on a browser's main thread is bearable. */

@@ -1,0 +1,149 @@
+import type { RawMap } from './cam.js';
+import { channelMeans, logitGradient, pooledGradient } from './gradient.js';
+import { type HeadResult, runHead } from './head.js';
+import type { PackedNetwork } from './network.js';
+import { type FoldStep, type HeadStep, type Plan, type Step, stepMacs } from './plan.js';
+import { lastChannels, pooledStride } from './topology.js';
+import type { OutputStride, Score } from './types.js';
+import type { View } from './wasm/job.js';
+import { channelSumJob } from './wasm/ops/cam.js';
+import { conv3x3Job } from './wasm/ops/conv.js';
+import { maxPoolJob } from './wasm/ops/pool.js';
+import { type Runtime, throwIfAborted } from './wasm/runtime.js';
+
+/** What a run is for. */
+export interface RunRequest {
+  /** Chooses the class to explain once the logits are there. Without it the run ends there: a prediction. */
+  target?: (logits: Float32Array) => number;
+  score?: Score;
+  signal?: AbortSignal;
+  /** Share of the convolutions' multiply-accumulates that are done, 0..1. */
+  onProgress?: (done: number) => void;
+  /** All points at this output stride are in the raw map; `map()` copies them. */
+  onRefined?: (outputStride: OutputStride, map: () => RawMap) => void;
+}
+
+export interface RunResult {
+  logits: Float32Array;
+  probabilities: Float32Array;
+  /** What the target function chose, the score's value, and the map: absent in a prediction. */
+  explained?: { target: number; score: number; raw: RawMap };
+  peakBytes: number;
+}
+
+/** Runs a plan on the input (inputSize, inputSize, 3), in the memory above the weights, which is free again afterwards. */
+export async function runPlan(
+  runtime: Runtime,
+  network: PackedNetwork,
+  plan: Plan,
+  input: Float32Array,
+  request: RunRequest,
+): Promise<RunResult> {
+  const { arena } = runtime;
+  const mark = arena.mark();
+  arena.resetPeak();
+  try {
+    return await new Run(runtime, network, plan, request).execute(input, mark);
+  } finally {
+    arena.release(mark);
+  }
+}
+
+class Run {
+  readonly #base: number;
+  readonly #alpha: number;
+  readonly #zeros: number;
+  readonly #total: number;
+  #head: HeadResult | undefined;
+  #explained: { target: number; score: number } | undefined;
+
+  constructor(
+    readonly runtime: Runtime,
+    readonly network: PackedNetwork,
+    readonly plan: Plan,
+    readonly request: RunRequest,
+  ) {
+    const { arena } = runtime;
+    const channels = lastChannels(network.topology);
+    const widest = Math.max(...network.topology.blocks.flat().map((layer) => layer.cin));
+    this.#base = arena.alloc(plan.bytes);
+    this.#alpha = arena.alloc(4 * channels);
+    this.#zeros = arena.alloc(4 * widest);
+    arena.f32(this.#zeros, widest).fill(0);
+    this.#total = plan.steps.reduce((sum, step) => sum + stepMacs(step), 0);
+  }
+
+  async execute(input: Float32Array, mark: number): Promise<RunResult> {
+    const { arena } = this.runtime;
+    arena.f32(this.#base + this.plan.input.ptr, input.length).set(input);
+    let done = 0;
+    for (const step of this.plan.steps) {
+      throwIfAborted(this.request.signal);
+      await this.#step(step);
+      if (step.op === 'head' && !this.request.target) break;
+      done += stepMacs(step);
+      if (step.op === 'conv') this.request.onProgress?.(done / this.#total);
+    }
+    const { logits, probabilities } = this.#head!;
+    const explained = this.#explained && { ...this.#explained, raw: this.#rawMap(1) };
+    return { logits, probabilities, explained, peakBytes: arena.peakSince(mark) };
+  }
+
+  #step(step: Step): Promise<void> | void {
+    const { runtime, request } = this;
+    switch (step.op) {
+      case 'conv': {
+        const weights = this.network.convs.get(step.layer.name)!;
+        const options = { dilation: step.dilation, relu: true, zeros: this.#zeros };
+        return runtime.runAsync(conv3x3Job(this.#at(step.x), weights, this.#at(step.y), options), request.signal);
+      }
+      case 'pool':
+        return runtime.runAsync(maxPoolJob(this.#at(step.x), this.#at(step.y), { ...step, size: 2 }), request.signal);
+      case 'head':
+        return this.#runHead(step);
+      case 'fold':
+        return this.#fold(step);
+      case 'refined':
+        request.onRefined?.(step.outputStride, () => this.#rawMap(step.outputStride / this.plan.outputStride));
+    }
+  }
+
+  async #runHead(step: HeadStep): Promise<void> {
+    const { runtime, network, request, plan } = this;
+    const { arena } = runtime;
+    const mark = arena.mark();
+    const head = await runHead(runtime, network, { ...step, x: this.#at(step.x) }, request.signal);
+    this.#head = head;
+    if (request.target) {
+      const target = request.target(head.logits);
+      const kind = request.score ?? 'logit';
+      const dlogits = logitGradient(head.probabilities, target, kind);
+      const gradient = await pooledGradient(runtime, network, head, dlogits, request.signal);
+      const side = network.topology.inputSize / (plan.mode === 'dilated' ? 1 : pooledStride(network.topology));
+      arena.f32(this.#alpha, step.x.c).set(channelMeans(gradient, step.x.c, side * side));
+      this.#explained = { target, score: (kind === 'logit' ? head.logits : head.probabilities)[target] };
+    }
+    arena.release(mark);
+  }
+
+  #fold(step: FoldStep): Promise<void> {
+    return this.runtime.runAsync(channelSumJob(this.#at(step.x), this.#alpha, this.#at(step.y)), this.request.signal);
+  }
+
+  #at(v: View): View {
+    return { ...v, ptr: v.ptr + this.#base };
+  }
+
+  /** Every `every`-th point of the raw map, copied. */
+  #rawMap(every: number): RawMap {
+    const { raw } = this.plan;
+    const all = this.runtime.arena.f32(this.#base + raw.ptr, raw.h * raw.w);
+    if (every === 1) return { width: raw.w, height: raw.h, data: all.slice() };
+    const [width, height] = [raw.w / every, raw.h / every];
+    const data = Float32Array.from({ length: width * height }, (_, i) => {
+      const y = Math.floor(i / width) * every;
+      return all[y * raw.w + (i % width) * every];
+    });
+    return { width, height, data };
+  }
+}

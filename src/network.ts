@@ -1,0 +1,78 @@
+import { readTopology, type Topology } from './topology.js';
+import type { Precision } from './types.js';
+import { type PackedConv, packConvJob, packedConvBytes } from './wasm/ops/conv.js';
+import type { Runtime } from './wasm/runtime.js';
+import { throwIfAborted } from './wasm/runtime.js';
+import type { NetworkWeights, Tensor } from './weights/types.js';
+
+/** A dense layer in the wasm memory: kernel (in, out) row by row, bias (out). */
+export interface PackedDense {
+  readonly in: number;
+  readonly out: number;
+  readonly kernel: number;
+  readonly bias: number;
+}
+
+/** A network whose weights lie in the wasm memory in the order the kernels read them. */
+export interface PackedNetwork {
+  readonly topology: Topology;
+  readonly precision: Precision;
+  readonly convs: ReadonlyMap<string, PackedConv>;
+  readonly dense: readonly PackedDense[];
+}
+
+/**
+ * Reads the tensors one by one, straight to their place; only a convolution kernel stands twice for a moment, before it is
+ * packed. All memory is reserved first, so that a network that does not fit fails before anything is read.
+ */
+export async function packNetwork(
+  runtime: Runtime,
+  weights: NetworkWeights,
+  precision: Precision,
+  { signal, onProgress }: { signal?: AbortSignal; onProgress?: (done: number) => void } = {},
+): Promise<PackedNetwork> {
+  const { arena } = runtime;
+  const topology = readTopology(weights);
+  const layers = topology.blocks.flat();
+  const convTensors = weights.blocks.flat();
+  const staging = 4 * Math.max(...layers.map(({ cin, cout }) => 9 * cin * cout));
+  const total = layers.reduce((sum, { cin, cout }) => sum + packedConvBytes(cin, cout), 0);
+  const dense = topology.dense.reduce((sum, layer) => sum + 4 * (layer.in + 1) * layer.out, 0);
+  arena.reserve(total + dense + staging + 64 * (2 * layers.length + 2 * topology.dense.length + 1));
+
+  const packed = layers.map(
+    ({ cin, cout }): PackedConv => ({ cin, cout, ptr: arena.alloc(packedConvBytes(cin, cout)) }),
+  );
+  const heads = topology.dense.map(
+    (layer): PackedDense => ({
+      in: layer.in,
+      out: layer.out,
+      kernel: arena.alloc(4 * layer.in * layer.out),
+      bias: arena.alloc(4 * layer.out),
+    }),
+  );
+
+  let done = 0;
+  const read = async (tensor: Tensor, ptr: number) => {
+    throwIfAborted(signal);
+    const elements = tensor.shape.reduce((product, n) => product * n, 1);
+    await tensor.copyInto(arena.f32(ptr, elements));
+    done += elements;
+    onProgress?.(done / weights.parameters);
+  };
+
+  const mark = arena.mark();
+  const source = arena.alloc(staging);
+  for (const [i, conv] of packed.entries()) {
+    const { kernel, bias } = convTensors[i];
+    await read(kernel, source);
+    await runtime.runAsync(packConvJob(source, conv), signal);
+    await read(bias, conv.ptr);
+  }
+  arena.release(mark);
+  for (const [i, layer] of heads.entries()) {
+    await read(weights.dense[i].kernel, layer.kernel);
+    await read(weights.dense[i].bias, layer.bias);
+  }
+  return { topology, precision, convs: new Map(layers.map((layer, i) => [layer.name, packed[i]])), dense: heads };
+}

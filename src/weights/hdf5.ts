@@ -1,0 +1,183 @@
+import { type Dataset, Group, File as H5File, ready } from 'h5wasm';
+import { AtrousCamError } from '../errors.js';
+import { type ByteSource, badWeights, bytesSource, quote } from './source.js';
+import type { RawTensor } from './tensor.js';
+
+/**
+ * An HDF5 file, read through h5wasm, whose browser build runs everywhere. The library reads through a file system inside its own
+ * WebAssembly memory; `mount` puts a file there whose reads go to the source, so that no file is held whole. Only this module
+ * knows h5wasm.
+ */
+export interface Hdf5File {
+  readonly source: string;
+  /** Names of the members of a group; none where there is no such group. */
+  members(path: string): string[];
+  /** A text attribute, also one that is kept in pieces `key0`, `key1`, ...; undefined where the object has none. */
+  strings(path: string, key: string): string[] | undefined;
+  /** A float dataset, undefined where there is none at `path`. */
+  tensor(path: string): RawTensor | undefined;
+  close(): void;
+}
+
+type H5Module = Awaited<typeof ready>;
+
+/** Of names in one attribute: VGG19 has 26 layers. */
+const maxNames = 10_000;
+const maxAttributeBytes = 16 << 20;
+let library: Promise<Library> | undefined;
+let mounted = 0;
+
+export async function openHdf5(source: ByteSource): Promise<Hdf5File> {
+  const bytes = source.readInto ? source : bytesSource(await source.read(0, source.size), source.name);
+  library ??= ready.then((module) => new Library(module));
+  return (await library).open(bytes);
+}
+
+/** The parts of Emscripten's file system that are replaced below. */
+interface Stream {
+  stream_ops: {
+    read?(stream: unknown, heap: Int8Array, at: number, length: number, position: number): number;
+    write?(stream: unknown, heap: Int8Array, at: number, length: number): number;
+  };
+}
+
+const view = (heap: Int8Array, at: number, length: number): Uint8Array =>
+  new Uint8Array(heap.buffer, heap.byteOffset + at, length);
+
+/** h5wasm's module with its error stream caught: the C library prints there, and some of its failures are seen nowhere else. */
+class Library {
+  private diagnosis = '';
+
+  constructor(readonly module: H5Module) {
+    const { streams } = module.FS as unknown as { streams: Stream[] };
+    const stderr = streams[2];
+    const write: Stream['stream_ops']['write'] = (_stream, heap, at, length) => {
+      this.diagnosis += String.fromCharCode(...view(heap, at, length));
+      return length;
+    };
+    stderr.stream_ops = { ...stderr.stream_ops, write };
+  }
+
+  open(source: ByteSource): OpenFile {
+    const path = `/weights${mounted++}.h5`;
+    this.mount(path, source);
+    try {
+      return new OpenFile(
+        this,
+        this.guard(source.name, () => new H5File(path, 'r')),
+        source.name,
+      );
+    } catch (error) {
+      this.module.FS.unlink(path);
+      throw error;
+    }
+  }
+
+  /** An empty file of Emscripten's memory file system, given the size and the bytes of `source`. */
+  private mount(path: string, source: ByteSource): void {
+    this.module.FS.writeFile(path, new Uint8Array(0));
+    const node = this.module.FS.lookupPath(path, {}).node as unknown as Stream & { usedBytes: number };
+    node.usedBytes = source.size;
+    const read: Stream['stream_ops']['read'] = (_stream, heap, at, length, position) => {
+      const size = Math.max(0, Math.min(length, source.size - position));
+      source.readInto!(position, view(heap, at, size));
+      return size;
+    };
+    node.stream_ops = { ...node.stream_ops, read };
+  }
+
+  /** Runs calls of the library; what it throws or prints becomes one line. */
+  guard<Result>(source: string, call: () => Result): Result {
+    this.diagnosis = '';
+    let cause: unknown;
+    try {
+      const result = call();
+      if (this.diagnosis === '') return result;
+    } catch (error) {
+      if (error instanceof AtrousCamError) throw error;
+      cause = error;
+    }
+    // The last entry of HDF5's error stack is the innermost one: `#006: file.c line 577 in H5F__super_read(): truncated file: ...`
+    const entries = this.diagnosis.split('\n').filter((line) => /^\s*#\d+/.test(line));
+    const reason = entries.pop()?.replace(/^.*?\(\): /, '') ?? String((cause as Error)?.message ?? 'unknown error');
+    throw badWeights(source, `the HDF5 file is damaged or truncated (${quote(reason)})`, { cause });
+  }
+}
+
+class OpenFile implements Hdf5File {
+  private open = true;
+
+  constructor(
+    private readonly library: Library,
+    private readonly file: H5File,
+    readonly source: string,
+  ) {}
+
+  members(path: string): string[] {
+    return this.call(() =>
+      this.isA(path, 'group') ? [...this.library.module.get_names(this.file.file_id, path, false)] : [],
+    );
+  }
+
+  strings(path: string, key: string): string[] | undefined {
+    return this.call(() => {
+      if (!this.isA(path, 'group')) return undefined;
+      const names = new Set(this.library.module.get_attribute_names(this.file.file_id, path));
+      if (names.has(key)) return this.textAttribute(path, key);
+      if (!names.has(`${key}0`)) return undefined;
+      const all: string[] = [];
+      for (let i = 0; names.has(`${key}${i}`); i++) all.push(...this.textAttribute(path, `${key}${i}`));
+      return all;
+    });
+  }
+
+  tensor(path: string): RawTensor | undefined {
+    return this.call(() => {
+      if (!this.isA(path, 'dataset')) return undefined;
+      const dataset = this.file.get(path) as Dataset;
+      const { type, size, littleEndian, shape } = dataset.metadata;
+      if (type !== this.library.module.H5T_class_t.H5T_FLOAT.value || !littleEndian || (size !== 4 && size !== 8))
+        throw badWeights(this.source, `dataset ${quote(path)}: expected float32 or float64, little-endian`);
+      return { name: path, shape: shape ?? [], readRows: async (from, to) => this.rows(dataset, path, from, to) };
+    });
+  }
+
+  close(): void {
+    if (!this.open) return;
+    this.open = false;
+    this.file.close();
+    this.library.module.FS.unlink(this.file.filename);
+  }
+
+  private rows(dataset: Dataset, path: string, from: number, to: number): Float32Array {
+    const values = this.call(() => dataset.slice([[from, to]]));
+    if (values instanceof Float32Array) return values;
+    if (values instanceof Float64Array) return Float32Array.from(values);
+    throw badWeights(this.source, `dataset ${quote(path)}: expected numbers`);
+  }
+
+  private textAttribute(path: string, key: string): string[] {
+    const { file_id } = this.file;
+    const { size, total_size } = this.library.module.get_attribute_metadata(file_id, path, key);
+    if (!(total_size <= maxNames && size * total_size <= maxAttributeBytes))
+      throw badWeights(
+        this.source,
+        `attribute ${quote(key)} of ${quote(path)}: expected at most ${maxNames} names, got ${total_size} of ${size} bytes`,
+      );
+    const value = new Group(file_id, path).get_attribute(key, false);
+    const list = Array.isArray(value) ? value : typeof value === 'string' ? [value] : [];
+    if (!list.every((text) => typeof text === 'string'))
+      throw badWeights(this.source, `attribute ${quote(key)} of ${quote(path)}: expected text`);
+    return list; // an empty list is kept as zero numbers of any type
+  }
+
+  private isA(path: string, kind: 'group' | 'dataset'): boolean {
+    const { module } = this.library;
+    return module.get_type(this.file.file_id, path) === (kind === 'group' ? module.H5G_GROUP : module.H5G_DATASET);
+  }
+
+  private call<Result>(action: () => Result): Result {
+    if (!this.open) throw badWeights(this.source, 'the file is closed');
+    return this.library.guard(this.source, action);
+  }
+}

@@ -1,0 +1,68 @@
+import { distance } from 'fastest-levenshtein';
+import { AtrousCamError } from '../errors.js';
+import { badWeights, quote } from './source.js';
+
+/** One label a class: the file's own (a JSON array), ImageNet's where there are 1000 classes, else `class 0`, `class 1`, ... */
+export async function classLabels(classes: number, json: string | undefined, source: string): Promise<string[]> {
+  if (json !== undefined) return parseLabels(json, classes, source);
+  if (classes === 1000) return (await import('./imagenet-labels.js')).imagenetLabels();
+  return Array.from({ length: classes }, (_, index) => `class ${index}`);
+}
+
+function parseLabels(json: string, classes: number, source: string): string[] {
+  let labels: unknown;
+  try {
+    labels = JSON.parse(json);
+  } catch {}
+  if (!Array.isArray(labels) || !labels.every((label) => typeof label === 'string'))
+    throw badWeights(source, `metadata "labels": expected a JSON array of text, got ${quote(json)}`);
+  if (labels.length !== classes)
+    throw badWeights(source, `metadata "labels": expected ${classes} labels, one a class, got ${labels.length}`);
+  return labels;
+}
+
+const normalized = (label: string): string => label.trim().toLowerCase().replace(/\s/g, '_');
+
+/**
+ * The class that a user means: an index (a number or its digits) or a label, upper and lower case alike, spaces for underscores.
+ * Throws BAD_ARGUMENT for an index out of range, a label that names two classes (ImageNet has two cranes and two maillots) and
+ * an unknown label, with the nearest ones.
+ *
+ * @example resolveTarget(['cat', 'dog'], 'Dog') // 1
+ */
+export function resolveTarget(labels: readonly string[], target: number | string): number {
+  if (typeof target === 'number' || /^\s*-?\d+\s*$/.test(target)) return checkIndex(labels, Number(target));
+  const wanted = normalized(target);
+  const matches = labels.flatMap((label, index) => (normalized(label) === wanted ? [index] : []));
+  if (matches.length === 1) return matches[0];
+  if (matches.length > 1)
+    throw new AtrousCamError(
+      'BAD_ARGUMENT',
+      `target: ${quote(target)} names classes ${matches.join(' and ')}; give the index`,
+    );
+  const near = nearest(labels, wanted);
+  const hint = near.length === 0 ? '' : `; did you mean ${near.map(quote).join(', ')}?`;
+  throw new AtrousCamError(
+    'BAD_ARGUMENT',
+    `target: expected a label or an index, got unknown label ${quote(target)}${hint}`,
+  );
+}
+
+function checkIndex(labels: readonly string[], index: number): number {
+  if (Number.isInteger(index) && index >= 0 && index < labels.length) return index;
+  throw new AtrousCamError('BAD_ARGUMENT', `target: expected an index from 0 to ${labels.length - 1}, got ${index}`);
+}
+
+/** Up to three labels: those that contain the text, then those within a third of its length in edits. */
+function nearest(labels: readonly string[], wanted: string): string[] {
+  const ranked = [...new Set(labels)].map((label) => {
+    const edits = distance(normalized(label), wanted);
+    const contains = wanted.length > 2 && normalized(label).includes(wanted);
+    return { label, rank: contains ? edits / 1000 : edits };
+  });
+  const close = ranked.filter(({ rank }) => rank <= Math.max(1, wanted.length / 3));
+  return close
+    .sort((a, b) => a.rank - b.rank)
+    .slice(0, 3)
+    .map(({ label }) => label);
+}

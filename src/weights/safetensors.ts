@@ -1,0 +1,161 @@
+import { floatDecoder } from './floats.js';
+import { type ByteSource, badWeights, quote } from './source.js';
+import type { RawTensor } from './tensor.js';
+
+/** An opened safetensors file (https://github.com/huggingface/safetensors#format). */
+export interface Safetensors {
+  readonly tensors: ReadonlyMap<string, RawTensor>;
+  /** `__metadata__`: text by name. */
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
+interface Entry {
+  dtype: string;
+  shape: number[];
+  /** Bytes from the end of the header. */
+  begin: number;
+  end: number;
+}
+
+const maxHeader = 100_000_000; // the limit of the format's own library
+const byteSizes = new Map(
+  Object.entries({
+    BOOL: 1,
+    U8: 1,
+    I8: 1,
+    F8_E5M2: 1,
+    F8_E4M3: 1,
+    U16: 2,
+    I16: 2,
+    F16: 2,
+    BF16: 2,
+    U32: 4,
+    I32: 4,
+    F32: 4,
+    U64: 8,
+    I64: 8,
+    F64: 8,
+  }),
+);
+
+/** Reads and checks the header; every tensor is known to lie in the file and to have as many bytes as its shape needs. */
+export async function openSafetensors(source: ByteSource): Promise<Safetensors> {
+  const bad = (message: string) => badWeights(source.name, `safetensors header: ${message}`);
+  if (source.size < 10) throw bad(`expected at least 10 bytes, got ${source.size}`);
+  const prefix = await source.read(0, 8);
+  const length = Number(new DataView(prefix.buffer, prefix.byteOffset, 8).getBigUint64(0, true));
+  const room = Math.min(maxHeader, source.size - 8);
+  if (length > room) throw bad(`expected a length of at most ${room} bytes, got ${length}`);
+  const header = parseObject(await source.read(8, length), bad);
+
+  const metadata = new Map<string, string>();
+  const tensors = new Map<string, RawTensor>();
+  for (const [name, value] of header) {
+    if (name === '__metadata__') {
+      for (const [key, text] of objectEntries(value, '"__metadata__"', bad)) {
+        if (typeof text !== 'string') throw bad(`expected text for metadata ${quote(key)}, got ${typeof text}`);
+        metadata.set(key, text);
+      }
+    } else
+      tensors.set(
+        name,
+        new StoredTensor(source, name, checkEntry(name, value, source.size - 8 - length, bad), 8 + length),
+      );
+  }
+  return { tensors, metadata };
+}
+
+type Bad = (message: string) => Error;
+
+function parseObject(bytes: Uint8Array, bad: Bad): [string, unknown][] {
+  let text: string;
+  let value: unknown;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw bad(`not valid JSON in UTF-8 (${(cause as Error).message.replace(/\s+/g, ' ').slice(0, 100)})`);
+  }
+  const entries = objectEntries(value, 'the header', bad);
+  const twice = duplicateKey(text);
+  if (twice !== undefined) throw bad(`${quote(twice)} occurs twice`);
+  return entries;
+}
+
+function objectEntries(value: unknown, what: string, bad: Bad): [string, unknown][] {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw bad(`expected ${what} to be an object`);
+  return Object.entries(value); // own keys only, so that "__proto__" is a name like any other
+}
+
+/** The first key that an object of the (valid) JSON text holds twice; JSON.parse would silently keep the last. */
+function duplicateKey(text: string): string | undefined {
+  const open: Set<string>[] = [];
+  const special = /["{}]/g;
+  for (let match = special.exec(text); match; match = special.exec(text)) {
+    if (match[0] === '{') open.push(new Set());
+    else if (match[0] === '}') open.pop();
+    else {
+      const end = stringEnd(text, match.index);
+      special.lastIndex = end;
+      if (!/^\s*:/.test(text.slice(end, end + 100))) continue; // a value
+      const key: string = JSON.parse(text.slice(match.index, end));
+      const keys = open[open.length - 1];
+      if (keys.has(key)) return key;
+      keys.add(key);
+    }
+  }
+  return undefined;
+}
+
+/** Where the JSON string that begins at `start` is over: the first quote with an even number of backslashes before it. */
+function stringEnd(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); ; end = text.indexOf('"', end + 1)) {
+    let slashes = 0;
+    while (text[end - 1 - slashes] === '\\') slashes++;
+    if (slashes % 2 === 0) return end + 1;
+  }
+}
+
+const isSize = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+function checkEntry(name: string, value: unknown, dataSize: number, bad: Bad): Entry {
+  const fields = new Map(objectEntries(value, quote(name), bad));
+  const dtype = fields.get('dtype');
+  const shape = fields.get('shape');
+  const offsets = fields.get('data_offsets');
+  if (typeof dtype !== 'string') throw bad(`expected a "dtype" in ${quote(name)}`);
+  if (!Array.isArray(shape) || !shape.every(isSize)) throw bad(`expected a "shape" of whole numbers in ${quote(name)}`);
+  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isSize))
+    throw bad(`expected two "data_offsets" in ${quote(name)}`);
+  const [begin, end] = offsets;
+  if (begin > end) throw bad(`expected ${quote(name)} to begin before it ends, got [${begin}, ${end}]`);
+  if (end > dataSize)
+    throw bad(`expected ${quote(name)} to end at ${end}, got ${dataSize} bytes of data; the file is truncated`);
+  const size = byteSizes.get(dtype);
+  const bytes = shape.reduce((product, side) => product * side, size ?? 0); // may lose digits only where it is far above any file
+  if (size !== undefined && bytes !== end - begin)
+    throw bad(`expected ${bytes} bytes for ${quote(name)} (${dtype} [${shape}]), got ${end - begin}`);
+  return { dtype, shape, begin, end };
+}
+
+class StoredTensor implements RawTensor {
+  readonly shape: readonly number[];
+  constructor(
+    private readonly source: ByteSource,
+    readonly name: string,
+    private readonly entry: Entry,
+    private readonly dataStart: number,
+  ) {
+    this.shape = entry.shape;
+  }
+
+  async readRows(from: number, to: number): Promise<Float32Array> {
+    const { dtype, begin } = this.entry;
+    const decode = floatDecoder(dtype);
+    if (!decode)
+      throw badWeights(this.source.name, `tensor ${quote(this.name)}: expected F32, F16 or BF16, got ${quote(dtype)}`);
+    const row = this.shape.slice(1).reduce((product, side) => product * side, byteSizes.get(dtype)!);
+    return decode(await this.source.read(this.dataStart + begin + from * row, (to - from) * row));
+  }
+}

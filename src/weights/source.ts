@@ -1,0 +1,149 @@
+import { AtrousCamError } from '../errors.js';
+import { isNode, nodeModule } from '../platform.js';
+
+/** Where weights come from. Nothing stands for the embedded default network; a string is a path (Node) or a URL. */
+export type WeightsSource = string | URL | File | Blob | ArrayBuffer | Uint8Array;
+
+/** A file of which any part can be read, so that nobody has to hold it whole. */
+export interface ByteSource {
+  /** Where it comes from, for people. */
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+  /**
+   * Exactly `length` bytes from `offset`, which need not be aligned; possibly a view of shared memory that must not be written to.
+   * Throws BAD_WEIGHTS where the file ends earlier.
+   */
+  read(offset: number, length: number): Promise<Uint8Array>;
+  /** The same at once, filling `target`; absent where the platform has no such call. */
+  readonly readInto?: (offset: number, target: Uint8Array) => void;
+  close(): void;
+}
+
+/** A BAD_WEIGHTS error about the file `source`. */
+export const badWeights = (source: string, message: string, options?: ErrorOptions): AtrousCamError =>
+  new AtrousCamError('BAD_WEIGHTS', `weights ${quote(source)}: ${message}`, options);
+
+/** A name from a file, fit for a one-line message whatever it contains. */
+export const quote = (name: string): string => JSON.stringify(name.length > 120 ? `${name.slice(0, 117)}...` : name);
+
+export function bytesSource(bytes: Uint8Array, name: string): ByteSource {
+  const part = (offset: number, length: number) => {
+    checkRange(name, bytes.byteLength, offset, length);
+    return bytes.subarray(offset, offset + length);
+  };
+  return {
+    name,
+    size: bytes.byteLength,
+    read: async (offset, length) => part(offset, length),
+    readInto: (offset, target) => target.set(part(offset, target.length)),
+    close: () => {},
+  };
+}
+
+/** Only workers of browsers read blobs synchronously. */
+declare class FileReaderSync {
+  readAsArrayBuffer(blob: Blob): ArrayBuffer;
+}
+
+export function blobSource(blob: Blob, name: string): ByteSource {
+  const part = (offset: number, length: number) => {
+    checkRange(name, blob.size, offset, length);
+    return blob.slice(offset, offset + length);
+  };
+  const reader = typeof FileReaderSync === 'function' ? new FileReaderSync() : undefined;
+  return {
+    name,
+    size: blob.size,
+    read: async (offset, length) => new Uint8Array(await part(offset, length).arrayBuffer()),
+    readInto:
+      reader && ((offset, target) => target.set(new Uint8Array(reader.readAsArrayBuffer(part(offset, target.length))))),
+    close: () => {},
+  };
+}
+
+/** A file of Node's file system, kept open until `close()`. */
+export async function fileSource(path: string): Promise<ByteSource> {
+  const fs = await nodeModule('fs');
+  const stat = await fs.promises.stat(path).catch((cause: NodeJS.ErrnoException) => {
+    throw notFound(path, cause);
+  });
+  if (!stat.isFile())
+    throw new AtrousCamError(
+      'NOT_FOUND',
+      `weights ${quote(path)}: expected a file, got a ${stat.isDirectory() ? 'folder' : 'device'}`,
+    );
+  const handle = await fs.promises.open(path, 'r').catch((cause: Error) => {
+    throw new AtrousCamError('NOT_FOUND', `weights ${quote(path)}: cannot be read (${cause.message})`, { cause });
+  });
+  const ended = () => badWeights(path, `expected ${stat.size} bytes, but the file has become shorter`);
+  return {
+    name: path,
+    size: stat.size,
+    async read(offset, length) {
+      checkRange(path, stat.size, offset, length);
+      const bytes = new Uint8Array(length);
+      for (let done = 0; done < length; ) {
+        const { bytesRead } = await handle.read(bytes, done, length - done, offset + done);
+        if (bytesRead === 0) throw ended();
+        done += bytesRead;
+      }
+      return bytes;
+    },
+    readInto(offset, target) {
+      checkRange(path, stat.size, offset, target.length);
+      for (let done = 0; done < target.length; ) {
+        const bytesRead = fs.readSync(handle.fd, target, done, target.length - done, offset + done);
+        if (bytesRead === 0) throw ended();
+        done += bytesRead;
+      }
+    },
+    close: () => void handle.close(),
+  };
+}
+
+/** Opens whatever the caller has. Files and blobs are not read yet; a URL that is no file is fetched whole. */
+export async function openSource(source: WeightsSource, signal?: AbortSignal): Promise<ByteSource> {
+  if (source instanceof Uint8Array) return bytesSource(source, `${source.byteLength} bytes`);
+  if (source instanceof ArrayBuffer) return bytesSource(new Uint8Array(source), `${source.byteLength} bytes`);
+  if (source instanceof Blob) return blobSource(source, 'name' in source ? String(source.name) : 'blob');
+  if (source instanceof URL) return urlSource(source, signal);
+  if (typeof source !== 'string')
+    throw new AtrousCamError(
+      'BAD_ARGUMENT',
+      `weights: expected a path, URL, File, Blob, ArrayBuffer or Uint8Array, got ${typeof source}`,
+    );
+  if (/^(https?|file|blob|data):/i.test(source)) return urlSource(new URL(source), signal);
+  if (!isNode)
+    throw new AtrousCamError(
+      'NOT_FOUND',
+      `weights ${quote(source)}: a browser has no paths; pass a URL, File, Blob or ArrayBuffer`,
+    );
+  return fileSource(source);
+}
+
+async function urlSource(url: URL, signal?: AbortSignal): Promise<ByteSource> {
+  if (url.protocol === 'file:' && isNode) return fileSource((await nodeModule('url')).fileURLToPath(url));
+  const name = url.protocol === 'data:' ? 'data: URL' : url.href;
+  const response = await fetch(url, { signal }).catch((cause: Error) => {
+    if (signal?.aborted) throw new AtrousCamError('ABORTED', `weights ${quote(name)}: aborted`, { cause });
+    throw new AtrousCamError('NOT_FOUND', `weights ${quote(name)}: cannot be fetched (${cause.message})`, { cause });
+  });
+  if (!response.ok)
+    throw new AtrousCamError('NOT_FOUND', `weights ${quote(name)}: the server answers ${response.status}`);
+  return blobSource(await response.blob(), name); // a blob, because browsers may keep it on disk
+}
+
+function notFound(path: string, cause: NodeJS.ErrnoException): AtrousCamError {
+  if (cause.code !== 'ENOENT' && cause.code !== 'ENOTDIR')
+    return new AtrousCamError('NOT_FOUND', `weights ${quote(path)}: cannot be read (${cause.message})`, { cause });
+  const hint = /^[\w-]+$/.test(path)
+    ? 'networks are not downloaded by name in this version; pass the path of a weight file (.h5 or .safetensors)'
+    : 'no such file';
+  return new AtrousCamError('NOT_FOUND', `weights ${quote(path)}: ${hint}`, { cause });
+}
+
+function checkRange(name: string, size: number, offset: number, length: number): void {
+  if (offset < 0 || length < 0 || offset + length > size)
+    throw badWeights(name, `expected bytes up to ${offset + length}, got a file of ${size} bytes; it is truncated`);
+}

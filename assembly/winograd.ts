@@ -1,4 +1,4 @@
-import { MR, multiplyStrip } from './winograd-gemm';
+import { KB, MR, multiplyStrip } from './winograd-gemm';
 import { transform } from './winograd-transform';
 
 /**
@@ -12,8 +12,8 @@ import { transform } from './winograd-transform';
  * Full tiles are F(4,3) both ways; edge rows are F(2,3) vertically, edge columns horizontally, corners both ways. A side has an
  * edge where one or two pixels remain after its tiles of 4; three make a tile of 4 whose last outputs are not stored.
  *
- *     input   v (36, tiles / MR, cin / 4, MR, 4)   transformed data, panels counted from each coefficient's own first tile
- *     gemm    m (36, tiles, 8 * strips)            m[i] = v[i] u[i], u (36, strips, cin, 8)
+ *     input   v (36, tiles / 4, cin / 16, 4, 16)   transformed data, tiles counted from each coefficient's own first one
+ *     gemm    m (36, tiles, 8 * strips)            m[i] = v[i] u[i]; u (36, strips, cin, 8)
  *     output  y = transformed m + bias, ReLU
  */
 @unmanaged
@@ -103,7 +103,7 @@ class Tile {
   cols!: i32;
 }
 
-/** Bytes of a 6 x 6 block of vectors, and of scratch that input and output tasks of n tiles need: WORK + 40 n. */
+/** Bytes of a 6 x 6 block of vectors. */
 const WORK: usize = 576;
 
 /** Finds tile t of the pass. */
@@ -205,9 +205,14 @@ function inputTile(
   }
 }
 
+/** Bytes of a panel of v. */
+function panelBytes(args: WinogradArgs): usize {
+  return ((args.cin + KB - 1) / KB) * MR * KB * 4;
+}
+
 /** Byte offset of a coefficient's tile in v. */
 function offsetInV(args: WinogradArgs, tile: i32): usize {
-  return (<usize>tile / MR) * args.cin * MR * 4 + (<usize>tile % MR) * 16;
+  return (<usize>tile / MR) * panelBytes(args) + (<usize>tile % MR) * KB * 4;
 }
 
 /** Zeros the tiles that fill up the last panel of the coefficients in rows `own ? 3, 4 : 0, 1, 2, 5` and columns 3, 4 or the others. */
@@ -218,16 +223,13 @@ function clearTail(args: WinogradArgs, ownRow: bool, ownColumn: bool, tiles: i32
       const row = i / 6;
       const column = i % 6;
       if ((row === 3 || row === 4) !== ownRow || (column === 3 || column === 4) !== ownColumn) continue;
-      let v = start + <usize>i * args.vStride;
-      for (let k: usize = 0; k < args.cin; k += 4) {
-        v128.store(v, f32x4.splat(0));
-        v += MR * 16;
-      }
+      const v = start + <usize>i * args.vStride;
+      for (let k: usize = 0; k < args.cin; k += KB) memory.fill(v + k * MR * 4, 0, KB * 4);
     }
   }
 }
 
-/** Fills v from x. A task is `tilesPerTask` tiles; scratch as for `WORK`. */
+/** Fills v from x. A task is `tilesPerTask` tiles; scratch: `WORK` bytes and a `Tile`. */
 export function winogradInput(args: WinogradArgs, task: i32, scratch: usize): void {
   const begin = task * args.tilesPerTask;
   const end = min(args.count, begin + args.tilesPerTask);
@@ -236,19 +238,14 @@ export function winogradInput(args: WinogradArgs, task: i32, scratch: usize): vo
   const columns = kinds.columns(args);
   const row = args.dilation * args.xRow;
   const pix = args.dilation * args.xPix;
-  for (let t = begin; t < end; t++)
-    locate(args, t, changetype<Tile>(scratch + WORK + <usize>(t - begin) * offsetof<Tile>()));
-  // Sixteen channels of all tiles at a time: a cache line of each pixel is read whole, and the lines of v, which interleave
-  // the tiles of a panel, are complete before they leave the cache.
-  for (let k0: usize = 0; k0 < args.cin; k0 += 16) {
-    const k1 = min(args.cin, k0 + 16);
-    for (let t = begin; t < end; t++) {
-      const tile = changetype<Tile>(scratch + WORK + <usize>(t - begin) * offsetof<Tile>());
-      const common = args.v + offsetInV(args, t);
-      const own = args.v + offsetInV(args, max(0, t - rows));
-      for (let k = k0; k < k1; k += 4) {
-        inputTile(tile, tile.x + k * 4, row, pix, common + k * MR * 4, own + k * MR * 4, args.vStride, scratch);
-      }
+  const tile = changetype<Tile>(scratch + WORK);
+  for (let t = begin; t < end; t++) {
+    locate(args, t, tile);
+    const common = args.v + offsetInV(args, t);
+    const own = args.v + offsetInV(args, max(0, t - rows));
+    for (let k: usize = 0; k < args.cin; k += 4) {
+      const offset = (k / KB) * (MR * KB * 4) + (k % KB) * 4;
+      inputTile(tile, tile.x + k * 4, row, pix, common + offset, own + offset, args.vStride, scratch);
     }
   }
   if (end === args.count) clearTail(args, false, false, args.count);
@@ -276,7 +273,7 @@ export function winogradGemm(args: WinogradArgs, task: i32, scratch: usize): voi
   const m = args.m + <usize>coefficient * args.mStride;
   // The strip of u stays in L1 while the panels of v pass from L2.
   for (let strip = begin; strip < end; strip++)
-    multiplyStrip(v, panels, u + <usize>strip * args.cin * 32, m + <usize>strip * 32, args.cin, ldc);
+    multiplyStrip(v, panels, panelBytes(args), u + <usize>strip * args.cin * 32, m + <usize>strip * 32, args.cin, ldc);
 }
 
 /** Output transform of four channels of one tile; `floor` is 0 for ReLU, else -infinity. */
@@ -351,7 +348,7 @@ function outputTile(
   }
 }
 
-/** Writes y from m. A task is `tilesPerTask` tiles; scratch as for `WORK`. pmax(y, floor) keeps NaN: it is y < floor ? floor : y. */
+/** Writes y from m. A task is `tilesPerTask` tiles; scratch: `WORK` bytes and a `Tile`. pmax(y, floor) keeps NaN: it is y < floor ? floor : y. */
 export function winogradOutput(args: WinogradArgs, task: i32, scratch: usize): void {
   const begin = task * args.tilesPerTask;
   const end = min(args.count, begin + args.tilesPerTask);

@@ -2,14 +2,15 @@ import type { Job, View } from '../job.js';
 
 /** Products of a 6 x 6 tile. */
 const COEFFICIENTS = 36;
-/** Rows of the largest register tile: a coefficient's last panel may be filled up by one less. */
-const MR = 6;
+/** Tiles of a panel of V, and channels of a block of it: both are filled up. */
+const PANEL = 4;
+const BLOCK = 16;
 /** Bytes between the cache sets of two coefficients, which would else all fall into one: their distance is near a power of two. */
 const SKEW = 64;
-/** Tiles of one transform task, two panels of six. */
-const TILES_PER_TASK = 12;
-/** Scratch of a transform task: 6 x 6 vectors, and 40 bytes a tile. */
-const SCRATCH = 576 + 40 * TILES_PER_TASK;
+/** Tiles of one transform task. */
+const TILES_PER_TASK = 8;
+/** Scratch of a transform task: 6 x 6 vectors and what it notes of a tile. */
+const SCRATCH = 640;
 
 /** Sizes of a 3x3 convolution in Winograd form. */
 export interface WinogradPlan {
@@ -48,14 +49,16 @@ interface Group {
   readonly w: number;
 }
 
+const up = (value: number, step: number): number => Math.ceil(value / step) * step;
+
 const strips = (cout: number): number => Math.ceil(cout / 8);
 
 /** Bytes from one coefficient to the next. */
-const skewed = (floats: number): number => Math.ceil((floats * 4) / SKEW) * SKEW + SKEW;
+const skewed = (floats: number): number => up(floats * 4, SKEW) + SKEW;
 
 const strideU = (cin: number, cout: number): number => skewed(cin * strips(cout) * 8);
-const strideV = (tiles: number, cin: number): number => skewed((tiles + MR - 1) * cin);
-const strideM = (tiles: number, cout: number): number => skewed((tiles + MR - 1) * strips(cout) * 8);
+const strideV = (tiles: number, cin: number): number => skewed(up(tiles, PANEL) * up(cin, BLOCK));
+const strideM = (tiles: number, cout: number): number => skewed(up(tiles, PANEL) * strips(cout) * 8);
 
 /** Whether a 3x3 convolution can take this form: whole vectors of channels. */
 export const winogradFits = (cin: number, cout: number): boolean => cin % 4 === 0 && cout % 4 === 0;
@@ -100,7 +103,8 @@ const workspaceBytes = (tiles: number, cin: number, cout: number): number =>
 function fitting(bytes: number, cin: number, cout: number): number {
   let tiles = tilesPerPass(cin, cout);
   while (tiles > 0 && workspaceBytes(tiles, cin, cout) > bytes) tiles--;
-  if (tiles === 0) throw new Error(`internal: a Winograd workspace of ${bytes} bytes holds no tile of ${cin} -> ${cout}`);
+  if (tiles === 0)
+    throw new Error(`internal: a Winograd workspace of ${bytes} bytes holds no tile of ${cin} -> ${cout}`);
   return tiles;
 }
 

@@ -1,0 +1,174 @@
+import type { Explanation } from './api.js';
+import { AtrousCamError } from './errors.js';
+import { blank, fillRect, paste } from './figure/raster.js';
+import type { Typeface } from './figure/text.js';
+import { resizeImage } from './image.js';
+import { colormapTable, type OverlayOptions, overlayMap } from './overlay.js';
+import type { RgbImage } from './types.js';
+
+const WHITE = [255, 255, 255];
+const DARK = [32, 33, 36];
+const GREY = [95, 99, 104];
+
+/** Largest size of a photograph in the figure; its aspect is kept. */
+const PHOTO = { width: 420, height: 360 };
+/** Narrowest column, so that the captions of a tall photograph have room. */
+const COLUMN = 208;
+const MARGIN = 28;
+const GAP = 20;
+const TITLE = 22;
+const NAME = 17;
+const TEXT = 15;
+const TICK = 13;
+
+export interface FigureOptions extends OverlayOptions {
+  /** Name of the picture, shown below the original. */
+  name?: string;
+}
+
+/** A time for people: `85 ms`, `1.24 s`, `12.4 s`, `124 s`. */
+export function formatSeconds(seconds: number): string {
+  if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`;
+  return `${seconds.toFixed(seconds < 9.995 ? 2 : seconds < 99.95 ? 1 : 0)} s`;
+}
+
+/** One column of the figure. */
+interface Panel {
+  name: string;
+  detail: string;
+  below: string;
+  picture: RgbImage;
+  flat: boolean;
+}
+
+interface Faces {
+  regular: Typeface;
+  semibold: Typeface;
+}
+
+/** Where things are, in pixels from the top left. */
+interface Layout {
+  width: number;
+  height: number;
+  column: number;
+  /** Left border of each column. */
+  columns: number[];
+  /** Top border of the photographs. */
+  top: number;
+  bar: { x: number; width: number };
+}
+
+function layOut(photo: RgbImage, panels: number): Layout {
+  const column = Math.max(COLUMN, photo.width);
+  const columns = Array.from({ length: panels }, (_, i) => MARGIN + i * (column + GAP));
+  const top = MARGIN + TITLE + 16 + NAME + 8 + TEXT + 8;
+  const bar = { x: columns[panels - 1] + column + GAP, width: 16 };
+  const ticks = 44;
+  return {
+    width: bar.x + bar.width + ticks + MARGIN,
+    height: top + photo.height + 10 + TEXT + MARGIN,
+    column,
+    columns,
+    top,
+    bar,
+  };
+}
+
+function drawPanel(
+  figure: RgbImage,
+  panel: Panel,
+  x: number,
+  { top, column }: Layout,
+  { regular, semibold }: Faces,
+): void {
+  const { picture } = panel;
+  const left = x + Math.floor((column - picture.width) / 2);
+  const write = (face: Typeface, text: string, baseline: number, size: number, colour: number[]) =>
+    face.draw(figure, face.fit(text, size, column), x, baseline, size, colour);
+  write(semibold, panel.name, top - 8 - TEXT - 8, NAME, DARK);
+  write(regular, panel.detail, top - 11, TEXT, GREY);
+  paste(figure, picture, left, top);
+  write(regular, panel.below, top + picture.height + 8 + TEXT, TEXT, DARK);
+  if (!panel.flat) return;
+  const text = 'flat map';
+  const width = Math.ceil(semibold.measure(text, TEXT)) + 20;
+  const boxX = x + Math.floor((column - width) / 2);
+  const boxY = top + Math.floor(picture.height / 2) - 14;
+  fillRect(figure, boxX, boxY, width, 28, WHITE);
+  semibold.draw(figure, text, boxX + 10, boxY + 19, TEXT, DARK);
+}
+
+/** The colour map from 0 (bottom) to 1 (top) with its ticks. */
+function drawColourBar(
+  figure: RgbImage,
+  colormap: string | undefined,
+  height: number,
+  { top, bar }: Layout,
+  face: Typeface,
+): void {
+  const colours = colormapTable(colormap ?? 'turbo');
+  for (let row = 0; row < height; row++) {
+    const index = Math.round((1 - row / Math.max(1, height - 1)) * 255);
+    fillRect(figure, bar.x, top + row, bar.width, 1, [...colours.subarray(3 * index, 3 * index + 3)]);
+  }
+  // Ticks keep a line's distance, so a low picture gets fewer of them.
+  const steps = height >= 8 * TICK ? 4 : height >= 4 * TICK ? 2 : 1;
+  for (let i = 0; i <= steps; i++) {
+    const y = top + Math.round((1 - i / steps) * (height - 1));
+    fillRect(figure, bar.x + bar.width, y, 5, 1, DARK);
+    face.draw(figure, String(i / steps), bar.x + bar.width + 9, y + 5, TICK, DARK);
+  }
+}
+
+/**
+ * The comparison of a photograph's explanations, side by side: the original, then one panel per explanation in the given
+ * order with its mode, the size of its own map, its time and its top prediction; a title with the explained class and its
+ * probability in the first explanation; a colour bar. The figure depends on nothing but its arguments. The font is loaded
+ * when the first figure is drawn. Throws BAD_ARGUMENT without explanations and for an unknown colour map.
+ *
+ * @example
+ * const modes = [await network.explain(file, { mode: 'pooled' }), await network.explain(file, { mode: 'atrous' })];
+ * await writeFile('dog.png', encodePng(await drawFigure(modes, { name: 'dog.jpg' })));
+ */
+export async function drawFigure(
+  explanations: readonly Explanation[],
+  { name = '', colormap, alpha }: FigureOptions = {},
+): Promise<RgbImage> {
+  const first = explanations[0];
+  if (!first) throw new AtrousCamError('BAD_ARGUMENT', 'figure: expected at least one explanation, got none');
+  const { openSans } = await import('./figure/text.js');
+  const faces: Faces = { regular: openSans('regular'), semibold: openSans('semibold') };
+
+  const { image, target } = first;
+  const scale = Math.min(PHOTO.width / image.width, PHOTO.height / image.height);
+  const width = Math.max(1, Math.round(image.width * scale));
+  const height = Math.max(1, Math.round(image.height * scale));
+  const photo = resizeImage(image, width, height, 'bilinear');
+  const overlaid = ({ map, rect }: Explanation) => {
+    const [sx, sy] = [width / image.width, height / image.height];
+    const scaled = { x: rect.x * sx, y: rect.y * sy, width: rect.width * sx, height: rect.height * sy };
+    return overlayMap(photo, map, scaled, { colormap, alpha });
+  };
+  const panels: Panel[] = [
+    { name: 'original', detail: `${image.width} x ${image.height}`, below: name, picture: photo, flat: false },
+    ...explanations.map((e) => ({
+      name: e.mode,
+      detail: `${e.raw.width} x ${e.raw.height}, ${formatSeconds(e.seconds)}`,
+      below: `${e.predictions[0].label} ${e.predictions[0].probability.toFixed(2)}`,
+      picture: overlaid(e),
+      flat: e.map.flat,
+    })),
+  ];
+
+  const layout = layOut(photo, panels.length);
+  const figure = blank(layout.width, layout.height);
+  const probability = `, probability ${first.probabilities[target.index].toFixed(3)}`;
+  const room = layout.width - 2 * MARGIN - faces.semibold.measure(probability, TITLE);
+  const subject = faces.semibold.fit(`Evidence for ${target.label} (${target.index})`, TITLE, room);
+  faces.semibold.draw(figure, subject + probability, MARGIN, MARGIN + TITLE - 4, TITLE, DARK);
+  panels.forEach((panel, i) => {
+    drawPanel(figure, panel, layout.columns[i], layout, faces);
+  });
+  drawColourBar(figure, colormap, photo.height, layout, faces.regular);
+  return figure;
+}

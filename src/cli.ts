@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+import { main } from './cli/main.js';
+
+const interrupt = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM'] as const)
+  process.on(name, () => {
+    if (interrupt.signal.aborted) process.exit(130); // asked twice: do not wait for anything
+    interrupt.abort();
+  });
+
+const code = main(process.argv.slice(2), {
+  stdout: process.stdout,
+  stderr: process.stderr,
+  signal: interrupt.signal,
+  // Loaded when a command needs it, so that --help and wrong usage answer at once.
+  load: async (...args) => (await import('./index.js')).load(...args),
+});
+// Output is flushed by now; exit at once, whatever an interrupted call has left running.
+code.then((value) => process.exit(value));

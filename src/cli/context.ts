@@ -1,0 +1,84 @@
+import type { LoadOptions, Network } from '../api.js';
+import { AtrousCamError } from '../errors.js';
+import { ProgressBar } from './progress.js';
+
+/** What the command gets from its surroundings; tests bring their own. */
+export interface Io {
+  stdout: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
+  stderr: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
+  /** Loads a network: the library's `load`. */
+  load(source: string | undefined, options: LoadOptions): Promise<Network>;
+  /** Aborted by Ctrl-C. */
+  signal?: AbortSignal;
+}
+
+/** What a sub-command works with: its output, its progress bar and one signal for every reason to stop. */
+export class Context {
+  readonly load: Io['load'];
+  /** Aborted by `Io.signal`, or when nobody reads standard output any more. */
+  get signal(): AbortSignal {
+    return this.stop.signal;
+  }
+  readonly progress: ProgressBar;
+  /** Why writing to standard output failed, if it did; `EPIPE` where its reader has gone. */
+  outputError: NodeJS.ErrnoException | undefined;
+  private readonly stop = new AbortController();
+  private readonly onInterrupt = () => this.stop.abort();
+  private readonly onOutputError = (error: NodeJS.ErrnoException) => {
+    this.outputError ??= error;
+    this.stop.abort();
+  };
+
+  constructor(private readonly io: Io) {
+    this.load = (source, options) => io.load(source, options);
+    this.progress = new ProgressBar(io.stderr);
+    io.stdout.on('error', this.onOutputError);
+    io.signal?.addEventListener('abort', this.onInterrupt);
+    if (io.signal?.aborted) this.stop.abort();
+  }
+
+  /** Writes to standard output and waits until it is written. */
+  async print(text: string): Promise<void> {
+    this.progress.hide();
+    await new Promise<void>((resolve, reject) => {
+      this.io.stdout.write(text, (error) => {
+        if (error) this.onOutputError(error);
+        if (error) reject(error);
+        else resolve();
+      });
+    });
+  }
+
+  /** Writes one line to standard error: `atrous-cam: message`. */
+  complain(message: string): void {
+    this.progress.hide();
+    this.io.stderr.write(`atrous-cam: ${message.replace(/\s*\n\s*/g, ' ')}\n`);
+  }
+
+  /** Clears the progress bar and waits until everything is written. */
+  async close(): Promise<void> {
+    this.progress.hide();
+    this.io.signal?.removeEventListener('abort', this.onInterrupt);
+    for (const stream of [this.io.stdout, this.io.stderr])
+      await new Promise<void>((resolve) => {
+        stream.write('', () => resolve());
+      });
+  }
+}
+
+/** Code and message of anything thrown, for people and for JSON; a picture's name at the message's head is left out. */
+export function describe(error: unknown): { code: string; message: string } {
+  const { code, message }: NodeJS.ErrnoException = error instanceof Error ? error : new Error(String(error));
+  return {
+    code: typeof code === 'string' ? code : 'INTERNAL',
+    message: message.replace(/^image( "([^"\\]|\\.)*"| '[^']*')?: /, ''),
+  };
+}
+
+/** Whether an error was thrown because the call was wrong, not because something failed. */
+export const isUsageError = (error: unknown): boolean =>
+  error instanceof AtrousCamError && error.code === 'BAD_ARGUMENT';
+
+/** Whether every picture would fail alike: wrong usage, or something that this version or machine cannot do. */
+export const concernsWholeCall = (error: unknown): boolean =>
+  isUsageError(error) || (error instanceof AtrousCamError && error.code === 'UNSUPPORTED');

@@ -1,0 +1,163 @@
+import { Command, CommanderError, type Option } from 'commander';
+import { Context, describe, type Io, isUsageError } from './context.js';
+import { explainCommand } from './explain.js';
+import * as options from './options.js';
+import { planCommand } from './plan.js';
+import { predictCommand } from './predict.js';
+import { version } from './version.js';
+
+const MODES_HELP = `
+Modes:
+  pooled   the ordinary network; its map is coarse (14 x 14 for VGG16)
+  dilated  pools removed, convolutions dilated instead: a full map, but other predictions
+  atrous   every pixel's own map of the ordinary network: a full map, the same predictions
+  all      the three of them`;
+
+const EXIT_HELP = `
+Exit codes:
+  0 done   1 something failed (the other pictures are still done)   2 wrong usage`;
+
+const PROGRAM_HELP = `
+Examples:
+  $ atrous-cam explain dog.jpg                     compare the three modes, write atrous-cam-out/dog.png
+  $ atrous-cam explain dog.jpg --target cat        which pixels speak for another class?
+  $ atrous-cam predict *.jpg --weights vgg16.h5    the five most probable classes
+  $ atrous-cam plan --mode atrous                  layers, parameters and cost of a mode
+  $ atrous-cam help explain                        all options of a command
+${EXIT_HELP}`;
+
+const EXPLAIN_HELP = `${MODES_HELP}
+
+Examples:
+  $ atrous-cam explain dog.jpg
+      the original and all modes side by side in atrous-cam-out/dog.png
+  $ atrous-cam explain photos/*.jpg --mode atrous --output-stride 4 --out maps --npy
+      quicker: every fourth point; also dog.atrous.raw.npy (signed) and dog.atrous.map.npy (0..1)
+  $ atrous-cam explain dog.jpg --weights vgg16.h5 --target boxer --json > dog.json
+      another network and class; one JSON document on standard output
+  $ atrous-cam explain photos/*.jpg --shard 2/4
+      the second of four machines that share the work
+${EXIT_HELP}`;
+
+const PREDICT_HELP = `${MODES_HELP}
+
+Examples:
+  $ atrous-cam predict dog.jpg
+  $ atrous-cam predict photos/*.jpg --weights vgg16.h5 --json > predictions.json
+${EXIT_HELP}`;
+
+const PLAN_HELP = `${MODES_HELP}
+
+Examples:
+  $ atrous-cam plan --weights vgg16.h5 --mode dilated
+  $ atrous-cam plan --mode atrous --output-stride 4
+${EXIT_HELP}`;
+
+/** Adds options under a heading of the help text. */
+function group(command: Command, heading: string, members: Option[]): void {
+  command.optionsGroup(heading);
+  for (const option of members) command.addOption(option);
+}
+
+const networkOptions = () => [options.weights(), options.preprocess(), options.resize(), options.fit()];
+const machineOptions = () => [options.precision(), options.kernels(), options.threads()];
+
+/** The command line's grammar; `run` gets the exit code of the sub-command that was called. */
+function buildProgram(io: Io, context: Context, run: (call: Promise<number>) => Promise<void>): Command {
+  const program = new Command('atrous-cam')
+    .description('Shows which pixels made an image network decide, at the full resolution of its input.')
+    .version(version())
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      outputError: () => {}, // thrown as well, and reported by `main`
+      getOutHelpWidth: () => (io.stdout.isTTY && io.stdout.columns) || 100,
+      getErrHelpWidth: () => (io.stderr.isTTY && io.stderr.columns) || 100,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .addHelpText('after', PROGRAM_HELP);
+
+  const explain = program
+    .command('explain')
+    .description('Draw what speaks for a class over each picture, and print the predictions.')
+    .argument('<image...>', 'PNG or JPEG files')
+    .addHelpText('after', EXPLAIN_HELP)
+    .action((files, flags) => run(explainCommand(files, flags, context)));
+  group(explain, 'Network:', [options.mode('all'), ...networkOptions()]);
+  group(explain, 'Map:', [
+    options.target(),
+    options.method(),
+    options.layer(),
+    options.score(),
+    options.heads(),
+    options.outputStride(),
+    options.degrid(),
+  ]);
+  group(explain, 'Output:', [options.out(), options.npy(), options.json(), options.shard()]);
+  group(explain, 'Machine:', machineOptions());
+
+  const predict = program
+    .command('predict')
+    .description('Print the five most probable classes of each picture.')
+    .argument('<image...>', 'PNG or JPEG files')
+    .addHelpText('after', PREDICT_HELP)
+    .action((files, flags) => run(predictCommand(files, flags, context)));
+  group(predict, 'Network:', [options.mode('pooled'), ...networkOptions()]);
+  group(predict, 'Output:', [options.json(), options.shard()]);
+  group(predict, 'Machine:', machineOptions());
+
+  const plan = program
+    .command('plan')
+    .description('Print the layers of a network with their output, parameters and cost; nothing is run.')
+    .addHelpText('after', PLAN_HELP)
+    .action((flags) => run(planCommand(flags, context)));
+  group(plan, 'Network:', [options.mode('all'), options.weights(), options.outputStride()]);
+  group(plan, 'Output:', [options.json()]);
+  group(plan, 'Machine:', machineOptions());
+  return program;
+}
+
+/** Reports what ended a call and returns its exit code. */
+function fail(error: unknown, argv: readonly string[], io: Io, context: Context): number {
+  if (context.outputError?.code === 'EPIPE') return 0; // the reader has seen enough: no error of ours
+  if (context.outputError) {
+    context.complain(`standard output: ${context.outputError.message}`);
+    return 1;
+  }
+  if (io.signal?.aborted) {
+    context.complain('interrupted');
+    return 130;
+  }
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return 0; // --help, --version
+    if (error.code !== 'commander.help') context.complain(error.message.replace(/^error: /, ''));
+  } else {
+    context.complain(describe(error).message);
+    if (!isUsageError(error)) return 1;
+  }
+  const command = ['explain', 'predict', 'plan'].includes(argv[0]) ? `${argv[0]} ` : '';
+  io.stderr.write(`Try "atrous-cam ${command}--help".\n`);
+  return 2;
+}
+
+/**
+ * Runs the command line `argv` (without `node` and the script's name) and returns its exit code: 0 done, 1 failed, 2 wrong
+ * usage, 130 interrupted. Never throws.
+ */
+export async function main(argv: readonly string[], io: Io): Promise<number> {
+  const context = new Context(io);
+  let code = 0;
+  try {
+    const program = buildProgram(io, context, async (call) => {
+      code = await call;
+    });
+    await program.parseAsync(argv, { from: 'user' });
+  } catch (error) {
+    code = fail(error, argv, io, context);
+  } finally {
+    await context.close();
+  }
+  return code;
+}

@@ -1,0 +1,141 @@
+import { Option } from 'commander';
+import type { ExplainOptions, Network } from '../api.js';
+import { AtrousCamError } from '../errors.js';
+import { didYouMean } from '../suggest.js';
+import type { Fit, KernelSet, Mode, Normalization, OutputStride, Precision, ResizeFilter, Score } from '../types.js';
+import type { Context } from './context.js';
+
+export const MODES: readonly Mode[] = ['pooled', 'dilated', 'atrous'];
+
+/** Options of every sub-command that loads a network. */
+export interface NetworkFlags {
+  weights?: string;
+  precision: Precision;
+  kernels: KernelSet;
+  threads?: number;
+  preprocess?: Normalization;
+  resize?: ResizeFilter;
+  fit?: Fit;
+}
+
+export interface ModeFlags {
+  mode: Mode | 'all';
+  json?: boolean;
+}
+
+export interface ShardFlags {
+  shard?: Shard;
+}
+
+export interface ExplainFlags extends NetworkFlags, ModeFlags, ShardFlags {
+  target: string | number;
+  method: string;
+  layer?: string;
+  score: Score;
+  heads?: ExplainOptions['heads'];
+  outputStride?: OutputStride;
+  degrid?: ExplainOptions['degrid'];
+  out: string;
+  npy?: boolean;
+}
+
+/** Every `count`-th picture, beginning with the `index`-th; `index` counts from 1. */
+export interface Shard {
+  index: number;
+  count: number;
+}
+
+const wrong = (flag: string, expected: string, value: string, hint = '') =>
+  new AtrousCamError('BAD_ARGUMENT', `${flag}: expected ${expected}, got "${value}"${hint}`);
+
+/** An option whose value is one of a list. */
+function choice(flag: string, names: readonly string[], description: string): Option {
+  const list = names.length > 1 ? `${names.slice(0, -1).join(', ')} or ${names.at(-1)}` : names[0];
+  return new Option(`${flag} <${names.join('|')}>`, description).argParser((value: string) => {
+    if (!names.includes(value)) throw wrong(flag, list, value, didYouMean(value, names));
+    return value;
+  });
+}
+
+function numericChoice(flag: string, names: readonly string[], description: string): Option {
+  const option = choice(flag, names, description);
+  const parse = option.parseArg!;
+  return option.argParser((value: string) => Number(parse(value, undefined)));
+}
+
+function parseThreads(value: string): number {
+  if (!/^[1-9]\d{0,3}$/.test(value)) throw wrong('--threads', 'a whole number of at least 1', value);
+  return Number(value);
+}
+
+function parseShard(value: string): Shard {
+  const [index, count] = (/^(\d+)\/(\d+)$/.exec(value) ?? []).slice(1).map(Number);
+  if (!(index >= 1 && index <= count)) throw wrong('--shard', 'I/N with I from 1 to N, such as 1/4', value);
+  return { index, count };
+}
+
+/** `top`, a class number or a label. */
+function parseTarget(value: string): string | number {
+  if (value.trim() === '') throw wrong('--target', 'top, a class number or a label', value);
+  return /^\d+$/.test(value) ? Number(value) : value;
+}
+
+export const weights = () =>
+  new Option('--weights <path>', 'Keras .h5 or safetensors file (default: the cat/dog network in this package)');
+export const mode = (standard: Mode | 'all') =>
+  choice('--mode', [...MODES, 'all'], 'the network: see "Modes" below').default(standard);
+export const target = () =>
+  new Option(
+    '--target <top|index|label>',
+    "the class to explain; top: the pooled network's first choice, in every mode",
+  )
+    .default('top')
+    .argParser(parseTarget);
+export const method = () => choice('--method', ['gradcam'], 'how evidence is computed').default('gradcam');
+export const layer = () =>
+  new Option('--layer <name>', 'the layer whose activations are weighed (default: the last convolution)');
+export const score = () => choice('--score', ['logit', 'probability'], 'the explained number').default('logit');
+export const heads = () =>
+  choice(
+    '--heads',
+    ['one', 'each', 'mean'],
+    'atrous: which of its heads are explained (default: what fits the method)',
+  );
+export const outputStride = () =>
+  numericChoice('--output-stride', ['16', '8', '4', '2', '1'], 'atrous: pixels between points of the map (default: 1)');
+export const degrid = () =>
+  choice('--degrid', ['none', 'box'], 'average over one grid period (default: box in atrous, none in dilated)');
+export const preprocess = () =>
+  choice('--preprocess', ['caffe', 'torch'], 'channel order, mean and scale (default: as for the weights)');
+export const resize = () =>
+  choice('--resize', ['nearest', 'bilinear', 'bicubic', 'lanczos'], 'resize filter (default: as for the weights)');
+export const fit = () =>
+  choice('--fit', ['squash', 'crop'], 'squash to a square, or crop the centre (default: as for the weights)');
+export const precision = () =>
+  choice('--precision', ['fast', 'exact'], 'Winograd or direct convolution').default('fast');
+export const kernels = () => choice('--kernels', ['auto', 'simd', 'relaxed'], 'instruction set').default('auto');
+export const threads = () =>
+  new Option('--threads <n>', 'number of threads (default: what the machine offers, 8 at most)').argParser(
+    parseThreads,
+  );
+export const out = () => new Option('--out <dir>', 'folder for the files, made if missing').default('atrous-cam-out');
+export const npy = () => new Option('--npy', 'also write the maps as NumPy files');
+export const json = () => new Option('--json', 'print one JSON document instead of text');
+export const shard = () =>
+  new Option('--shard <i/n>', 'take only every n-th picture, from the i-th on (1/4 ... 4/4)').argParser(parseShard);
+
+/** The modes that `--mode` names. */
+export const modesOf = (flags: ModeFlags): readonly Mode[] => (flags.mode === 'all' ? MODES : [flags.mode]);
+
+/** The items that `--shard` leaves. */
+export const takeShard = <T>(items: readonly T[], { shard }: ShardFlags): T[] =>
+  shard ? items.filter((_, i) => i % shard.count === shard.index - 1) : [...items];
+
+/** Loads the network that the options ask for, with a progress bar. */
+export function loadNetwork(flags: NetworkFlags, { load, signal, progress }: Context): Promise<Network> {
+  const { weights, threads, kernels, precision, preprocess: normalization, resize, fit } = flags;
+  const preprocessing = { ...(normalization && { normalization }), ...(resize && { resize }), ...(fit && { fit }) };
+  progress.begin(1);
+  const onProgress = ({ done }: { done: number }) => progress.update('loading weights', done);
+  return load(weights, { threads, kernels, precision, preprocessing, signal, onProgress });
+}

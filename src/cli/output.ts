@@ -1,0 +1,96 @@
+import { accessSync, constants, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join, parse, resolve } from 'node:path';
+import { AtrousCamError } from '../errors.js';
+
+/** A picture of the call and the name that its output files begin with. */
+export interface NamedPicture {
+  file: string;
+  name: string;
+}
+
+/**
+ * Names pictures after their files, without folder and extension; a name that is taken gets `-2`, `-3` ... Names that differ
+ * in case only count as taken, because they are one file on macOS and Windows.
+ */
+export function namePictures(files: readonly string[]): NamedPicture[] {
+  const taken = new Set<string>();
+  return files.map((file) => {
+    const base = parse(file).name;
+    let name = base;
+    for (let i = 2; taken.has(name.toLowerCase()); i++) name = `${base}-${i}`;
+    taken.add(name.toLowerCase());
+    return { file, name };
+  });
+}
+
+/** A file to be written: its name inside the output folder and its content. */
+export interface OutputFile {
+  name: string;
+  content: Uint8Array;
+}
+
+/**
+ * Makes sure, before anything is computed, that files can be written to a folder; creates it where it is missing.
+ * Throws NOT_FOUND with the reason.
+ */
+export function prepareFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const reasons: Record<string, string> = {
+      EEXIST: 'it is a file',
+      ENOTDIR: 'a part of it is a file',
+      EACCES: 'no permission to write there',
+      EPERM: 'no permission to write there',
+      EROFS: 'the file system is read-only',
+    };
+    const reason = reasons[code ?? ''] ?? message;
+    throw new AtrousCamError('NOT_FOUND', `--out "${folder}": expected a folder that can be written, but ${reason}`, {
+      cause,
+    });
+  }
+}
+
+/** Refuses a call whose figures would replace its own pictures. Throws BAD_ARGUMENT. */
+export function refuseOverwriting(folder: string, pictures: readonly NamedPicture[]): void {
+  const key = (path: string) => {
+    try {
+      const { dev, ino } = statSync(path);
+      return `${dev}:${ino}`; // sees through links and through case on file systems that ignore it
+    } catch {
+      return resolve(path);
+    }
+  };
+  const inputs = new Set(pictures.map(({ file }) => key(file)));
+  for (const { name } of pictures) {
+    const figure = join(folder, `${name}.png`);
+    if (inputs.has(key(figure)))
+      throw new AtrousCamError(
+        'BAD_ARGUMENT',
+        `--out: "${figure}" is one of the pictures and would be replaced; choose another folder`,
+      );
+  }
+}
+
+/**
+ * Writes files so that each is there as a whole or not at all: under a temporary name first, all renamed at the end. It is
+ * synchronous on purpose: Ctrl-C is served between the files of one picture and the next picture, never in between.
+ * Returns their paths.
+ */
+export function writeFiles(folder: string, files: readonly OutputFile[]): string[] {
+  const paths = files.map(({ name }) => join(folder, name));
+  const temporary = files.map(({ name }) => join(folder, `.${name}.${process.pid}.tmp`));
+  try {
+    files.forEach(({ content }, i) => {
+      writeFileSync(temporary[i], content);
+    });
+    paths.forEach((path, i) => {
+      renameSync(temporary[i], path);
+    });
+  } finally {
+    for (const path of temporary) rmSync(path, { force: true });
+  }
+  return paths;
+}

@@ -1,0 +1,58 @@
+import type { PlanTable } from '../api.js';
+import type { OutputStride } from '../types.js';
+import type { Context } from './context.js';
+import { loadNetwork, type ModeFlags, modesOf, type NetworkFlags } from './options.js';
+import { describeNetwork, jsonLine } from './report.js';
+
+/** `atrous-cam plan`: the layers of each mode with their costs, without running anything. Returns the exit code. */
+export async function planCommand(
+  flags: NetworkFlags & ModeFlags & { outputStride?: OutputStride },
+  context: Context,
+): Promise<number> {
+  const network = await loadNetwork(flags, context);
+  try {
+    const plans = modesOf(flags).map((mode) =>
+      network.plan(mode, { outputStride: mode === 'atrous' ? flags.outputStride : undefined }),
+    );
+    if (flags.json) {
+      const modes = Object.fromEntries(plans.map((plan) => [plan.mode, plan]));
+      await context.print(jsonLine({ ...describeNetwork(network), modes }));
+    } else await context.print(plans.map(formatPlan).join('\n'));
+    return 0;
+  } finally {
+    network.dispose();
+  }
+}
+
+const number = (value: number) => value.toLocaleString('en-US');
+
+/** A plan as text: names to the left, numbers to the right, totals below. */
+export function formatPlan({ mode, rows, parameters, macs, peakBytes }: PlanTable): string {
+  const head = ['Layer', 'Output shape', 'Parameters', 'Multiply-adds', 'Output bytes'];
+  const body = rows.map((row) => [
+    row.layer,
+    `(${row.output.join(', ')}${row.output.length === 1 ? ',' : ''})`,
+    number(row.parameters),
+    number(row.macs),
+    number(row.bytes),
+  ]);
+  const widths = head.map((title, i) => Math.max(title.length, ...body.map((cells) => cells[i].length)));
+  const line = (cells: string[]) =>
+    cells
+      .map((cell, i) => (i < 2 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
+      .join('  ')
+      .trimEnd();
+  const width = widths.reduce((a, b) => a + b + 2, -2);
+  return [
+    `Mode ${mode}`,
+    '='.repeat(width),
+    line(head),
+    '-'.repeat(width),
+    ...body.map(line),
+    '='.repeat(width),
+    `Total parameters: ${number(parameters)}`,
+    `Total multiply-adds: ${number(macs)}`,
+    `Peak memory of a run, weights excluded: ${number(peakBytes)} bytes`,
+    '',
+  ].join('\n');
+}

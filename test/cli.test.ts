@@ -1,0 +1,530 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough, Writable } from 'node:stream';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { ExplainOptions, Explanation, LoadOptions, Network, PlanTable } from '../src/api.js';
+import type { Io } from '../src/cli/context.js';
+import { main } from '../src/cli/main.js';
+import { AtrousCamError } from '../src/errors.js';
+import { decodeImage } from '../src/image.js';
+import type { Mode } from '../src/types.js';
+
+const labels = ['cat', 'dog'];
+const sizes: Record<Mode, number> = { pooled: 2, dilated: 32, atrous: 32 };
+
+/** What the commands asked of the library. */
+interface Calls {
+  load: { source: string | undefined; options: LoadOptions }[];
+  explain: { image: unknown; options: ExplainOptions }[];
+  disposed: number;
+}
+
+function fakePlan(mode: Mode): PlanTable {
+  const rows = [
+    { layer: 'input', output: [32, 32, 3], parameters: 0, macs: 0, bytes: 12288 },
+    { layer: 'fc1', output: [4096], parameters: 138357544, macs: 2000, bytes: 16384 },
+  ];
+  return { mode, outputStride: 1, rows, parameters: 138357544, macs: 2e9, peakBytes: 1234567 } as PlanTable;
+}
+
+/** A network that explains everything at once. Pictures whose path has `bad` in it cannot be read. */
+function fakeNetwork(calls: Calls): Network {
+  const predictions = [
+    { index: 1, label: 'dog', probability: 0.6904 },
+    { index: 0, label: 'cat', probability: 0.3096 },
+  ];
+  const results = { predictions, logits: Float32Array.of(-1, 0.5), probabilities: Float32Array.of(0.3096, 0.6904) };
+  const check = (image: unknown, signal?: AbortSignal) => {
+    if (signal?.aborted) throw new AtrousCamError('ABORTED', 'aborted');
+    if (String(image).includes('bad'))
+      throw new AtrousCamError('BAD_IMAGE', `image ${JSON.stringify(image)}: is broken`);
+  };
+  return {
+    source: 'default',
+    parameters: 138357544,
+    inputSize: 32,
+    labels,
+    layers: ['block1_conv1', 'block5_conv3'],
+    kernels: 'simd',
+    threads: 2,
+    preprocessing: { normalization: 'caffe', resize: 'nearest', fit: 'squash' },
+    predict: async (image, { signal } = {}) => {
+      check(image, signal);
+      return results;
+    },
+    explain: async (image, options = {}): Promise<Explanation> => {
+      const { mode = 'atrous', target, signal, onProgress } = options;
+      check(image, signal);
+      calls.explain.push({ image, options });
+      if (target === 'horse') throw new AtrousCamError('BAD_ARGUMENT', 'target: expected a label, got "horse"');
+      onProgress?.({ stage: 'compute', mode, done: 0.5 });
+      const n = sizes[mode];
+      return {
+        ...results,
+        mode,
+        target: { index: 1, label: 'dog' },
+        score: 0.5,
+        raw: { width: n, height: n, data: new Float32Array(n * n).fill(-2) },
+        map: { width: 32, height: 32, data: new Float32Array(1024).fill(0.25), flat: mode === 'dilated' },
+        rect: { x: 0, y: 0, width: 40, height: 30 },
+        image: { width: 40, height: 30, data: new Uint8Array(3600) },
+        seconds: 0.25,
+        peakBytes: 4096,
+        overlay: () => ({ width: 1, height: 1, data: new Uint8Array(3) }),
+      };
+    },
+    plan: fakePlan,
+    dispose: () => {
+      calls.disposed++;
+    },
+  };
+}
+
+const text = (stream: PassThrough) => (stream.read() ?? '').toString();
+
+interface Result {
+  code: number;
+  stdout: string;
+  stderr: string;
+  calls: Calls;
+}
+
+/** Runs the command line with a fake network. */
+async function run(argv: string[], io: Partial<Io> = {}): Promise<Result> {
+  const calls: Calls = { load: [], explain: [], disposed: 0 };
+  const [stdout, stderr] = [new PassThrough({ highWaterMark: 1e7 }), new PassThrough({ highWaterMark: 1e7 })];
+  const code = await main(argv, {
+    stdout,
+    stderr,
+    load: async (source, options) => {
+      calls.load.push({ source, options });
+      return fakeNetwork(calls);
+    },
+    ...io,
+  });
+  return { code, stdout: text(stdout), stderr: text(stderr), calls };
+}
+
+let folder: string;
+let out: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'cli-'));
+  out = join(folder, 'out');
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('explain', () => {
+  test('writes a figure per picture and prints the top five of each mode', async () => {
+    const { code, stdout, stderr, calls } = await run(['explain', 'photos/dog.jpg', '--out', out]);
+    expect(code).toBe(0);
+    expect(stderr).toBe('');
+    expect(stdout).toBe(
+      `${['pooled: 2 x 2 map', 'dilated: 32 x 32 map (flat: nothing speaks for it)', 'atrous: 32 x 32 map']
+        .map(
+          (line) =>
+            `photos/dog.jpg, ${line} for dog (1) in 250 ms\n` +
+            'dog (1) with probability 0.690\ncat (0) with probability 0.310\n\n',
+        )
+        .join('')}wrote ${join(out, 'dog.png')}\n`,
+    );
+    expect(readdirSync(out)).toEqual(['dog.png']);
+    expect(decodeImage(readFileSync(join(out, 'dog.png'))).width).toBeGreaterThan(800);
+    expect(calls.explain.map(({ options }) => options.mode)).toEqual(['pooled', 'dilated', 'atrous']);
+    expect(calls.explain.every(({ options }) => options.target === 'top')).toBe(true);
+    expect(calls.disposed).toBe(1);
+  });
+
+  test('--json prints one document and nothing else', async () => {
+    const argv = ['explain', 'a/dog.jpg', 'b/dog.png', 'bad.jpg', '--json', '--npy', '--out', out, '--mode', 'all'];
+    const { code, stdout, stderr } = await run(argv);
+    expect(code).toBe(1); // one picture is bad
+    expect(stderr).toBe('atrous-cam: bad.jpg: is broken\n');
+    const document = JSON.parse(stdout);
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
+    expect({ ...document, images: undefined }).toEqual({
+      version,
+      kernels: 'simd',
+      threads: 2,
+      weights: { source: 'default', parameters: 138357544, input: [32, 32, 3] },
+    });
+    const modes = (name: string) =>
+      Object.fromEntries(
+        (['pooled', 'dilated', 'atrous'] as const).map((mode) => [
+          mode,
+          {
+            predictions: [
+              { index: 1, label: 'dog', probability: 0.6904 },
+              { index: 0, label: 'cat', probability: 0.3096 },
+            ],
+            logits: [-1, 0.5],
+            target: { index: 1, label: 'dog' },
+            score: 0.5,
+            map: { width: sizes[mode], height: sizes[mode], flat: mode === 'dilated' },
+            seconds: 0.25,
+            peakBytes: 4096,
+            files: {
+              picture: join(out, `${name}.png`),
+              raw: join(out, `${name}.${mode}.raw.npy`),
+              map: join(out, `${name}.${mode}.map.npy`),
+            },
+          },
+        ]),
+      );
+    expect(document.images).toEqual([
+      { file: 'a/dog.jpg', modes: modes('dog') },
+      { file: 'b/dog.png', modes: modes('dog-2') },
+      { file: 'bad.jpg', error: { code: 'BAD_IMAGE', message: 'is broken' } },
+    ]);
+    for (const { modes: byMode } of document.images.slice(0, 2))
+      for (const { files } of Object.values<{ files: Record<string, string> }>(byMode))
+        for (const file of Object.values(files)) expect(existsSync(file), file).toBe(true);
+    expect(readdirSync(out)).toHaveLength(14);
+  });
+
+  test('--npy holds the signed raw map and the finished map', async () => {
+    await run(['explain', 'dog.jpg', '--npy', '--mode', 'pooled', '--out', out]);
+    expect(readdirSync(out).sort()).toEqual(['dog.png', 'dog.pooled.map.npy', 'dog.pooled.raw.npy']);
+    const raw = readFileSync(join(out, 'dog.pooled.raw.npy'));
+    expect(raw.toString('latin1')).toContain("'shape': (2, 2)");
+    expect(raw.readFloatLE(raw.length - 4)).toBe(-2);
+    const map = readFileSync(join(out, 'dog.pooled.map.npy'));
+    expect(map.toString('latin1')).toContain("'shape': (32, 32)");
+    expect(map.readFloatLE(map.length - 4)).toBe(0.25);
+  });
+
+  test('without --npy the JSON names the picture only', async () => {
+    const { stdout } = await run(['explain', 'dog.jpg', '--json', '--mode', 'atrous', '--out', out]);
+    expect(JSON.parse(stdout).images[0].modes.atrous.files).toEqual({ picture: join(out, 'dog.png') });
+  });
+
+  test('options reach the library; those of atrous stay with atrous', async () => {
+    const { calls, code } = await run(
+      [
+        'explain dog.jpg --weights w.h5 --target 7 --method gradcam --layer block5_conv3 --score probability',
+        '--heads each --output-stride 4 --preprocess torch --resize bilinear --fit crop --degrid none',
+        `--precision exact --kernels relaxed --threads 3 --out ${out}`,
+      ]
+        .join(' ')
+        .split(' '),
+    );
+    expect(code).toBe(0);
+    const [{ source, options }] = calls.load;
+    expect(source).toBe('w.h5');
+    expect(options).toMatchObject({
+      threads: 3,
+      kernels: 'relaxed',
+      precision: 'exact',
+      preprocessing: { normalization: 'torch', resize: 'bilinear', fit: 'crop' },
+    });
+    const common = { target: 7, method: 'gradcam', layer: 'block5_conv3', score: 'probability', degrid: 'none' };
+    const [pooled, dilated, atrous] = calls.explain.map((call) => call.options);
+    expect(atrous).toMatchObject({ ...common, heads: 'each', outputStride: 4 });
+    for (const other of [pooled, dilated]) {
+      expect(other).toMatchObject(common);
+      expect(other).not.toHaveProperty('heads');
+      expect(other).not.toHaveProperty('outputStride');
+    }
+  });
+
+  test('nothing is asked for by default, so that the weights decide', async () => {
+    const { calls } = await run(['explain', 'dog.jpg', '--out', out]);
+    expect(calls.load[0].source).toBeUndefined();
+    expect(calls.load[0].options).toMatchObject({ kernels: 'auto', precision: 'fast', preprocessing: {} });
+    expect(calls.explain[2].options).toMatchObject({ target: 'top', score: 'logit', degrid: undefined });
+  });
+
+  test('a picture is decoded once', async () => {
+    const { calls } = await run(['explain', 'dog.jpg', '--out', out]);
+    expect(calls.explain[0].image).toBe('dog.jpg');
+    expect(calls.explain[1].image).toMatchObject({ width: 40, height: 30 });
+  });
+
+  test('--shard takes every n-th picture and keeps the names of the whole call', async () => {
+    const argv = ['explain', 'a/x.jpg', 'b/x.jpg', 'c/x.jpg', 'd/y.jpg', '--json', '--mode', 'pooled', '--out', out];
+    const files = async (shard: string) => {
+      const { images } = JSON.parse((await run([...argv, '--shard', shard])).stdout);
+      return images.map((image: { file: string }) => image.file);
+    };
+    expect(await files('1/3')).toEqual(['a/x.jpg', 'd/y.jpg']);
+    expect(await files('2/3')).toEqual(['b/x.jpg']);
+    expect(await files('3/3')).toEqual(['c/x.jpg']);
+    expect(readdirSync(out).sort()).toEqual(['x-2.png', 'x-3.png', 'x.png', 'y.png']);
+    expect(await files('9/9')).toEqual([]);
+  });
+
+  test('names that are taken, also in another case, get a number', async () => {
+    const files = ['dog.jpg', 'dog-2.jpg', 'x/dog.jpg', 'DOG.png', 'archive.tar.png', 'noextension'];
+    await run(['explain', ...files, '--mode', 'pooled', '--out', out]);
+    expect(readdirSync(out).sort()).toEqual(
+      ['dog.png', 'dog-2.png', 'dog-3.png', 'DOG-4.png', 'archive.tar.png', 'noextension.png'].sort(),
+    );
+  });
+
+  test('a folder that cannot be written to is refused before anything is loaded', async () => {
+    const file = join(folder, 'file');
+    writeFileSync(file, '');
+    const { code, stderr, calls } = await run(['explain', 'dog.jpg', '--out', file]);
+    expect(code).toBe(1);
+    expect(stderr).toBe(`atrous-cam: --out "${file}": expected a folder that can be written, but it is a file\n`);
+    expect(calls.load).toEqual([]);
+    const inside = await run(['explain', 'dog.jpg', '--out', join(file, 'maps')]);
+    expect(inside.code).toBe(1);
+    expect(inside.stderr).toContain('but a part of it is a file');
+  });
+
+  test('a figure never replaces a picture of the call', async () => {
+    const picture = join(folder, 'dog.png');
+    writeFileSync(picture, 'precious');
+    const { code, stderr } = await run(['explain', picture, '--out', folder]);
+    expect(code).toBe(2);
+    expect(stderr).toContain(`--out: "${picture}" is one of the pictures and would be replaced`);
+    expect(readFileSync(picture, 'utf8')).toBe('precious');
+    expect((await run(['explain', join(folder, 'dog.jpg'), '--out', out])).code).toBe(0);
+  });
+
+  test('files that cannot be renamed leave no trace', async () => {
+    const { mkdirSync } = await import('node:fs');
+    mkdirSync(join(out, 'dog.png', 'x'), { recursive: true });
+    const { code, stderr } = await run(['explain', 'dog.jpg', 'cat.jpg', '--out', out]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^atrous-cam: dog\.jpg: E[A-Z]+: .*\n$/);
+    expect(readdirSync(out).sort()).toEqual(['cat.png', 'dog.png']);
+  });
+
+  test('an unknown class is wrong usage and ends the call', async () => {
+    const { code, stderr, calls } = await run(['explain', 'a.jpg', 'b.jpg', '--target', 'horse', '--out', out]);
+    expect(code).toBe(2);
+    expect(stderr).toBe('atrous-cam: target: expected a label, got "horse"\nTry "atrous-cam explain --help".\n');
+    expect(calls.explain).toHaveLength(1);
+    expect(calls.disposed).toBe(1);
+  });
+
+  test('what this version cannot do ends the call with 1', async () => {
+    const calls: Calls = { load: [], explain: [], disposed: 0 };
+    let asked = 0;
+    const explain = () => {
+      asked++;
+      return Promise.reject(new AtrousCamError('UNSUPPORTED', "heads 'each': not yet"));
+    };
+    const load = async () => ({ ...fakeNetwork(calls), explain });
+    const { code, stderr } = await run(['explain', 'a.jpg', 'b.jpg', '--heads', 'each', '--out', out], { load });
+    expect({ code, stderr, asked }).toEqual({ code: 1, stderr: "atrous-cam: heads 'each': not yet\n", asked: 1 });
+  });
+
+  test('weights that do not load: exit code 1, one line, nothing on standard output', async () => {
+    const load = () => Promise.reject(new AtrousCamError('BAD_WEIGHTS', '"w.h5": expected HDF5,\n got text'));
+    const { code, stdout, stderr } = await run(['explain', 'dog.jpg', '--json', '--out', out], { load });
+    expect({ code, stdout, stderr }).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'atrous-cam: "w.h5": expected HDF5, got text\n',
+    });
+  });
+});
+
+describe('interruption', () => {
+  /** A network whose `explain` hangs until it is aborted. */
+  const hanging =
+    (onStart: () => void): Io['load'] =>
+    async () => ({
+      ...fakeNetwork({ load: [], explain: [], disposed: 0 }),
+      explain: (_image, { signal } = {}) =>
+        new Promise((_resolve, reject) => {
+          signal!.addEventListener('abort', () => reject(new AtrousCamError('ABORTED', 'aborted')));
+          onStart();
+        }),
+    });
+
+  test('Ctrl-C ends the call with 130 and leaves no file', async () => {
+    const controller = new AbortController();
+    const load = hanging(() => controller.abort());
+    const argv = ['explain', 'a.jpg', 'b.jpg', '--json', '--out', out];
+    const { code, stdout, stderr } = await run(argv, { load, signal: controller.signal });
+    expect({ code, stdout, stderr }).toEqual({ code: 130, stdout: '', stderr: 'atrous-cam: interrupted\n' });
+    expect(readdirSync(out)).toEqual([]);
+  });
+
+  test('Ctrl-C while the weights are loaded', async () => {
+    const controller = new AbortController();
+    const load: Io['load'] = async (_source, { signal }) => {
+      controller.abort();
+      expect(signal!.aborted).toBe(true);
+      throw new AtrousCamError('ABORTED', 'aborted');
+    };
+    expect((await run(['predict', 'a.jpg'], { load, signal: controller.signal })).code).toBe(130);
+  });
+
+  test('a reader that has gone ends the call quietly', async () => {
+    const stdout = new Writable({
+      write: (_chunk, _encoding, done) => done(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' })),
+    });
+    const { code, stderr, calls } = await run(['explain', 'a.jpg', 'b.jpg', '--out', out], { stdout });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(calls.explain).toHaveLength(1);
+  });
+
+  test('any other failure of standard output is an error', async () => {
+    const stdout = new Writable({
+      write: (_chunk, _encoding, done) => done(Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' })),
+    });
+    const { code, stderr } = await run(['predict', 'a.jpg'], { stdout });
+    expect({ code, stderr }).toEqual({ code: 1, stderr: 'atrous-cam: standard output: ENOSPC: no space left\n' });
+  });
+});
+
+describe('predict', () => {
+  test('prints the top five of mode pooled', async () => {
+    const { code, stdout } = await run(['predict', 'a.jpg', 'b.jpg']);
+    expect(code).toBe(0);
+    const lines = 'dog (1) with probability 0.690\ncat (0) with probability 0.310\n\n';
+    expect(stdout).toBe(`a.jpg, pooled:\n${lines}b.jpg, pooled:\n${lines}`);
+  });
+
+  test('--json', async () => {
+    const { code, stdout, stderr } = await run(['predict', 'bad.jpg', 'b.jpg', '--json', '--mode', 'atrous']);
+    expect(code).toBe(1);
+    expect(stderr).toBe('atrous-cam: bad.jpg: is broken\n');
+    const { images, weights } = JSON.parse(stdout);
+    expect(weights.input).toEqual([32, 32, 3]);
+    expect(images[0]).toEqual({ file: 'bad.jpg', error: { code: 'BAD_IMAGE', message: 'is broken' } });
+    expect(images[1].file).toBe('b.jpg');
+    expect(Object.keys(images[1].modes)).toEqual(['atrous']);
+    expect(images[1].modes.atrous.logits).toEqual([-1, 0.5]);
+  });
+});
+
+describe('plan', () => {
+  test('prints an aligned table with totals', async () => {
+    const { code, stdout } = await run(['plan', '--mode', 'pooled']);
+    expect(code).toBe(0);
+    expect(stdout).toBe(`Mode pooled
+=============================================================
+Layer  Output shape   Parameters  Multiply-adds  Output bytes
+-------------------------------------------------------------
+input  (32, 32, 3)             0              0        12,288
+fc1    (4096,)       138,357,544          2,000        16,384
+=============================================================
+Total parameters: 138,357,544
+Total multiply-adds: 2,000,000,000
+Peak memory of a run, weights excluded: 1,234,567 bytes
+`);
+  });
+
+  test('--json holds the tables of all modes', async () => {
+    const { stdout } = await run(['plan', '--json']);
+    const { modes, weights } = JSON.parse(stdout);
+    expect(weights.parameters).toBe(138357544);
+    expect(Object.keys(modes)).toEqual(['pooled', 'dilated', 'atrous']);
+    expect(modes.atrous.rows[1]).toEqual({
+      layer: 'fc1',
+      output: [4096],
+      parameters: 138357544,
+      macs: 2000,
+      bytes: 16384,
+    });
+  });
+});
+
+describe('usage', () => {
+  test.each([
+    ['--mode poold', '--mode: expected pooled, dilated, atrous or all, got "poold"; did you mean "pooled"?'],
+    ['--mode xyz', '--mode: expected pooled, dilated, atrous or all, got "xyz"'],
+    ['--method grad-cam', '--method: expected gradcam, got "grad-cam"; did you mean "gradcam"?'],
+    ['--score logits', '--score: expected logit or probability, got "logits"; did you mean "logit"?'],
+    ['--heads all', '--heads: expected one, each or mean, got "all"'],
+    ['--output-stride 3', '--output-stride: expected 16, 8, 4, 2 or 1, got "3"'],
+    ['--preprocess tf', '--preprocess: expected caffe or torch, got "tf"'],
+    [
+      '--resize Bicubic',
+      '--resize: expected nearest, bilinear, bicubic or lanczos, got "Bicubic"; did you mean "bicubic"?',
+    ],
+    ['--fit pad', '--fit: expected squash or crop, got "pad"'],
+    ['--degrid boxx', '--degrid: expected none or box, got "boxx"; did you mean "box"?'],
+    ['--precision exakt', '--precision: expected fast or exact, got "exakt"; did you mean "exact"?'],
+    ['--kernels avx', '--kernels: expected auto, simd or relaxed, got "avx"'],
+    ['--threads 0', '--threads: expected a whole number of at least 1, got "0"'],
+    ['--threads two', '--threads: expected a whole number of at least 1, got "two"'],
+    ['--shard 0/4', '--shard: expected I/N with I from 1 to N, such as 1/4, got "0/4"'],
+    ['--shard 5/4', '--shard: expected I/N with I from 1 to N, such as 1/4, got "5/4"'],
+    ['--modes all', "unknown option '--modes' (Did you mean --mode?)"],
+    ['--mode', "option '--mode <pooled|dilated|atrous|all>' argument missing"],
+  ])('explain dog.jpg %s', async (options, message) => {
+    const { code, stdout, stderr, calls } = await run(['explain', 'dog.jpg', ...options.split(' ')]);
+    expect({ code, stdout, stderr }).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: `atrous-cam: ${message}\nTry "atrous-cam explain --help".\n`,
+    });
+    expect(calls.load).toEqual([]);
+  });
+
+  test.each([
+    [['explain'], "atrous-cam: missing required argument 'image'\n"],
+    [['explian', 'dog.jpg'], "atrous-cam: unknown command 'explian' (Did you mean explain?)\n"],
+    [['plan', 'extra'], "atrous-cam: too many arguments for 'plan'. Expected 0 arguments but got 1.\n"],
+    [['train', 'dir'], "atrous-cam: unknown command 'train'"],
+  ])('%j', async (argv, message) => {
+    const { code, stderr } = await run(argv);
+    expect(code).toBe(2);
+    expect(stderr).toContain(message);
+  });
+
+  test('no command: the help text on standard error', async () => {
+    const { code, stdout, stderr } = await run([]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain('Usage: atrous-cam [options] [command]');
+  });
+
+  test('--version', async () => {
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
+    expect(await run(['--version'])).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: '' });
+  });
+
+  test('--help of the program names the commands that exist', async () => {
+    const { code, stdout } = await run(['--help']);
+    expect(code).toBe(0);
+    expect(stdout).toMatchSnapshot();
+    for (const absent of ['train', 'evaluate', 'bench', 'serve', 'weights list']) expect(stdout).not.toContain(absent);
+  });
+
+  test.each(['explain', 'predict', 'plan'])('%s --help', async (command) => {
+    const { code, stdout } = await run([command, '--help']);
+    expect(code).toBe(0);
+    expect(stdout).toMatchSnapshot();
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(110);
+  });
+});
+
+describe('progress', () => {
+  /** A stream that says it is a terminal. */
+  const terminal = () => Object.assign(new PassThrough({ highWaterMark: 1e7 }), { isTTY: true, columns: 120 });
+
+  test('a bar on standard error where it is a terminal, cleared at the end', async () => {
+    const stderr = terminal();
+    const { code, stdout } = await run(['explain', 'dog.jpg', '--json', '--out', out], { stderr });
+    expect(code).toBe(0);
+    const shown = text(stderr);
+    expect(shown).toContain('dog.jpg pooled [');
+    expect(shown).toContain('16%'); // half of one of three equal modes
+    expect(shown).toContain('dog.jpg atrous [');
+    expect(shown.endsWith('\x1b[2K')).toBe(true);
+    expect(() => JSON.parse(stdout)).not.toThrow();
+  });
+
+  test('rate and time left', async () => {
+    const stderr = terminal();
+    const load: Io['load'] = async () => ({
+      ...fakeNetwork({ load: [], explain: [], disposed: 0 }),
+      predict: async (_image, { onProgress } = {}) => {
+        for (let i = 1; i <= 10; i++) {
+          await new Promise((resolve) => setTimeout(resolve, 60));
+          onProgress!({ stage: 'compute', done: i / 10 });
+        }
+        return { predictions: [], logits: Float32Array.of(), probabilities: Float32Array.of() };
+      },
+    });
+    await run(['predict', 'dog.jpg'], { stderr, load });
+    expect(text(stderr)).toMatch(/dog\.jpg pooled \[=+-+\] \d+% \d+(\.\d+)? GMAC\/s, 1 s left/);
+  });
+});

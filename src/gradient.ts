@@ -1,7 +1,7 @@
 import type { HeadResult } from './head.js';
 import type { PackedNetwork } from './network.js';
 import type { Score } from './types.js';
-import { denseInputGradientJob, reluBackwardJob } from './wasm/ops/dense.js';
+import { denseInputGradientJob } from './wasm/ops/dense.js';
 import type { Runtime } from './wasm/runtime.js';
 
 /**
@@ -30,9 +30,11 @@ export async function pooledGradient(
   for (let i = network.dense.length - 1; i >= 0; i--) {
     const layer = network.dense[i];
     const dx = arena.alloc(4 * layer.in);
-    await runtime.runAsync(denseInputGradientJob({ dy, w: layer.kernel, dx, in: layer.in, out: layer.out }), signal);
-    if (i > 0)
-      await runtime.runAsync(reluBackwardJob({ y: head.outputs[i - 1], dy: dx, dx, length: layer.in }), signal);
+    const mask = i > 0 ? head.outputs[i - 1] : 0;
+    await runtime.runAsync(
+      denseInputGradientJob({ dy, w: layer.kernel, mask, dx, in: layer.in, out: layer.out }),
+      signal,
+    );
     dy = dx;
   }
   return arena.f32(dy, network.dense[0].in).slice();

@@ -19,6 +19,8 @@ export interface JpegParts {
   restarts: boolean;
   /** Three components are YCbCr, four are YCCK; false: they are RGB or CMYK. */
   luma: boolean;
+  /** Blocks of 8x8 samples, all components together. */
+  blocks: number;
   /** EXIF's, 1..8. */
   orientation: number;
   /** SOI, tables, frame, scans, EOI; and Adobe's marker where there are four components. */
@@ -234,6 +236,7 @@ function finish(walk: Walk): JpegParts {
     ...frame,
     restarts: walk.restarts,
     luma: hasLuma(walk, frame.components),
+    blocks,
     orientation: walk.orientation ?? 1,
     essence: concat(kept),
   };

@@ -5,8 +5,8 @@ import { smoothChroma, ycbcrToRgb } from './jpeg-chroma.js';
 import { type JpegParts, readJpegSegments } from './jpeg-segments.js';
 import { applyOrientation } from './orient.js';
 
-/** What jpeg-js may allocate by its own count (coefficients, samples, pixels): about 75 megapixels of 4:2:0, 48 of 4:4:4. */
-const MAX_MEGABYTES = 1024;
+/** What jpeg-js may allocate, as `decodingBytes` counts: enough for 79 megapixels of 4:2:0 or 51 of 4:4:4. */
+const MAX_BYTES = 2 ** 30;
 
 /**
  * Decodes a baseline or progressive JPEG file (grey, YCbCr, RGB, Adobe CMYK and YCCK), upright by its EXIF orientation.
@@ -21,12 +21,24 @@ const MAX_MEGABYTES = 1024;
  */
 export function decodeJpeg(bytes: Uint8Array, subject: string, maxPixels: number): RgbImage {
   const parts = readJpegSegments(bytes, subject, maxPixels);
+  if (decodingBytes(parts) > MAX_BYTES) {
+    const size = `${parts.width}x${parts.height} pixels`;
+    throw badImage(
+      subject,
+      `too large a JPEG: decoding ${size} takes more than ${MAX_BYTES / 2 ** 20} MB; scale it down`,
+    );
+  }
   const image = decodeEssence(parts, subject);
   if (parts.components.length === 3) {
     smoothChroma(image, parts.components);
     if (parts.luma) ycbcrToRgb(image);
   }
   return applyOrientation(image, parts.orientation);
+}
+
+/** jpeg-js holds each block as 64 32-bit coefficients and as 64 bytes, and the pixels twice, as components and as RGB. */
+function decodingBytes({ width, height, components, blocks }: JpegParts): number {
+  return blocks * (256 + 64) + width * height * (components.length + 3);
 }
 
 /** RGB of grey, CMYK and YCCK files; of three components the components themselves, each repeated to full size. */
@@ -39,19 +51,16 @@ function decodeEssence(parts: JpegParts, subject: string): RgbImage {
       // The walk over the segments has refused cut files already, and a scan that meets a marker too early throws. All that
       // tolerance adds is to skip blocks after the last: jpeg-js runs there in grey files with restart markers.
       tolerantDecoding: true,
-      maxResolutionInMP: Number.POSITIVE_INFINITY, // checked before
-      maxMemoryUsageInMB: MAX_MEGABYTES,
+      maxResolutionInMP: Number.POSITIVE_INFINITY, // both are checked before
+      maxMemoryUsageInMB: Number.POSITIVE_INFINITY,
     });
     return { width, height, data };
   } catch (error) {
-    throw badImage(subject, explain(error, parts), error);
+    throw badImage(subject, damage(parts), error);
   }
 }
 
-function explain(error: unknown, { width, height, progressive, restarts }: JpegParts): string {
-  if (error instanceof Error && error.message.includes('maxMemoryUsageInMB')) {
-    return `too large a JPEG: ${width}x${height} pixels need more than ${MAX_MEGABYTES} MB to decode; scale it down`;
-  }
+function damage({ progressive, restarts }: JpegParts): string {
   if (progressive && restarts) {
     return 'damaged JPEG, or a progressive one with restart markers, which cannot always be read; save it as baseline JPEG or PNG';
   }

@@ -22,7 +22,8 @@ const filters: Record<Exclude<ResizeFilter, 'nearest'>, { reach: number; weight:
 
 /**
  * Resizes a picture as Pillow's `Image.resize` does, bit for bit: `nearest`, or with a filter that widens when it shrinks
- * (antialiasing), over columns then rows, with 22-bit weights and 8-bit results of both passes.
+ * (antialiasing), over columns then rows, with 22-bit weights and 8-bit results of both passes. (From version 13 on, Pillow
+ * takes the rows first where the height shrinks by more pixels than twice what the width does; pictures then differ slightly.)
  *
  * @param image any size; returned itself if it has the wanted size
  * @param width of the result, in pixels
@@ -81,11 +82,14 @@ function resizeNearest(image: RgbImage, width: number, height: number, window: W
   return { width: window.width, height: window.height, data };
 }
 
-/** The sample under the centre of each of `count` results from `first` on. Adds steps up in doubles, as Pillow does. */
+/**
+ * The sample under the centre of each of `count` results from `first` on. Adds the steps up in doubles from the very first
+ * result on, as Pillow does: the rounding decides where a centre falls between two samples.
+ */
 function nearestIndices(samples: number, size: number, first: number, count: number): Int32Array {
   const step = samples / size;
   const indices = new Int32Array(count);
-  for (let i = 0, at = step * (first + 0.5); i < count; i++, at += step) indices[i] = Math.min(at, samples - 1);
+  for (let i = -first, at = step * 0.5; i < count; i++, at += step) if (i >= 0) indices[i] = Math.min(at, samples - 1);
   return indices;
 }
 

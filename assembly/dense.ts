@@ -27,7 +27,7 @@ export function dense(args: DenseArgs, task: i32, _scratch: usize): void {
   if (args.b) memory.copy(y, args.b + 4 * <usize>first, 4 * columns);
   else memory.fill(y, 0, 4 * columns);
 
-  const step = 4 * <usize>args.outputs;
+  const step: usize = 4 * args.outputs;
   let i = nextNonZero(args.x, 0, args.inputs);
   while (i < args.inputs) {
     const i1 = nextNonZero(args.x, i + 1, args.inputs);
@@ -170,7 +170,7 @@ class DenseWeightGradientArgs {
  */
 export function denseWeightGradient(args: DenseWeightGradientArgs, task: i32, _scratch: usize): void {
   const last = min(args.inputs, (task + 1) * args.rows);
-  const bytes = 4 * <usize>args.outputs;
+  const bytes: usize = 4 * args.outputs;
   for (let i = task * args.rows; i < last; i++) {
     const dw = args.dw + bytes * i;
     memory.fill(dw, 0, bytes);

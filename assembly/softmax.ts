@@ -31,14 +31,14 @@ class SoftmaxBackwardArgs {
 /** dx (rows, columns) = y (dy - sum_j y_j dy_j), y being softmax's output. dx is overwritten and may be dy. Task = row. */
 export function softmaxBackward(args: SoftmaxBackwardArgs, task: i32, _scratch: usize): void {
   const n = args.columns;
-  const row = 4 * <usize>(task * n);
+  const row: usize = 4 * task * n;
   let sum: f64 = 0;
   for (let i = 0; i < n; i++) {
-    const at = row + 4 * <usize>i;
+    const at: usize = row + 4 * i;
     sum += <f64>load<f32>(args.y + at) * <f64>load<f32>(args.dy + at);
   }
   for (let i = 0; i < n; i++) {
-    const at = row + 4 * <usize>i;
+    const at: usize = row + 4 * i;
     store<f32>(args.dx + at, <f32>(<f64>load<f32>(args.y + at) * (<f64>load<f32>(args.dy + at) - sum)));
   }
 }

@@ -1,19 +1,13 @@
+import { simd } from './simd';
+
 /** Rows (tiles) of a register tile and of a panel of v. */
 export const MR: usize = 4;
 
-/** Channels of a block of v: one cache line for each tile. */
-export const KB: usize = 16;
-
-class simd {
-  /** a * b + c, rounded once where the instruction set has it. */
-  @inline
-  static madd(a: v128, b: v128, c: v128): v128 {
-    return ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_madd(a, b, c) : f32x4.add(c, f32x4.mul(a, b));
-  }
-}
+/** Channels of a block of v: what the transforms take at a time. */
+export const KB: usize = 64;
 
 /**
- * Four rows times eight columns. a: a panel (k / 16, 4, 16); b: (k, 8); c: 4 rows, `ldc` bytes apart, overwritten.
+ * Four rows times eight columns. a: a panel (k / 64, 4, 64); b: (k, 8); c: 4 rows, `ldc` bytes apart, overwritten.
  *
  * V8 moves all loads of a step before its arithmetic, so a step needs 4 + 2 + 8 registers (and one for products) of the 15
  * that x64 has. 5x8 and 6x8 tiles spill, which puts a store and a load into every accumulator's chain: measured on Zen 3, Node
@@ -37,13 +31,13 @@ function multiply4x8(a: usize, b: usize, c: usize, k: usize, ldc: usize): void {
       const a0 = v128.load32_splat(a);
       c00 = simd.madd(a0, b0, c00);
       c01 = simd.madd(a0, b1, c01);
-      const a1 = v128.load32_splat(a, 64);
+      const a1 = v128.load32_splat(a, 256);
       c10 = simd.madd(a1, b0, c10);
       c11 = simd.madd(a1, b1, c11);
-      const a2 = v128.load32_splat(a, 128);
+      const a2 = v128.load32_splat(a, 512);
       c20 = simd.madd(a2, b0, c20);
       c21 = simd.madd(a2, b1, c21);
-      const a3 = v128.load32_splat(a, 192);
+      const a3 = v128.load32_splat(a, 768);
       c30 = simd.madd(a3, b0, c30);
       c31 = simd.madd(a3, b1, c31);
       a += 4;

@@ -1,3 +1,5 @@
+import { simd } from './simd';
+
 /**
  * The one-dimensional transforms of F(4,3) on the points {0, +-sqrt(1/2), +-sqrt(2), infinity}, whose rounding error is a
  * third of that on {0, +-1, +-2, infinity}, and of F(2,3) on {0, +-sqrt(1/2), infinity}, the last tile of a side where only one
@@ -19,7 +21,7 @@
  * The coefficients at +p and -p share their even and odd parts.
  */
 export class transform {
-  /** Data of a tile of 4: coefficients 0, 1, 2, 5 to `common + step * i`, 3 and 4 (which only tiles of 4 have) to `own + step * i`. */
+  /** Data of a tile of 4: six coefficients to `out + step * i`, 3 and 4 (which only tiles of 4 have) `shift` bytes further. */
   @inline
   static data4(
     d0: v128,
@@ -28,23 +30,23 @@ export class transform {
     d3: v128,
     d4: v128,
     d5: v128,
-    common: usize,
-    own: usize,
+    out: usize,
     step: usize,
+    shift: usize,
   ): void {
-    const five = f32x4.splat(2.5);
+    const five = f32x4.splat(-2.5);
     const s = f32x4.splat(<f32>Math.SQRT2);
     const half = f32x4.splat(<f32>Math.SQRT1_2);
-    const even1 = f32x4.sub(d4, f32x4.add(d2, d2));
-    const odd1 = f32x4.sub(f32x4.mul(half, d3), f32x4.mul(s, d1));
-    const even2 = f32x4.sub(d4, f32x4.mul(f32x4.splat(0.5), d2));
-    const odd2 = f32x4.sub(f32x4.mul(s, d3), f32x4.mul(half, d1));
-    v128.store(common, f32x4.add(f32x4.sub(d0, f32x4.mul(five, d2)), d4));
-    v128.store(common + step, f32x4.add(even1, odd1));
-    v128.store(common + 2 * step, f32x4.sub(even1, odd1));
-    v128.store(own + 3 * step, f32x4.add(even2, odd2));
-    v128.store(own + 4 * step, f32x4.sub(even2, odd2));
-    v128.store(common + 5 * step, f32x4.add(f32x4.sub(d1, f32x4.mul(five, d3)), d5));
+    const even1 = simd.madd(f32x4.splat(-2), d2, d4);
+    const odd1 = simd.madd(f32x4.splat(<f32>-Math.SQRT2), d1, f32x4.mul(half, d3));
+    const even2 = simd.madd(f32x4.splat(-0.5), d2, d4);
+    const odd2 = simd.madd(f32x4.splat(<f32>-Math.SQRT1_2), d1, f32x4.mul(s, d3));
+    v128.store(out, f32x4.add(simd.madd(five, d2, d0), d4));
+    v128.store(out + step, f32x4.add(even1, odd1));
+    v128.store(out + 2 * step, f32x4.sub(even1, odd1));
+    v128.store(out + 3 * step + shift, f32x4.add(even2, odd2));
+    v128.store(out + 4 * step + shift, f32x4.sub(even2, odd2));
+    v128.store(out + 5 * step, f32x4.add(simd.madd(five, d3, d1), d5));
   }
 
   /** Data of a tile of 2: coefficients 0, 1, 2, 5 to `out + step * i`. */
@@ -52,10 +54,10 @@ export class transform {
   static data2(d0: v128, d1: v128, d2: v128, d3: v128, out: usize, step: usize): void {
     const even = f32x4.mul(f32x4.splat(-1.5), d2);
     const odd = f32x4.mul(f32x4.splat(<f32>(-1.5 * Math.SQRT1_2)), d1);
-    v128.store(out, f32x4.sub(d0, f32x4.add(d2, d2)));
+    v128.store(out, simd.madd(f32x4.splat(-2), d2, d0));
     v128.store(out + step, f32x4.add(even, odd));
     v128.store(out + 2 * step, f32x4.sub(even, odd));
-    v128.store(out + 5 * step, f32x4.sub(d3, f32x4.mul(f32x4.splat(0.5), d1)));
+    v128.store(out + 5 * step, simd.madd(f32x4.splat(-0.5), d1, d3));
   }
 
   /** Rows of the output transforms. p, q: sum and difference of coefficients 1 and 2; r, t: of 3 and 4. */
@@ -66,26 +68,23 @@ export class transform {
 
   @inline
   static output1(q: v128, t: v128): v128 {
-    return f32x4.add(f32x4.mul(f32x4.splat(<f32>Math.SQRT1_2), q), f32x4.mul(f32x4.splat(<f32>Math.SQRT2), t));
+    return simd.madd(f32x4.splat(<f32>Math.SQRT1_2), q, f32x4.mul(f32x4.splat(<f32>Math.SQRT2), t));
   }
 
   @inline
   static output2(p: v128, r: v128): v128 {
-    return f32x4.add(f32x4.mul(f32x4.splat(0.5), p), f32x4.add(r, r));
+    return simd.madd(f32x4.splat(0.5), p, f32x4.add(r, r));
   }
 
   @inline
   static output3(q: v128, t: v128, m5: v128): v128 {
-    const odd = f32x4.add(
-      f32x4.mul(f32x4.splat(<f32>(0.5 * Math.SQRT1_2)), q),
-      f32x4.mul(f32x4.splat(<f32>(2 * Math.SQRT2)), t),
-    );
-    return f32x4.add(odd, m5);
+    const low = simd.madd(f32x4.splat(<f32>(0.5 * Math.SQRT1_2)), q, m5);
+    return simd.madd(f32x4.splat(<f32>(2 * Math.SQRT2)), t, low);
   }
 
   /** Second output of a tile of 2; the first is m0 + p. */
   @inline
   static outputLast2(q: v128, m5: v128): v128 {
-    return f32x4.add(f32x4.mul(f32x4.splat(<f32>Math.SQRT1_2), q), m5);
+    return simd.madd(f32x4.splat(<f32>Math.SQRT1_2), q, m5);
   }
 }

@@ -12,7 +12,7 @@ import { transform } from './winograd-transform';
  * Full tiles are F(4,3) both ways; edge rows are F(2,3) vertically, edge columns horizontally, corners both ways. A side has an
  * edge where one or two pixels remain after its tiles of 4; three make a tile of 4 whose last outputs are not stored.
  *
- *     input   v (36, tiles / 4, cin / 16, 4, 16)   transformed data, tiles counted from each coefficient's own first one
+ *     input   v (36, tiles / 4, cin / 64, 4, 64)   transformed data, tiles counted from each coefficient's own first one
  *     gemm    m (36, tiles, 8 * strips)            m[i] = v[i] u[i]; u (36, strips, cin, 8)
  *     output  y = transformed m + bias, ReLU
  */
@@ -103,8 +103,10 @@ class Tile {
   cols!: i32;
 }
 
-/** Bytes of a 6 x 6 block of vectors. */
-const WORK: usize = 576;
+/** Bytes of 64 channels. */
+const CHUNK: usize = KB * 4;
+/** Bytes of 6 x 6 chunks, the transforms' intermediate result, before one chunk of zeros and a `Tile`. */
+const WORK: usize = 36 * CHUNK;
 
 /** Finds tile t of the pass. */
 function locate(args: WinogradArgs, t: i32, tile: Tile): void {
@@ -150,69 +152,112 @@ function locate(args: WinogradArgs, t: i32, tile: Tile): void {
   tile.cols = min(isX ? 2 : 4, args.w - x);
 }
 
-/** Data transform of four channels of one tile: x to v, whose first coefficient is at `common` (rows 0, 1, 2, 5) and `own` (3, 4). */
-function inputTile(
-  tile: Tile,
-  x: usize,
-  row: usize,
-  pix: usize,
-  common: usize,
-  own: usize,
-  vStride: usize,
-  work: usize,
-): void {
-  const zero = f32x4.splat(0);
-  const left = tile.left;
+/** Horizontal data transform of up to 64 channels of a row of a tile of 4. Columns outside of the map are read from `zeros`. */
+function dataRow4(x: usize, pix: usize, tile: Tile, bytes: usize, zeros: usize, work: usize): void {
   const right = tile.right;
-  const size = tile.edgeY ? 4 : 6;
-  let w = work;
-  for (let i = 0; i < size; i++) {
-    if (i < tile.top || i >= tile.bottom) {
-      for (let j: usize = 0; j < 96; j += 16) v128.store(w + j, zero);
-    } else {
-      const d0 = left ? zero : v128.load(x);
-      const d1 = v128.load(x + pix);
-      const d2 = right > 2 ? v128.load(x + 2 * pix) : zero;
-      const d3 = right > 3 ? v128.load(x + 3 * pix) : zero;
-      if (tile.edgeX) {
-        transform.data2(d0, d1, d2, d3, w, 16);
-      } else {
-        const d4 = right > 4 ? v128.load(x + 4 * pix) : zero;
-        const d5 = right > 5 ? v128.load(x + 5 * pix) : zero;
-        transform.data4(d0, d1, d2, d3, d4, d5, w, w, 16);
-      }
-    }
-    w += 96;
-    x += row;
+  let x0 = tile.left ? zeros : x;
+  let x1 = x + pix;
+  let x2 = right > 2 ? x + 2 * pix : zeros;
+  let x3 = right > 3 ? x + 3 * pix : zeros;
+  let x4 = right > 4 ? x + 4 * pix : zeros;
+  let x5 = right > 5 ? x + 5 * pix : zeros;
+  for (const end = work + bytes; work < end; work += 16) {
+    transform.data4(
+      v128.load(x0),
+      v128.load(x1),
+      v128.load(x2),
+      v128.load(x3),
+      v128.load(x4),
+      v128.load(x5),
+      work,
+      CHUNK,
+      0,
+    );
+    x0 += 16;
+    x1 += 16;
+    x2 += 16;
+    x3 += 16;
+    x4 += 16;
+    x5 += 16;
   }
-  w = work;
-  for (let j = 0; j < 6; j++) {
-    if (j === 3 && tile.edgeX) {
-      j = 5;
-      w += 32;
-      common += 2 * vStride;
-      own += 2 * vStride;
+}
+
+/** The same for a tile of 2. */
+function dataRow2(x: usize, pix: usize, tile: Tile, bytes: usize, zeros: usize, work: usize): void {
+  let x0 = tile.left ? zeros : x;
+  let x1 = x + pix;
+  let x2 = tile.right > 2 ? x + 2 * pix : zeros;
+  let x3 = tile.right > 3 ? x + 3 * pix : zeros;
+  for (const end = work + bytes; work < end; work += 16) {
+    transform.data2(v128.load(x0), v128.load(x1), v128.load(x2), v128.load(x3), work, CHUNK);
+    x0 += 16;
+    x1 += 16;
+    x2 += 16;
+    x3 += 16;
+  }
+}
+
+/** Vertical data transform of a column of 6 rows; rows 3 and 4 of the coefficients go `own` bytes further. */
+function dataColumn4(work: usize, bytes: usize, v: usize, down: usize, own: usize): void {
+  for (const end = work + bytes; work < end; work += 16) {
+    const d0 = v128.load(work);
+    const d1 = v128.load(work, 6 * CHUNK);
+    const d2 = v128.load(work, 12 * CHUNK);
+    const d3 = v128.load(work, 18 * CHUNK);
+    const d4 = v128.load(work, 24 * CHUNK);
+    const d5 = v128.load(work, 30 * CHUNK);
+    transform.data4(d0, d1, d2, d3, d4, d5, v, down, own);
+    v += 16;
+  }
+}
+
+/** Vertical data transform of a column of 4 rows. */
+function dataColumn2(work: usize, bytes: usize, v: usize, down: usize): void {
+  for (const end = work + bytes; work < end; work += 16) {
+    const d0 = v128.load(work);
+    const d1 = v128.load(work, 6 * CHUNK);
+    const d2 = v128.load(work, 12 * CHUNK);
+    const d3 = v128.load(work, 18 * CHUNK);
+    transform.data2(d0, d1, d2, d3, v, down);
+    v += 16;
+  }
+}
+
+/** Data transform of one tile: from x to v, `own` bytes further for rows 3 and 4 of the coefficients. */
+function inputTile(args: WinogradArgs, tile: Tile, v: usize, own: usize, work: usize): void {
+  const row = args.dilation * args.xRow;
+  const pix = args.dilation * args.xPix;
+  const down = args.vStride * 6;
+  const zeros = work + WORK;
+  // Rows outside of the map stay zero for all channels.
+  if (tile.top > 0) memory.fill(work, 0, 6 * CHUNK);
+  const missing = (tile.edgeY ? 4 : 6) - tile.bottom;
+  if (missing > 0) memory.fill(work + <usize>tile.bottom * 6 * CHUNK, 0, <usize>missing * 6 * CHUNK);
+  const cin = args.cin * 4;
+  for (let k: usize = 0; k < cin; k += CHUNK) {
+    const bytes = min(CHUNK, cin - k);
+    for (let i = tile.top; i < tile.bottom; i++) {
+      const x = tile.x + <usize>i * row + k;
+      if (tile.edgeX) dataRow2(x, pix, tile, bytes, zeros, work + <usize>i * 6 * CHUNK);
+      else dataRow4(x, pix, tile, bytes, zeros, work + <usize>i * 6 * CHUNK);
     }
-    const d0 = v128.load(w);
-    const d1 = v128.load(w, 96);
-    const d2 = v128.load(w, 192);
-    const d3 = v128.load(w, 288);
-    if (tile.edgeY) transform.data2(d0, d1, d2, d3, common, 6 * vStride);
-    else transform.data4(d0, d1, d2, d3, v128.load(w, 384), v128.load(w, 480), common, own, 6 * vStride);
-    w += 16;
-    common += vStride;
-    own += vStride;
+    for (let j: usize = 0; j < 6; j++) {
+      if (tile.edgeX && (j === 3 || j === 4)) continue;
+      const out = v + j * args.vStride + k * MR;
+      if (tile.edgeY) dataColumn2(work + j * CHUNK, bytes, out, down);
+      else dataColumn4(work + j * CHUNK, bytes, out, down, own);
+    }
   }
 }
 
 /** Bytes of a panel of v. */
 function panelBytes(args: WinogradArgs): usize {
-  return ((args.cin + KB - 1) / KB) * MR * KB * 4;
+  return ((args.cin + KB - 1) / KB) * MR * CHUNK;
 }
 
 /** Byte offset of a coefficient's tile in v. */
 function offsetInV(args: WinogradArgs, tile: i32): usize {
-  return (<usize>tile / MR) * panelBytes(args) + (<usize>tile % MR) * KB * 4;
+  return (<usize>tile / MR) * panelBytes(args) + (<usize>tile % MR) * CHUNK;
 }
 
 /** Zeros the tiles that fill up the last panel of the coefficients in rows `own ? 3, 4 : 0, 1, 2, 5` and columns 3, 4 or the others. */
@@ -224,29 +269,25 @@ function clearTail(args: WinogradArgs, ownRow: bool, ownColumn: bool, tiles: i32
       const column = i % 6;
       if ((row === 3 || row === 4) !== ownRow || (column === 3 || column === 4) !== ownColumn) continue;
       const v = start + <usize>i * args.vStride;
-      for (let k: usize = 0; k < args.cin; k += KB) memory.fill(v + k * MR * 4, 0, KB * 4);
+      for (let k: usize = 0; k < args.cin; k += KB) memory.fill(v + k * MR * 4, 0, CHUNK);
     }
   }
 }
 
-/** Fills v from x. A task is `tilesPerTask` tiles; scratch: `WORK` bytes and a `Tile`. */
+/** Fills v from x. A task is `tilesPerTask` tiles; scratch: see `WORK`. */
 export function winogradInput(args: WinogradArgs, task: i32, scratch: usize): void {
   const begin = task * args.tilesPerTask;
   const end = min(args.count, begin + args.tilesPerTask);
   const rows = kinds.rows(args);
   const full = kinds.full(args);
   const columns = kinds.columns(args);
-  const row = args.dilation * args.xRow;
-  const pix = args.dilation * args.xPix;
-  const tile = changetype<Tile>(scratch + WORK);
+  memory.fill(scratch + WORK, 0, CHUNK);
+  const tile = changetype<Tile>(scratch + WORK + CHUNK);
   for (let t = begin; t < end; t++) {
     locate(args, t, tile);
-    const common = args.v + offsetInV(args, t);
-    const own = args.v + offsetInV(args, max(0, t - rows));
-    for (let k: usize = 0; k < args.cin; k += 4) {
-      const offset = (k / KB) * (MR * KB * 4) + (k % KB) * 4;
-      inputTile(tile, tile.x + k * 4, row, pix, common + offset, own + offset, args.vStride, scratch);
-    }
+    const common = offsetInV(args, t);
+    const own = offsetInV(args, max(0, t - rows));
+    inputTile(args, tile, args.v + common, own - common, scratch);
   }
   if (end === args.count) clearTail(args, false, false, args.count);
   if (full > begin && full <= end) clearTail(args, false, true, full);
@@ -255,7 +296,7 @@ export function winogradInput(args: WinogradArgs, task: i32, scratch: usize): vo
 }
 
 /** Multiplies `stripsPerTask` strips of one coefficient: m = v u. Tasks run over the strips first, then the coefficients. */
-export function winogradGemm(args: WinogradArgs, task: i32, scratch: usize): void {
+export function winogradGemm(args: WinogradArgs, task: i32, _scratch: usize): void {
   const strips = <i32>((args.cout + 7) >> 3);
   const perCoefficient = (strips + args.stripsPerTask - 1) / args.stripsPerTask;
   const coefficient = task / perCoefficient;
@@ -276,96 +317,125 @@ export function winogradGemm(args: WinogradArgs, task: i32, scratch: usize): voi
     multiplyStrip(v, panels, panelBytes(args), u + <usize>strip * args.cin * 32, m + <usize>strip * 32, args.cin, ldc);
 }
 
-/** Output transform of four channels of one tile; `floor` is 0 for ReLU, else -infinity. */
-function outputTile(
-  tile: Tile,
-  common: usize,
-  own: usize,
-  mStride: usize,
-  y: usize,
-  row: usize,
-  pix: usize,
-  bias: v128,
-  floor: v128,
-  work: usize,
-): void {
-  let w = work;
-  for (let j = 0; j < 6; j++) {
-    if (j === 3 && tile.edgeX) {
-      j = 5;
-      w += 32;
-      common += 2 * mStride;
-      own += 2 * mStride;
-    }
-    const m0 = v128.load(common);
-    const m1 = v128.load(common + 6 * mStride);
-    const m2 = v128.load(common + 12 * mStride);
-    const m5 = v128.load(common + 30 * mStride);
-    const p = f32x4.add(m1, m2);
-    const q = f32x4.sub(m1, m2);
-    if (tile.edgeY) {
-      v128.store(w, f32x4.add(m0, p));
-      v128.store(w, transform.outputLast2(q, m5), 96);
-    } else {
-      const m3 = v128.load(own + 18 * mStride);
-      const m4 = v128.load(own + 24 * mStride);
-      const r = f32x4.add(m3, m4);
-      const t = f32x4.sub(m3, m4);
-      v128.store(w, transform.output0(m0, p, r));
-      v128.store(w, transform.output1(q, t), 96);
-      v128.store(w, transform.output2(p, r), 192);
-      v128.store(w, transform.output3(q, t, m5), 288);
-    }
-    w += 16;
-    common += mStride;
-    own += mStride;
-  }
-  w = work;
-  const rows = tile.rows;
-  const cols = tile.cols;
-  for (let i = 0; i < rows; i++) {
-    const m0 = f32x4.add(v128.load(w), bias);
-    const m1 = v128.load(w, 16);
-    const m2 = v128.load(w, 32);
-    const m5 = v128.load(w, 80);
-    const p = f32x4.add(m1, m2);
-    const q = f32x4.sub(m1, m2);
-    if (tile.edgeX) {
-      v128.store(y, f32x4.pmax(f32x4.add(m0, p), floor));
-      if (cols > 1) v128.store(y + pix, f32x4.pmax(f32x4.add(transform.outputLast2(q, m5), bias), floor));
-    } else {
-      const m3 = v128.load(w, 48);
-      const m4 = v128.load(w, 64);
-      const r = f32x4.add(m3, m4);
-      const t = f32x4.sub(m3, m4);
-      v128.store(y, f32x4.pmax(transform.output0(m0, p, r), floor));
-      v128.store(y + pix, f32x4.pmax(f32x4.add(transform.output1(q, t), bias), floor));
-      v128.store(y + 2 * pix, f32x4.pmax(f32x4.add(transform.output2(p, r), bias), floor));
-      if (cols > 3) v128.store(y + 3 * pix, f32x4.pmax(f32x4.add(transform.output3(q, t, m5), bias), floor));
-    }
-    w += 96;
-    y += row;
+/** Vertical output transform of up to 64 channels of a column: 6 coefficients to 4 rows. Rows 3 and 4 are `own` bytes further. */
+function outputColumn4(m: usize, down: usize, own: usize, bytes: usize, work: usize): void {
+  let m1 = m + down;
+  let m2 = m1 + down;
+  let m3 = m2 + down + own;
+  let m4 = m3 + down;
+  let m5 = m + 5 * down;
+  for (const end = work + bytes; work < end; work += 16) {
+    const p = f32x4.add(v128.load(m1), v128.load(m2));
+    const q = f32x4.sub(v128.load(m1), v128.load(m2));
+    const r = f32x4.add(v128.load(m3), v128.load(m4));
+    const t = f32x4.sub(v128.load(m3), v128.load(m4));
+    v128.store(work, transform.output0(v128.load(m), p, r));
+    v128.store(work, transform.output1(q, t), 6 * CHUNK);
+    v128.store(work, transform.output2(p, r), 12 * CHUNK);
+    v128.store(work, transform.output3(q, t, v128.load(m5)), 18 * CHUNK);
+    m += 16;
+    m1 += 16;
+    m2 += 16;
+    m3 += 16;
+    m4 += 16;
+    m5 += 16;
   }
 }
 
-/** Writes y from m. A task is `tilesPerTask` tiles; scratch: `WORK` bytes and a `Tile`. pmax(y, floor) keeps NaN: it is y < floor ? floor : y. */
+/** The same for 4 coefficients and 2 rows. */
+function outputColumn2(m: usize, down: usize, bytes: usize, work: usize): void {
+  let m1 = m + down;
+  let m2 = m1 + down;
+  let m5 = m + 5 * down;
+  for (const end = work + bytes; work < end; work += 16) {
+    const p = f32x4.add(v128.load(m1), v128.load(m2));
+    const q = f32x4.sub(v128.load(m1), v128.load(m2));
+    v128.store(work, f32x4.add(v128.load(m), p));
+    v128.store(work, transform.outputLast2(q, v128.load(m5)), 6 * CHUNK);
+    m += 16;
+    m1 += 16;
+    m2 += 16;
+    m5 += 16;
+  }
+}
+
+/** Horizontal output transform of a row, bias and ReLU (`floor` 0, else -infinity): up to 4 pixels. pmax(y, floor) is y < floor ? floor : y and keeps NaN. */
+function outputRow4(work: usize, bytes: usize, bias: usize, floor: v128, y: usize, pix: usize, cols: i32): void {
+  for (const end = work + bytes; work < end; work += 16) {
+    const b = v128.load(bias);
+    const m1 = v128.load(work, CHUNK);
+    const m2 = v128.load(work, 2 * CHUNK);
+    const m3 = v128.load(work, 3 * CHUNK);
+    const m4 = v128.load(work, 4 * CHUNK);
+    const p = f32x4.add(m1, m2);
+    const q = f32x4.sub(m1, m2);
+    const r = f32x4.add(m3, m4);
+    const t = f32x4.sub(m3, m4);
+    v128.store(y, f32x4.pmax(f32x4.add(transform.output0(v128.load(work), p, r), b), floor));
+    v128.store(y + pix, f32x4.pmax(f32x4.add(transform.output1(q, t), b), floor));
+    v128.store(y + 2 * pix, f32x4.pmax(f32x4.add(transform.output2(p, r), b), floor));
+    if (cols > 3) {
+      const last = transform.output3(q, t, v128.load(work, 5 * CHUNK));
+      v128.store(y + 3 * pix, f32x4.pmax(f32x4.add(last, b), floor));
+    }
+    bias += 16;
+    y += 16;
+  }
+}
+
+/** The same for up to 2 pixels. */
+function outputRow2(work: usize, bytes: usize, bias: usize, floor: v128, y: usize, pix: usize, cols: i32): void {
+  for (const end = work + bytes; work < end; work += 16) {
+    const b = v128.load(bias);
+    const m1 = v128.load(work, CHUNK);
+    const m2 = v128.load(work, 2 * CHUNK);
+    v128.store(y, f32x4.pmax(f32x4.add(f32x4.add(v128.load(work), f32x4.add(m1, m2)), b), floor));
+    if (cols > 1) {
+      const last = transform.outputLast2(f32x4.sub(m1, m2), v128.load(work, 5 * CHUNK));
+      v128.store(y + pix, f32x4.pmax(f32x4.add(last, b), floor));
+    }
+    bias += 16;
+    y += 16;
+  }
+}
+
+/** Output transform of one tile: from m, `own` bytes further for rows 3 and 4 of the coefficients, to y. */
+function outputTile(args: WinogradArgs, tile: Tile, m: usize, own: usize, zeros: usize, work: usize): void {
+  const row = args.dilation * args.yRow;
+  const pix = args.dilation * args.yPix;
+  const down = args.mStride * 6;
+  const floor = f32x4.splat(args.relu ? 0 : -Infinity);
+  const cout = args.cout * 4;
+  for (let n: usize = 0; n < cout; n += CHUNK) {
+    const bytes = min(CHUNK, cout - n);
+    for (let j: usize = 0; j < 6; j++) {
+      if (tile.edgeX && (j === 3 || j === 4)) continue;
+      const from = m + j * args.mStride + n;
+      if (tile.edgeY) outputColumn2(from, down, bytes, work + j * CHUNK);
+      else outputColumn4(from, down, own, bytes, work + j * CHUNK);
+    }
+    const bias = args.bias ? args.bias + n : zeros;
+    for (let i: usize = 0; i < <usize>tile.rows; i++) {
+      const y = tile.y + i * row + n;
+      if (tile.edgeX) outputRow2(work + i * 6 * CHUNK, bytes, bias, floor, y, pix, tile.cols);
+      else outputRow4(work + i * 6 * CHUNK, bytes, bias, floor, y, pix, tile.cols);
+    }
+  }
+}
+
+/** Writes y from m. A task is `tilesPerTask` tiles; scratch: see `WORK`. */
 export function winogradOutput(args: WinogradArgs, task: i32, scratch: usize): void {
   const begin = task * args.tilesPerTask;
   const end = min(args.count, begin + args.tilesPerTask);
   const rows = kinds.rows(args);
-  const row = args.dilation * args.yRow;
-  const pix = args.dilation * args.yPix;
   const ldm = ((args.cout + 7) >> 3) * 32;
-  const floor = f32x4.splat(args.relu ? 0 : -Infinity);
-  const tile = changetype<Tile>(scratch + WORK);
+  const zeros = scratch + WORK;
+  memory.fill(zeros, 0, CHUNK);
+  const tile = changetype<Tile>(scratch + WORK + CHUNK);
   for (let t = begin; t < end; t++) {
     locate(args, t, tile);
-    const common = args.m + <usize>t * ldm;
-    const own = args.m + <usize>max(0, t - rows) * ldm;
-    for (let n: usize = 0; n < args.cout * 4; n += 16) {
-      const bias = v128.load(args.bias + n);
-      outputTile(tile, common + n, own + n, args.mStride, tile.y + n, row, pix, bias, floor, scratch);
-    }
+    const common = <usize>t * ldm;
+    outputTile(args, tile, args.m + common, <usize>max(0, t - rows) * ldm - common, zeros, scratch);
   }
 }
 

@@ -4,13 +4,13 @@ import type { Job, View } from '../job.js';
 const COEFFICIENTS = 36;
 /** Tiles of a panel of V, and channels of a block of it: both are filled up. */
 const PANEL = 4;
-const BLOCK = 16;
+const BLOCK = 64;
 /** Bytes between the cache sets of two coefficients, which would else all fall into one: their distance is near a power of two. */
 const SKEW = 64;
 /** Tiles of one transform task. */
 const TILES_PER_TASK = 8;
-/** Scratch of a transform task: 6 x 6 vectors and what it notes of a tile. */
-const SCRATCH = 640;
+/** Scratch of a transform task: 6 x 6 and one chunks of 64 channels, and what it notes of a tile. */
+const SCRATCH = 37 * 256 + 64;
 
 /** Sizes of a 3x3 convolution in Winograd form. */
 export interface WinogradPlan {

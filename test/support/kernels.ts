@@ -1,0 +1,56 @@
+import type { View } from '../../src/wasm/job.js';
+import { Runtime } from '../../src/wasm/runtime.js';
+
+/** The four builds: each instruction set on plain (one thread) and shared memory. Node 20 gets relaxed SIMD by a flag that Runtime sets. */
+export const builds = [
+  { kernels: 'simd', threads: 1 },
+  { kernels: 'simd', threads: 2 },
+  { kernels: 'relaxed', threads: 1 },
+  { kernels: 'relaxed', threads: 2 },
+] as const;
+
+/** A value outside every range a kernel may write: what is not overwritten keeps it. */
+export const UNTOUCHED = 12345;
+
+/** Runs `body` on a fresh runtime of a build and ends its threads. */
+export async function onRuntime<T>(build: (typeof builds)[number], body: (runtime: Runtime) => T): Promise<T> {
+  const runtime = await Runtime.create(build);
+  try {
+    return body(runtime);
+  } finally {
+    runtime.dispose();
+  }
+}
+
+/** Address of a copy of `data`. */
+export function put(runtime: Runtime, data: ArrayLike<number>): number {
+  const ptr = runtime.arena.alloc(4 * data.length);
+  runtime.arena.f32(ptr, data.length).set(data);
+  return ptr;
+}
+
+/** Address of `length` floats that read UNTOUCHED. */
+export const reserve = (runtime: Runtime, length: number): number =>
+  put(runtime, new Float32Array(length).fill(UNTOUCHED));
+
+/** A copy of `length` floats at `ptr`. */
+export const get = (runtime: Runtime, ptr: number, length: number): Float32Array =>
+  runtime.arena.f32(ptr, length).slice();
+
+/** The elements of a view, dense. */
+export function readView(runtime: Runtime, v: View): Float32Array {
+  const data = runtime.arena.f32(0, runtime.arena.memory.buffer.byteLength / 4);
+  const dense = new Float32Array(v.h * v.w * v.c);
+  for (let y = 0; y < v.h; y++)
+    for (let x = 0; x < v.w; x++)
+      for (let k = 0; k < v.c; k++) dense[(y * v.w + x) * v.c + k] = data[v.ptr / 4 + y * v.row + x * v.pix + k];
+  return dense;
+}
+
+/** Writes a dense map into a view. */
+export function writeView(runtime: Runtime, v: View, dense: ArrayLike<number>): void {
+  const data = runtime.arena.f32(0, runtime.arena.memory.buffer.byteLength / 4);
+  for (let y = 0; y < v.h; y++)
+    for (let x = 0; x < v.w; x++)
+      for (let k = 0; k < v.c; k++) data[v.ptr / 4 + y * v.row + x * v.pix + k] = dense[(y * v.w + x) * v.c + k];
+}

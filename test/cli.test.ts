@@ -271,6 +271,10 @@ describe('explain', () => {
     const inside = await run(['explain', 'dog.jpg', '--out', join(file, 'maps')]);
     expect(inside.code).toBe(1);
     expect(inside.stderr).toContain('but a part of it is a file');
+    const device = await run(['explain', 'dog.jpg', '--out', '/proc/maps/of/dogs']);
+    expect(device.code).toBe(1);
+    expect((await run(['explain', 'dog.jpg', '--out', join(out, 'a', 'b')])).code).toBe(0);
+    expect(readdirSync(join(out, 'a', 'b'))).toEqual(['dog.png']);
   });
 
   test('a figure never replaces a picture of the call', async () => {

@@ -1,5 +1,5 @@
 import { accessSync, constants, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join, parse, resolve } from 'node:path';
+import { dirname, join, parse, resolve } from 'node:path';
 import { AtrousCamError } from '../errors.js';
 
 /** A picture of the call and the name that its output files begin with. */
@@ -29,19 +29,33 @@ export interface OutputFile {
   content: Uint8Array;
 }
 
+/** Makes a folder with all folders above it. Node's own `recursive: true` never comes back from places like /proc (Node 20). */
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && statSync(folder).isDirectory()) return;
+    if (code !== 'ENOENT' || dirname(folder) === folder) throw error;
+    makeFolder(dirname(folder));
+    mkdirSync(folder);
+  }
+}
+
 /**
  * Makes sure, before anything is computed, that files can be written to a folder; creates it where it is missing.
  * Throws NOT_FOUND with the reason.
  */
 export function prepareFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(resolve(folder));
     accessSync(folder, constants.W_OK | constants.X_OK);
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     const reasons: Record<string, string> = {
       EEXIST: 'it is a file',
       ENOTDIR: 'a part of it is a file',
+      ENOENT: 'it cannot be made',
       EACCES: 'no permission to write there',
       EPERM: 'no permission to write there',
       EROFS: 'the file system is read-only',

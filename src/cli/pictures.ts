@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import type { Network } from '../api.js';
 import type { Mode, OutputStride } from '../types.js';
 import { type Context, concernsWholeCall, describe } from './context.js';
@@ -37,7 +38,8 @@ export async function forEachPicture<P extends { file: string }>(
   let failures = 0;
   for (const [i, picture] of pictures.entries()) {
     let done = i * workPerPicture;
-    const title = pictures.length > 1 ? `${i + 1}/${pictures.length} ${picture.file}` : picture.file;
+    const count = pictures.length > 1 ? `${i + 1}/${pictures.length} ` : '';
+    const title = `${count}${basename(picture.file)}`;
     try {
       const entry = await task(picture, async (mode, call) => {
         const share = work.get(mode)!;

@@ -52,7 +52,6 @@ export async function runPlan(
 class Run {
   readonly #base: number;
   readonly #alpha: number;
-  readonly #zeros: number;
   readonly #total: number;
   #head: HeadResult | undefined;
   #explained: { target: number; score: number } | undefined;
@@ -65,11 +64,8 @@ class Run {
   ) {
     const { arena } = runtime;
     const channels = lastChannels(network.topology);
-    const widest = Math.max(...network.topology.blocks.flat().map((layer) => layer.cin));
     this.#base = arena.alloc(plan.bytes);
     this.#alpha = arena.alloc(4 * channels);
-    this.#zeros = arena.alloc(4 * widest);
-    arena.f32(this.#zeros, widest).fill(0);
     this.#total = plan.steps.reduce((sum, step) => sum + stepMacs(step), 0);
   }
 
@@ -94,7 +90,7 @@ class Run {
     switch (step.op) {
       case 'conv': {
         const weights = this.network.convs.get(step.layer.name)!;
-        const options = { dilation: step.dilation, relu: true, zeros: this.#zeros };
+        const options = { dilation: step.dilation, relu: true };
         return runtime.runAsync(conv3x3Job(this.#at(step.x), weights, this.#at(step.y), options), request.signal);
       }
       case 'pool':

@@ -9,6 +9,16 @@ const BLOCK = 64;
 const SKEW = 64;
 /** Tiles of one transform task. */
 const TILES_PER_TASK = 8;
+/** Strips of 8 output channels of one GEMM task: 0.4 ms of work at 512 channels. */
+const STRIPS_PER_TASK = 16;
+/**
+ * Tiles of a pass. Measured on Zen 3, 512 -> 512 channels, 16 phases of 14x14, relaxed, one thread: 32 tiles 107, 64 tiles
+ * 118, 128 tiles 120, 256 tiles 125 effective GF/s; at 64, 128 and 256 channels 32 to 512 tiles differ by less than the noise,
+ * so that V and M small enough for a core's own L2 (one task for all three steps) would gain nothing.
+ */
+const TILES_PER_PASS = 128;
+/** Most bytes of V and M that a plan asks for. */
+const MAX_WORKSPACE = 24e6;
 /** Scratch of a transform task: 6 x 6 and one chunks of 64 channels, and what it notes of a tile. */
 const SCRATCH = 37 * 256 + 64;
 
@@ -32,7 +42,7 @@ export interface WinogradPlan {
 export interface WinogradWeights {
   /** Address of U, `winogradWeightBytes` long, aligned to 16. */
   readonly ptr: number;
-  /** Address of `cout` float32, aligned to 4. */
+  /** Address of `cout` float32, 0 for none. */
   readonly bias: number;
   /** Channels, multiples of 4. */
   readonly cin: number;
@@ -101,10 +111,10 @@ const workspaceBytes = (tiles: number, cin: number, cout: number): number =>
 
 /** The most tiles a pass may have in a workspace. */
 function fitting(bytes: number, cin: number, cout: number): number {
-  let tiles = tilesPerPass(cin, cout);
+  let tiles = TILES_PER_PASS;
   while (tiles > 0 && workspaceBytes(tiles, cin, cout) > bytes) tiles--;
   if (tiles === 0)
-    throw new Error(`internal: a Winograd workspace of ${bytes} bytes holds no tile of ${cin} -> ${cout}`);
+    throw new Error(`internal: a Winograd workspace of ${bytes} bytes holds no tile of ${cin} -> ${cout} channels`);
   return tiles;
 }
 
@@ -115,9 +125,6 @@ function splitPasses(tiles: number, limit: number): { first: number; count: numb
   return Array.from({ length: passes }, (_, i) => ({ first: i * count, count: Math.min(count, tiles - i * count) }));
 }
 
-/** Tiles of a pass. */
-export const tilesPerPass = (_cin: number, _cout: number): number => Number(globalThis.process?.env.TILES ?? 96);
-
 /**
  * Sizes of a convolution of an (h, w, cin) map, for the workspace and for `atrous-cam plan`.
  *
@@ -127,7 +134,7 @@ export const tilesPerPass = (_cin: number, _cout: number): number => Number(glob
  */
 export function winogradPlan(x: { h: number; w: number; c: number }, cout: number, dilation: number): WinogradPlan {
   const all = groups(x.h, x.w, dilation);
-  const limit = tilesPerPass(x.c, cout);
+  const limit = fitting(MAX_WORKSPACE, x.c, cout);
   const passes = all.flatMap((group) => splitPasses(tilesOf(group), limit));
   const most = Math.max(...passes.map((pass) => pass.count));
   const bytesV = COEFFICIENTS * strideV(most, x.c);
@@ -176,18 +183,17 @@ export function winogradJobs(
     const at = (v: View): number => v.ptr + 4 * (group.y * v.row + group.x * v.pix);
     return splitPasses(tilesOf(group), limit).flatMap(({ first, count }) => {
       const vStride = strideV(count, cin);
-      const stripsPerTask = Number(globalThis.process?.env.STRIPS ?? 16);
       const args = [
         ...[at(x), x.row * 4, x.pix * 4, at(y), y.row * 4, y.pix * 4],
         ...[weights.ptr, strideU(cin, cout), weights.bias],
         ...[workspace.ptr, vStride, workspace.ptr + COEFFICIENTS * vStride, strideM(count, cout)],
         ...[cin, cout, dilation, group.down * group.across, group.across, group.h, group.w],
-        ...[first, count, TILES_PER_TASK, stripsPerTask, relu ? 1 : 0],
+        ...[first, count, TILES_PER_TASK, STRIPS_PER_TASK, relu ? 1 : 0],
       ];
       const transforms = Math.ceil(count / TILES_PER_TASK);
       return [
         { kernel: 'winogradInput', args, tasks: transforms, scratch: SCRATCH },
-        { kernel: 'winogradGemm', args, tasks: COEFFICIENTS * Math.ceil(strips(cout) / stripsPerTask), scratch: 0 },
+        { kernel: 'winogradGemm', args, tasks: COEFFICIENTS * Math.ceil(strips(cout) / STRIPS_PER_TASK), scratch: 0 },
         { kernel: 'winogradOutput', args, tasks: transforms, scratch: SCRATCH },
       ];
     });

@@ -1,0 +1,124 @@
+import { CHUNK, kinds, locate, Tile, WinogradArgs, WORK } from './winograd-tile';
+import { transform } from './winograd-transform';
+
+/** Vertical output transform of up to 64 channels of a column: 6 coefficients to 4 rows. Rows 3 and 4 are `own` bytes further. */
+function outputColumn4(m: usize, down: usize, own: usize, bytes: usize, work: usize): void {
+  let m1 = m + down;
+  let m2 = m1 + down;
+  let m3 = m2 + down + own;
+  let m4 = m3 + down;
+  let m5 = m + 5 * down;
+  for (const end = work + bytes; work < end; work += 16) {
+    const p = f32x4.add(v128.load(m1), v128.load(m2));
+    const q = f32x4.sub(v128.load(m1), v128.load(m2));
+    const r = f32x4.add(v128.load(m3), v128.load(m4));
+    const t = f32x4.sub(v128.load(m3), v128.load(m4));
+    v128.store(work, transform.output0(v128.load(m), p, r));
+    v128.store(work, transform.output1(q, t), 6 * CHUNK);
+    v128.store(work, transform.output2(p, r), 12 * CHUNK);
+    v128.store(work, transform.output3(q, t, v128.load(m5)), 18 * CHUNK);
+    m += 16;
+    m1 += 16;
+    m2 += 16;
+    m3 += 16;
+    m4 += 16;
+    m5 += 16;
+  }
+}
+
+/** The same for 4 coefficients and 2 rows. */
+function outputColumn2(m: usize, down: usize, bytes: usize, work: usize): void {
+  let m1 = m + down;
+  let m2 = m1 + down;
+  let m5 = m + 5 * down;
+  for (const end = work + bytes; work < end; work += 16) {
+    const p = f32x4.add(v128.load(m1), v128.load(m2));
+    const q = f32x4.sub(v128.load(m1), v128.load(m2));
+    v128.store(work, f32x4.add(v128.load(m), p));
+    v128.store(work, transform.outputLast2(q, v128.load(m5)), 6 * CHUNK);
+    m += 16;
+    m1 += 16;
+    m2 += 16;
+    m5 += 16;
+  }
+}
+
+/** Horizontal output transform of a row, bias and ReLU (`floor` 0, else -infinity): up to 4 pixels. pmax(y, floor) is y < floor ? floor : y and keeps NaN. */
+function outputRow4(work: usize, bytes: usize, bias: usize, floor: v128, y: usize, pix: usize, cols: i32): void {
+  for (const end = work + bytes; work < end; work += 16) {
+    const b = v128.load(bias);
+    const m1 = v128.load(work, CHUNK);
+    const m2 = v128.load(work, 2 * CHUNK);
+    const m3 = v128.load(work, 3 * CHUNK);
+    const m4 = v128.load(work, 4 * CHUNK);
+    const p = f32x4.add(m1, m2);
+    const q = f32x4.sub(m1, m2);
+    const r = f32x4.add(m3, m4);
+    const t = f32x4.sub(m3, m4);
+    v128.store(y, f32x4.pmax(f32x4.add(transform.output0(v128.load(work), p, r), b), floor));
+    v128.store(y + pix, f32x4.pmax(f32x4.add(transform.output1(q, t), b), floor));
+    v128.store(y + 2 * pix, f32x4.pmax(f32x4.add(transform.output2(p, r), b), floor));
+    if (cols > 3) {
+      const last = transform.output3(q, t, v128.load(work, 5 * CHUNK));
+      v128.store(y + 3 * pix, f32x4.pmax(f32x4.add(last, b), floor));
+    }
+    bias += 16;
+    y += 16;
+  }
+}
+
+/** The same for up to 2 pixels. */
+function outputRow2(work: usize, bytes: usize, bias: usize, floor: v128, y: usize, pix: usize, cols: i32): void {
+  for (const end = work + bytes; work < end; work += 16) {
+    const b = v128.load(bias);
+    const m1 = v128.load(work, CHUNK);
+    const m2 = v128.load(work, 2 * CHUNK);
+    v128.store(y, f32x4.pmax(f32x4.add(f32x4.add(v128.load(work), f32x4.add(m1, m2)), b), floor));
+    if (cols > 1) {
+      const last = transform.outputLast2(f32x4.sub(m1, m2), v128.load(work, 5 * CHUNK));
+      v128.store(y + pix, f32x4.pmax(f32x4.add(last, b), floor));
+    }
+    bias += 16;
+    y += 16;
+  }
+}
+
+/** Output transform of one tile: from m, `own` bytes further for rows 3 and 4 of the coefficients, to y. */
+function outputTile(args: WinogradArgs, tile: Tile, m: usize, own: usize, zeros: usize, work: usize): void {
+  const row = args.dilation * args.yRow;
+  const pix = args.dilation * args.yPix;
+  const down = args.mStride * 6;
+  const floor = f32x4.splat(args.relu ? 0 : -Infinity);
+  const cout = args.cout * 4;
+  for (let n: usize = 0; n < cout; n += CHUNK) {
+    const bytes = min(CHUNK, cout - n);
+    for (let j: usize = 0; j < 6; j++) {
+      if (tile.edgeX && (j === 3 || j === 4)) continue;
+      const from = m + j * args.mStride + n;
+      if (tile.edgeY) outputColumn2(from, down, bytes, work + j * CHUNK);
+      else outputColumn4(from, down, own, bytes, work + j * CHUNK);
+    }
+    const bias = args.bias ? args.bias + n : zeros;
+    for (let i: usize = 0; i < <usize>tile.rows; i++) {
+      const y = tile.y + i * row + n;
+      if (tile.edgeX) outputRow2(work + i * 6 * CHUNK, bytes, bias, floor, y, pix, tile.cols);
+      else outputRow4(work + i * 6 * CHUNK, bytes, bias, floor, y, pix, tile.cols);
+    }
+  }
+}
+
+/** Writes y from m. A task is `tilesPerTask` tiles; scratch: see `WORK`. */
+export function winogradOutput(args: WinogradArgs, task: i32, scratch: usize): void {
+  const begin = task * args.tilesPerTask;
+  const end = min(args.count, begin + args.tilesPerTask);
+  const rows = kinds.rows(args);
+  const ldm = ((args.cout + 7) >> 3) * 32;
+  const zeros = scratch + WORK;
+  memory.fill(zeros, 0, CHUNK);
+  const tile = changetype<Tile>(scratch + WORK + CHUNK);
+  for (let t = begin; t < end; t++) {
+    locate(args, t, tile);
+    const common = <usize>t * ldm;
+    outputTile(args, tile, args.m + common, <usize>max(0, t - rows) * ldm - common, zeros, scratch);
+  }
+}

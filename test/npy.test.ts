@@ -18,6 +18,7 @@ test.each([
   [[5], "'shape': (5,), }"],
   [[1, 1], "'shape': (1, 1), }"],
   [[224, 224], "'shape': (224, 224), }"],
+  [[100, ...Array(20).fill(1)], "'shape': (100, 1, "], // the fields end at a multiple of 64: the line feed needs 64 bytes more
   [[123456, 1, 1], "'shape': (123456, 1, 1), }"],
 ])('shape %j: header aligned to 64 bytes and closed by a line feed', (shape, fields) => {
   const size = shape.reduce((a, b) => a * b);

@@ -1,13 +1,13 @@
 import type { RawMap } from './cam.js';
+import { convJobs, type Workspace, workspaceBytes } from './convolution.js';
 import { channelMeans, logitGradient, pooledGradient } from './gradient.js';
 import { type HeadResult, runHead } from './head.js';
 import type { PackedNetwork } from './network.js';
-import { type FoldStep, type HeadStep, type Plan, type Step, stepMacs } from './plan.js';
+import { type ConvStep, type FoldStep, type HeadStep, type Plan, type Step, stepMacs } from './plan.js';
 import { lastChannels, pooledStride } from './topology.js';
-import type { OutputStride, Score } from './types.js';
+import type { OutputStride, Precision, Score } from './types.js';
 import type { View } from './wasm/job.js';
 import { channelSumJob } from './wasm/ops/cam.js';
-import { conv3x3Job } from './wasm/ops/conv.js';
 import { maxPoolJob } from './wasm/ops/pool.js';
 import { type Runtime, throwIfAborted } from './wasm/runtime.js';
 
@@ -49,9 +49,14 @@ export async function runPlan(
   }
 }
 
+/** Bytes of workspace that the convolutions of a plan need. */
+export const planWorkspace = (plan: Plan, precision: Precision): number =>
+  plan.steps.reduce((most, step) => (step.op === 'conv' ? Math.max(most, workspaceBytes(step, precision)) : most), 0);
+
 class Run {
   readonly #base: number;
   readonly #alpha: number;
+  readonly #workspace: Workspace;
   readonly #total: number;
   #head: HeadResult | undefined;
   #explained: { target: number; score: number } | undefined;
@@ -66,6 +71,8 @@ class Run {
     const channels = lastChannels(network.topology);
     this.#base = arena.alloc(plan.bytes);
     this.#alpha = arena.alloc(4 * channels);
+    const bytes = planWorkspace(plan, network.precision);
+    this.#workspace = { ptr: arena.alloc(bytes), bytes };
     this.#total = plan.steps.reduce((sum, step) => sum + stepMacs(step), 0);
   }
 
@@ -88,11 +95,8 @@ class Run {
   #step(step: Step): Promise<void> | void {
     const { runtime, request } = this;
     switch (step.op) {
-      case 'conv': {
-        const weights = this.network.convs.get(step.layer.name)!;
-        const options = { dilation: step.dilation, relu: true };
-        return runtime.runAsync(conv3x3Job(this.#at(step.x), weights, this.#at(step.y), options), request.signal);
-      }
+      case 'conv':
+        return this.#convolve(step);
       case 'pool':
         return runtime.runAsync(maxPoolJob(this.#at(step.x), this.#at(step.y), { ...step, size: 2 }), request.signal);
       case 'head':
@@ -102,6 +106,12 @@ class Run {
       case 'refined':
         request.onRefined?.(step.outputStride, () => this.#rawMap(step.outputStride / this.plan.outputStride));
     }
+  }
+
+  async #convolve({ layer, x, y, dilation }: ConvStep): Promise<void> {
+    const kernel = this.network.convs.get(layer.name)!;
+    for (const job of convJobs(this.#at(x), kernel, this.#at(y), dilation, this.#workspace))
+      await this.runtime.runAsync(job, this.request.signal);
   }
 
   async #runHead(step: HeadStep): Promise<void> {

@@ -103,7 +103,8 @@ class LoadedNetwork implements Network {
   }
 
   plan(mode: Mode, options: { outputStride?: OutputStride } = {}): PlanTable {
-    return planTable(this.#loaded.network.topology, mode, options.outputStride);
+    const { topology, precision } = this.#loaded.network;
+    return planTable(topology, precision, mode, options.outputStride);
   }
 
   dispose(): void {

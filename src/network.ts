@@ -1,6 +1,6 @@
+import { biasOf, type ConvKernel, convKernel, convKernelBytes, packKernelJob } from './convolution.js';
 import { readTopology, type Topology } from './topology.js';
 import type { Precision } from './types.js';
-import { type PackedConv, packConvJob, packedConvBytes } from './wasm/ops/conv.js';
 import type { Runtime } from './wasm/runtime.js';
 import { throwIfAborted } from './wasm/runtime.js';
 import type { NetworkWeights, Tensor } from './weights/types.js';
@@ -17,7 +17,7 @@ export interface PackedDense {
 export interface PackedNetwork {
   readonly topology: Topology;
   readonly precision: Precision;
-  readonly convs: ReadonlyMap<string, PackedConv>;
+  readonly convs: ReadonlyMap<string, ConvKernel>;
   readonly dense: readonly PackedDense[];
 }
 
@@ -36,13 +36,11 @@ export async function packNetwork(
   const layers = topology.blocks.flat();
   const convTensors = weights.blocks.flat();
   const staging = 4 * Math.max(...layers.map(({ cin, cout }) => 9 * cin * cout));
-  const total = layers.reduce((sum, { cin, cout }) => sum + packedConvBytes(cin, cout), 0);
+  const total = layers.reduce((sum, layer) => sum + convKernelBytes(layer, precision), 0);
   const dense = topology.dense.reduce((sum, layer) => sum + 4 * (layer.in + 1) * layer.out, 0);
   arena.reserve(total + dense + staging + 64 * (2 * layers.length + 2 * topology.dense.length + 1));
 
-  const packed = layers.map(
-    ({ cin, cout }): PackedConv => ({ cin, cout, ptr: arena.alloc(packedConvBytes(cin, cout)) }),
-  );
+  const kernels = layers.map((layer) => convKernel(layer, precision, arena.alloc(convKernelBytes(layer, precision))));
   const heads = topology.dense.map(
     (layer): PackedDense => ({
       in: layer.in,
@@ -63,16 +61,16 @@ export async function packNetwork(
 
   const mark = arena.mark();
   const source = arena.alloc(staging);
-  for (const [i, conv] of packed.entries()) {
+  for (const [i, conv] of kernels.entries()) {
     const { kernel, bias } = convTensors[i];
     await read(kernel, source);
-    await runtime.runAsync(packConvJob(source, conv), signal);
-    await read(bias, conv.ptr);
+    await runtime.runAsync(packKernelJob(source, conv), signal);
+    await read(bias, biasOf(conv));
   }
   arena.release(mark);
   for (const [i, layer] of heads.entries()) {
     await read(weights.dense[i].kernel, layer.kernel);
     await read(weights.dense[i].bias, layer.bias);
   }
-  return { topology, precision, convs: new Map(layers.map((layer, i) => [layer.name, packed[i]])), dense: heads };
+  return { topology, precision, convs: new Map(layers.map((layer, i) => [layer.name, kernels[i]])), dense: heads };
 }

@@ -1,13 +1,19 @@
 import type { PlanRow, PlanTable } from './api.js';
+import { planWorkspace } from './engine.js';
 import { planMode, stepMacs } from './plan.js';
 import { convParameters, denseParameters, headCells, lastChannels, pooledStride, type Topology } from './topology.js';
-import type { Mode, OutputStride } from './types.js';
+import type { Mode, OutputStride, Precision } from './types.js';
 
 /**
  * The layer table of a mode, as Keras' summary shows a network: each map as a whole, although `atrous` and `dilated` never hold
  * most of them at once. Costs are those of the plan that would run.
  */
-export function planTable(topology: Topology, mode: Mode, outputStride: OutputStride = 1): PlanTable {
+export function planTable(
+  topology: Topology,
+  precision: Precision,
+  mode: Mode,
+  outputStride: OutputStride = 1,
+): PlanTable {
   const plan = planMode(topology, mode, outputStride);
   const macs = new Map<string, number>();
   for (const step of plan.steps)
@@ -42,7 +48,7 @@ export function planTable(topology: Topology, mode: Mode, outputStride: OutputSt
     rows,
     parameters: total('parameters'),
     macs: total('macs'),
-    peakBytes: plan.bytes,
+    peakBytes: plan.bytes + planWorkspace(plan, precision),
   };
 }
 

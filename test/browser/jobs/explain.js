@@ -15,7 +15,7 @@
  * @param {object} argument.options for `load`
  * @param {string[]} argument.modes
  * @param {string} argument.target
- * @returns {Promise<Record<string, Explained>>} by mode
+ * @returns {Promise<{ threads: number, kernels: string, modes: Record<string, Explained> }>}
  */
 export default async function explain({ library, photo, options, modes, target }) {
   const { load } = await import(/* @vite-ignore */ library);
@@ -27,6 +27,7 @@ export default async function explain({ library, photo, options, modes, target }
     const { logits, raw, map, predictions } = await net.explain(bytes, { mode, target });
     results[mode] = { logits, raw: raw.data, map: map.data, predictions };
   }
+  const { threads, kernels } = net;
   await net.dispose();
-  return results;
+  return { threads, kernels, modes: results };
 }

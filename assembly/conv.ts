@@ -1,5 +1,5 @@
 import { simd } from './simd';
-import { COLUMNS, DEPTH, multiplyBlock, ROWS } from './tile';
+import { COLUMNS, ceilDiv, copyFloats, DEPTH, multiplyBlock, ROWS } from './tile';
 
 @unmanaged
 class PackConvArgs {
@@ -114,10 +114,6 @@ export function conv3x3(args: ConvArgs, task: i32, scratch: usize): void {
   }
 }
 
-function ceilDiv(a: i32, b: i32): i32 {
-  return (a + b - 1) / b;
-}
-
 /** Finds the pixels of a task; false where there are none, because phases differ by a row or a column. */
 function locate(args: ConvArgs, index: i32, range: Range): bool {
   const d = args.dilation;
@@ -172,20 +168,6 @@ function gather(range: Range, tap: i32, taps: i32, c: i32, depth: i32, to: usize
       x = 0;
       y++;
     }
-  }
-}
-
-/** Copies n floats; memory.copy costs a call into the engine, which short rows feel. */
-function copyFloats(to: usize, from: usize, n: i32): void {
-  for (; n >= 4; n -= 4) {
-    v128.store(to, v128.load(from));
-    to += 16;
-    from += 16;
-  }
-  for (; n > 0; n--) {
-    store<f32>(to, load<f32>(from));
-    to += 4;
-    from += 4;
   }
 }
 

@@ -88,3 +88,22 @@ export function multiplyBlock(
     panel += stripBytes;
   }
 }
+
+/** Copies n floats; memory.copy costs a call into the engine, which short rows feel. */
+export function copyFloats(to: usize, from: usize, n: i32): void {
+  for (; n >= 4; n -= 4) {
+    v128.store(to, v128.load(from));
+    to += 16;
+    from += 16;
+  }
+  for (; n > 0; n--) {
+    store<f32>(to, load<f32>(from));
+    to += 4;
+    from += 4;
+  }
+}
+
+/** a / b, rounded up */
+export function ceilDiv(a: i32, b: i32): i32 {
+  return (a + b - 1) / b;
+}

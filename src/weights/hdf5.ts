@@ -1,4 +1,4 @@
-import { type Dataset, Group, File as H5File, ready } from 'h5wasm';
+import { type Dataset, File as H5File, ready } from 'h5wasm';
 import { AtrousCamError } from '../errors.js';
 import { type ByteSource, badWeights, bytesSource, quote } from './source.js';
 import type { RawTensor } from './tensor.js';
@@ -47,6 +47,8 @@ const view = (heap: Int8Array, at: number, length: number): Uint8Array =>
 /** h5wasm's module with its error stream caught: the C library prints there, and some of its failures are seen nowhere else. */
 class Library {
   private diagnosis = '';
+  /** Whether the WebAssembly code has trapped: its memory cannot be trusted from then on. */
+  private broken = false;
 
   constructor(readonly module: H5Module) {
     const { streams } = module.FS as unknown as { streams: Stream[] };
@@ -75,12 +77,19 @@ class Library {
 
   /** An empty file of Emscripten's memory file system, given the size and the bytes of `source`. */
   private mount(path: string, source: ByteSource): void {
-    this.module.FS.writeFile(path, new Uint8Array(0));
-    const node = this.module.FS.lookupPath(path, {}).node as unknown as Stream & { usedBytes: number };
+    const { FS } = this.module;
+    const { ErrnoError } = FS as unknown as { ErrnoError: new (code: number) => Error };
+    FS.writeFile(path, new Uint8Array(0));
+    const node = FS.lookupPath(path, {}).node as unknown as Stream & { usedBytes: number };
     node.usedBytes = source.size;
     const read: Stream['stream_ops']['read'] = (_stream, heap, at, length, position) => {
       const size = Math.max(0, Math.min(length, source.size - position));
-      source.readInto!(position, view(heap, at, size));
+      const bytes = view(heap, at, size);
+      source.readInto!(position, bytes);
+      if (hasBrokenHeap(source, position, bytes)) {
+        this.diagnosis += '#0: (): damaged global heap\n';
+        throw new ErrnoError(inputOutputError);
+      }
       return size;
     };
     node.stream_ops = { ...node.stream_ops, read };
@@ -88,6 +97,11 @@ class Library {
 
   /** Runs calls of the library; what it throws or prints becomes one line. */
   guard<Result>(source: string, call: () => Result): Result {
+    if (this.broken)
+      throw new AtrousCamError(
+        'UNSUPPORTED',
+        `weights ${quote(source)}: a damaged HDF5 file has broken the reader before; start a new process or page`,
+      );
     this.diagnosis = '';
     let cause: unknown;
     try {
@@ -95,6 +109,7 @@ class Library {
       if (this.diagnosis === '') return result;
     } catch (error) {
       if (error instanceof AtrousCamError) throw error;
+      if (error instanceof WebAssembly.RuntimeError) this.broken = true;
       cause = error;
     }
     // The last entry of HDF5's error stack is the innermost one: `#006: file.c line 577 in H5F__super_read(): truncated file: ...`
@@ -145,7 +160,9 @@ class OpenFile implements Hdf5File {
   close(): void {
     if (!this.open) return;
     this.open = false;
-    this.file.close();
+    try {
+      this.library.guard(this.source, () => this.file.close());
+    } catch {} // the damage that shows here has been reported or is of no consequence
     this.library.module.FS.unlink(this.file.filename);
   }
 
@@ -158,17 +175,30 @@ class OpenFile implements Hdf5File {
 
   private textAttribute(path: string, key: string): string[] {
     const { file_id } = this.file;
-    const { size, total_size } = this.library.module.get_attribute_metadata(file_id, path, key);
+    const { module } = this.library;
+    const { type, size, total_size, vlen } = module.get_attribute_metadata(file_id, path, key);
     if (!(total_size <= maxNames && size * total_size <= maxAttributeBytes))
       throw badWeights(
         this.source,
         `attribute ${quote(key)} of ${quote(path)}: expected at most ${maxNames} names, got ${total_size} of ${size} bytes`,
       );
-    const value = new Group(file_id, path).get_attribute(key, false);
-    const list = Array.isArray(value) ? value : typeof value === 'string' ? [value] : [];
-    if (!list.every((text) => typeof text === 'string'))
+    if (total_size === 0) return []; // of any type: empty lists have none of their own
+    if (type !== module.H5T_class_t.H5T_STRING.value)
       throw badWeights(this.source, `attribute ${quote(key)} of ${quote(path)}: expected text`);
-    return list; // an empty list is kept as zero numbers of any type
+    const bytes = size * total_size;
+    const pointer = module._malloc(bytes);
+    // Zeros, because the library leaves them when it fails and then frees what they point to; `get_attribute` of h5wasm crashes here.
+    module.HEAPU8.fill(0, pointer, pointer + bytes);
+    try {
+      module.get_attribute_data(file_id, path, key, BigInt(pointer));
+      const data = module.HEAPU8.slice(pointer, pointer + bytes);
+      return vlen
+        ? Array.from(new Uint32Array(data.buffer), (text) => module.UTF8ToString(text))
+        : fixedTexts(data, size);
+    } finally {
+      if (vlen) module.reclaim_vlen_memory(file_id, path, key, BigInt(pointer));
+      module._free(pointer);
+    }
   }
 
   private isA(path: string, kind: 'group' | 'dataset'): boolean {
@@ -180,4 +210,50 @@ class OpenFile implements Hdf5File {
     if (!this.open) throw badWeights(this.source, 'the file is closed');
     return this.library.guard(this.source, action);
   }
+}
+
+/** Texts of `size` bytes each, padded with NUL. */
+function fixedTexts(data: Uint8Array, size: number): string[] {
+  const decoder = new TextDecoder();
+  return Array.from({ length: data.length / size }, (_, i) => {
+    const text = data.subarray(i * size, (i + 1) * size);
+    const end = text.indexOf(0);
+    return decoder.decode(end < 0 ? text : text.subarray(0, end));
+  });
+}
+
+/** EIO in Emscripten's numbering. */
+const inputOutputError = 29;
+
+/**
+ * Whether the bytes contain a global heap (where variable-length names are kept) that is not a chain of entries up to its end:
+ * libhdf5 2.0 steps from entry to entry without checking that it advances, so that a download with a hole in it would hang it.
+ * https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html#GlobalHeap
+ */
+function hasBrokenHeap(source: ByteSource, position: number, bytes: Uint8Array): boolean {
+  if (bytes.length > maxHeapBytes) return false; // tensor data; metadata come in small pieces
+  for (let at = -position & 7; at + 16 <= bytes.length; at += 8) {
+    const isHeap = bytes[at] === 0x47 && bytes[at + 1] === 0x43 && bytes[at + 2] === 0x4f && bytes[at + 3] === 0x4c; // GCOL
+    if (!isHeap) continue;
+    const size = Number(new DataView(bytes.buffer, bytes.byteOffset + at + 8, 8).getBigUint64(0, true));
+    if (size < 16 || size > Math.min(maxHeapBytes, source.size - position - at)) return true;
+    const collection = new Uint8Array(size);
+    source.readInto!(position + at, collection);
+    if (!isChain(collection)) return true;
+  }
+  return false;
+}
+
+const maxHeapBytes = 4 << 20;
+
+/** Walks the entries (index u16, references u16, reserved u32, size u64, data); index 0 is the free space at the end, head included. */
+function isChain(collection: Uint8Array): boolean {
+  const data = new DataView(collection.buffer);
+  let at = 16;
+  while (at + 16 <= collection.length) {
+    const size = Number(data.getBigUint64(at + 8, true));
+    if (data.getUint16(at, true) === 0) return at + size === collection.length;
+    at += 16 + Math.ceil(size / 8) * 8;
+  }
+  return at <= collection.length;
 }

@@ -1,4 +1,4 @@
-import { KB, MR } from './winograd-gemm';
+import { MR } from './winograd-gemm';
 import { CHUNK, kinds, locate, offsetInV, Tile, WinogradArgs, WORK } from './winograd-tile';
 import { transform } from './winograd-transform';
 
@@ -100,27 +100,14 @@ function inputTile(args: WinogradArgs, tile: Tile, v: usize, own: usize, work: u
   }
 }
 
-/** Zeros the tiles that fill up the last panel of the coefficients in rows `own ? 3, 4 : 0, 1, 2, 5` and columns 3, 4 or the others. */
-function clearTail(args: WinogradArgs, ownRow: bool, ownColumn: bool, tiles: i32): void {
-  for (let tile = tiles; <usize>tile % MR !== 0; tile++) {
-    const start = args.v + offsetInV(args, tile);
-    for (let i = 0; i < 36; i++) {
-      const row = i / 6;
-      const column = i % 6;
-      if ((row === 3 || row === 4) !== ownRow || (column === 3 || column === 4) !== ownColumn) continue;
-      const v = start + <usize>i * args.vStride;
-      for (let k: usize = 0; k < args.cin; k += KB) memory.fill(v + k * MR * 4, 0, CHUNK);
-    }
-  }
-}
-
-/** Fills v from x. A task is `tilesPerTask` tiles; scratch: see `WORK`. */
+/**
+ * Fills v from x. A task is `tilesPerTask` tiles; scratch: see `WORK`. Rows that fill up a coefficient's last panel keep what was
+ * there: their products are never read.
+ */
 export function winogradInput(args: WinogradArgs, task: i32, scratch: usize): void {
   const begin = task * args.tilesPerTask;
   const end = min(args.count, begin + args.tilesPerTask);
   const rows = kinds.rows(args);
-  const full = kinds.full(args);
-  const columns = kinds.columns(args);
   memory.fill(scratch + WORK, 0, CHUNK);
   const tile = changetype<Tile>(scratch + WORK + CHUNK);
   for (let t = begin; t < end; t++) {
@@ -129,8 +116,4 @@ export function winogradInput(args: WinogradArgs, task: i32, scratch: usize): vo
     const own = offsetInV(args, max(0, t - rows));
     inputTile(args, tile, args.v + common, own - common, scratch);
   }
-  if (end === args.count) clearTail(args, false, false, args.count);
-  if (full > begin && full <= end) clearTail(args, false, true, full);
-  if (columns > begin && columns <= end) clearTail(args, true, false, columns - rows);
-  if (full > begin && full <= end) clearTail(args, true, true, full - rows);
 }

@@ -1,0 +1,115 @@
+#!/usr/bin/env node
+/**
+ * The Winograd convolution by itself, one thread: node bench/winograd.js [repetitions], after npm run build:wasm.
+ * Prints effective GFLOP/s (two per multiply-accumulate of the direct convolution), median and best, the share of its three
+ * steps, and the GEMM's own rate. Builds take turns, and processor time is counted, so that other work on the machine
+ * disturbs less.
+ */
+import { readFileSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
+import ts from 'typescript';
+
+setFlagsFromString('--experimental-wasm-relaxed-simd');
+const repetitions = Number(process.argv[2] ?? 9);
+const read = (path) => readFileSync(new URL(`../${path}`, import.meta.url));
+
+/** The job builder, from source: it imports types only. */
+const { outputText } = ts.transpileModule(read('src/wasm/ops/winograd.ts').toString(), {
+  compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
+});
+const { winogradJobs, winogradPlan, winogradWeightBytes, winogradWeightsJob } = await import(
+  `data:text/javascript,${encodeURIComponent(outputText)}`
+);
+
+const now = () => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+};
+
+/** One build of the kernels with one convolution's maps, ready to run. */
+class Case {
+  /** Milliseconds of each kernel, a map for each run. */
+  runs = [];
+  #memory = new WebAssembly.Memory({ initial: 1 });
+  #top = 4096;
+
+  constructor(build, { side, dilation, cin, cout }) {
+    const module = new WebAssembly.Module(read(`build/kernels.${build}.wasm`));
+    this.kernels = new WebAssembly.Instance(module, { env: { memory: this.#memory, abort() {} } }).exports;
+    this.name = build;
+    this.args = this.#alloc(256);
+    this.scratch = this.#alloc(65536);
+    const view = (c) => ({ ptr: this.#random(side * side * c), h: side, w: side, c, row: side * c, pix: c });
+    const x = view(cin);
+    const u = this.#alloc(winogradWeightBytes(cin, cout));
+    this.run(winogradWeightsJob(this.#random(9 * cin * cout), u, cin, cout));
+    this.plan = winogradPlan(x, cout, dilation);
+    const workspace = { ptr: this.#alloc(this.plan.bytes), bytes: this.plan.bytes };
+    const weights = { ptr: u, bias: this.#random(cout), cin, cout };
+    this.jobs = winogradJobs(x, weights, view(cout), { dilation, relu: true }, workspace);
+  }
+
+  run({ kernel, args, tasks }) {
+    new Int32Array(this.#memory.buffer, this.args, args.length).set(args);
+    const call = this.kernels[kernel];
+    for (let task = 0; task < tasks; task++) call(this.args, task, this.scratch);
+  }
+
+  time() {
+    const times = { winogradInput: 0, winogradGemm: 0, winogradOutput: 0 };
+    const start = now();
+    for (const job of this.jobs) {
+      const from = now();
+      this.run(job);
+      times[job.kernel] += now() - from;
+    }
+    this.runs.push({ ...times, all: now() - start });
+  }
+
+  #alloc(bytes) {
+    const ptr = Math.ceil(this.#top / 64) * 64;
+    this.#top = ptr + bytes;
+    const missing = this.#top - this.#memory.buffer.byteLength;
+    if (missing > 0) this.#memory.grow(Math.ceil(missing / 65536));
+    return ptr;
+  }
+
+  /** `length` numbers in 0..1. */
+  #random(length) {
+    const ptr = this.#alloc(length * 4);
+    const data = new Float32Array(this.#memory.buffer, ptr, length);
+    for (let i = 0, state = 1; i < length; i++) {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      data[i] = state / 2 ** 32;
+    }
+    return ptr;
+  }
+}
+
+const shapes = [
+  { side: 56, dilation: 4, cin: 512, cout: 512 },
+  { side: 56, dilation: 2, cin: 512, cout: 512 },
+  { side: 56, dilation: 1, cin: 256, cout: 256 },
+  { side: 112, dilation: 1, cin: 128, cout: 128 },
+  { side: 224, dilation: 1, cin: 64, cout: 64 },
+];
+
+for (const shape of shapes) {
+  const { side, dilation, cin, cout } = shape;
+  const cases = ['simd', 'relaxed'].map((build) => new Case(build, shape));
+  // The first run compiles and is not counted.
+  for (let i = 0; i <= repetitions; i++) for (const each of cases) each.time();
+  console.log(`${side}x${side} ${cin} -> ${cout}, ${dilation ** 2} phases`);
+  for (const { name, runs, plan, jobs } of cases) {
+    const sorted = runs.slice(1).sort((a, b) => a.all - b.all);
+    const median = sorted[sorted.length >> 1];
+    const rate = (products, ms) => ((2 * products) / ms / 1e6).toFixed(0).padStart(4);
+    const products = 9 * side * side * cin * cout;
+    const share = (kernel) => `${((100 * median[kernel]) / median.all).toFixed(0)}%`.padStart(3);
+    console.log(
+      `  ${name.padEnd(8)}${rate(products, median.all)} GFLOP/s, best ${rate(products, sorted[0].all)};` +
+        ` input ${share('winogradInput')}, GEMM ${share('winogradGemm')} at ${rate(plan.products, median.winogradGemm)} GFLOP/s,` +
+        ` output ${share('winogradOutput')}; ${jobs.length / 3} passes of up to ${plan.tilesPerPass} tiles`,
+    );
+  }
+}

@@ -51,7 +51,7 @@ function install(tarball) {
 async function lint(tarball) {
   const { buffer, byteOffset, byteLength } = readFileSync(tarball);
   const bytes = /** @type {ArrayBuffer} */ (buffer).slice(byteOffset, byteOffset + byteLength);
-  const { messages, pkg } = await publint({ pkgDir: root, pack: { tarball: bytes }, strict: true });
+  const { messages, pkg } = await publint({ pack: { tarball: bytes }, strict: true });
   return messages
     .filter(({ type }) => type !== 'suggestion')
     .map((message) => `publint: ${formatMessage(message, pkg, { color: false })}`);
@@ -63,16 +63,7 @@ function checkTypes() {
     join(folder, 'user.ts'),
     `${specifiers.map((entry, i) => `export * as entry${i} from '${entry}';`).join('\n')}\n`,
   );
-  const common = [
-    '--noEmit',
-    '--strict',
-    '--target',
-    'es2022',
-    '--lib',
-    'es2022,dom,dom.iterable,esnext.disposable',
-    '--types',
-    '',
-  ];
+  const common = ['--noEmit', '--strict', '--target', 'es2022', '--lib', 'es2022,dom,dom.iterable,esnext.disposable'];
   const ways = [
     ['--module', 'nodenext'],
     ['--module', 'esnext', '--moduleResolution', 'bundler'],

@@ -1,4 +1,3 @@
-import type { ConvStep } from './plan.js';
 import type { ConvLayer } from './topology.js';
 import type { Precision } from './types.js';
 import type { Job, View } from './wasm/job.js';
@@ -17,6 +16,8 @@ export type ConvKernel =
   | { readonly algorithm: 'direct'; readonly weights: PackedConv }
   | { readonly algorithm: 'winograd'; readonly weights: WinogradWeights };
 
+type Channels = Pick<ConvLayer, 'cin' | 'cout'>;
+
 /** A piece of memory. */
 export interface Workspace {
   readonly ptr: number;
@@ -24,11 +25,11 @@ export interface Workspace {
 }
 
 /** Which algorithm a layer runs by: Winograd's where `fast` is asked for and its channels fill whole vectors, else the direct one. */
-const algorithmOf = ({ cin, cout }: ConvLayer, precision: Precision): ConvKernel['algorithm'] =>
+const algorithmOf = ({ cin, cout }: Channels, precision: Precision): ConvKernel['algorithm'] =>
   precision === 'fast' && winogradFits(cin, cout) ? 'winograd' : 'direct';
 
 /** Bytes of a layer's packed weights, bias included. */
-export function convKernelBytes(layer: ConvLayer, precision: Precision): number {
+export function convKernelBytes(layer: Channels, precision: Precision): number {
   const { cin, cout } = layer;
   return algorithmOf(layer, precision) === 'direct'
     ? packedConvBytes(cin, cout)
@@ -36,7 +37,7 @@ export function convKernelBytes(layer: ConvLayer, precision: Precision): number 
 }
 
 /** A kernel whose weights will lie at `ptr`, in `convKernelBytes` bytes. */
-export function convKernel(layer: ConvLayer, precision: Precision, ptr: number): ConvKernel {
+export function convKernel(layer: Channels, precision: Precision, ptr: number): ConvKernel {
   const { cin, cout } = layer;
   const algorithm = algorithmOf(layer, precision);
   if (algorithm === 'direct') return { algorithm, weights: { ptr, cin, cout } };
@@ -53,14 +54,24 @@ export function packKernelJob(source: number, { algorithm, weights }: ConvKernel
   return winogradWeightsJob(source, weights.ptr, weights.cin, weights.cout);
 }
 
-/** The workspace that a step needs. */
-export function workspaceBytes({ layer, x, dilation }: ConvStep, precision: Precision): number {
+/** The workspace that a layer needs for the map x. */
+export function workspaceBytes(
+  { layer, x, dilation }: { layer: Channels; x: Pick<View, 'h' | 'w' | 'c'>; dilation: number },
+  precision: Precision,
+): number {
   return algorithmOf(layer, precision) === 'direct' ? 0 : winogradPlan(x, layer.cout, dilation).bytes;
 }
 
-/** The jobs of y = relu(conv3x3(x)), to be run one after the other. */
-export function convJobs(x: View, kernel: ConvKernel, y: View, dilation: number, workspace: Workspace): Job[] {
-  const options = { dilation, relu: true };
+/** The jobs of y = relu(conv3x3(x)), or without ReLU, to be run one after the other. */
+export function convJobs(
+  x: View,
+  kernel: ConvKernel,
+  y: View,
+  dilation: number,
+  workspace: Workspace,
+  relu = true,
+): Job[] {
+  const options = { dilation, relu };
   if (kernel.algorithm === 'direct') return [conv3x3Job(x, kernel.weights, y, options)];
   return winogradJobs(x, kernel.weights, y, options, workspace);
 }

@@ -47,6 +47,8 @@ const view = (heap: Int8Array, at: number, length: number): Uint8Array =>
 /** h5wasm's module with its error stream caught: the C library prints there, and some of its failures are seen nowhere else. */
 class Library {
   private diagnosis = '';
+  /** Why a read of the file failed; the library only hears that it did. */
+  private readFailure: unknown;
   /** Whether the WebAssembly code has trapped: its memory cannot be trusted from then on. */
   private broken = false;
 
@@ -85,12 +87,14 @@ class Library {
     const read: Stream['stream_ops']['read'] = (_stream, heap, at, length, position) => {
       const size = Math.max(0, Math.min(length, source.size - position));
       const bytes = view(heap, at, size);
-      source.readInto!(position, bytes);
-      if (hasBrokenHeap(source, position, bytes)) {
-        this.diagnosis += '#0: (): damaged global heap\n';
-        throw new ErrnoError(inputOutputError);
+      try {
+        source.readInto!(position, bytes);
+        if (!hasBrokenHeap(source, position, bytes)) return size;
+        this.readFailure = new Error('broken global heap');
+      } catch (error) {
+        this.readFailure = error;
       }
-      return size;
+      throw new ErrnoError(inputOutputError); // a JavaScript error must not unwind the C library
     };
     node.stream_ops = { ...node.stream_ops, read };
   }
@@ -103,6 +107,7 @@ class Library {
         `weights ${quote(source)}: a damaged HDF5 file has broken the reader before; start a new process or page`,
       );
     this.diagnosis = '';
+    this.readFailure = undefined;
     let cause: unknown;
     try {
       const result = call();
@@ -112,9 +117,12 @@ class Library {
       if (error instanceof WebAssembly.RuntimeError) this.broken = true;
       cause = error;
     }
+    if (this.readFailure instanceof AtrousCamError) throw this.readFailure;
+    cause = this.readFailure ?? cause;
     // The last entry of HDF5's error stack is the innermost one: `#006: file.c line 577 in H5F__super_read(): truncated file: ...`
     const entries = this.diagnosis.split('\n').filter((line) => /^\s*#\d+/.test(line));
-    const reason = entries.pop()?.replace(/^.*?\(\): /, '') ?? String((cause as Error)?.message ?? 'unknown error');
+    const innermost = this.readFailure ? undefined : entries.pop()?.replace(/^.*?\(\): /, '');
+    const reason = innermost ?? String((cause as Error)?.message ?? 'unknown error');
     throw badWeights(source, `the HDF5 file is damaged or truncated (${quote(reason)})`, { cause });
   }
 }
@@ -207,7 +215,7 @@ class OpenFile implements Hdf5File {
   }
 
   private call<Result>(action: () => Result): Result {
-    if (!this.open) throw badWeights(this.source, 'the file is closed');
+    if (!this.open) throw new AtrousCamError('BAD_ARGUMENT', `weights ${quote(this.source)}: the file is closed`);
     return this.library.guard(this.source, action);
   }
 }

@@ -31,6 +31,8 @@ const normalized = (label: string): string => label.trim().toLowerCase().replace
  * @example resolveTarget(['cat', 'dog'], 'Dog') // 1
  */
 export function resolveTarget(labels: readonly string[], target: number | string): number {
+  if (labels.length === 0)
+    throw new AtrousCamError('BAD_ARGUMENT', 'target: the network has no dense layers, so no classes');
   if (typeof target === 'number' || /^\s*-?\d+\s*$/.test(target)) return checkIndex(labels, Number(target));
   const wanted = normalized(target);
   const matches = labels.flatMap((label, index) => (normalized(label) === wanted ? [index] : []));

@@ -76,7 +76,12 @@ export async function fileSource(path: string): Promise<ByteSource> {
   const handle = await fs.promises.open(path, 'r').catch((cause: Error) => {
     throw new AtrousCamError('NOT_FOUND', `weights ${quote(path)}: cannot be read (${cause.message})`, { cause });
   });
-  const ended = () => badWeights(path, `expected ${stat.size} bytes, but the file has become shorter`);
+  let open = true;
+  const failed = (reason: string, cause?: unknown) =>
+    open
+      ? badWeights(path, `cannot be read (${reason})`, { cause })
+      : new AtrousCamError('BAD_ARGUMENT', `weights ${quote(path)}: the file is closed`, { cause });
+  const shortened = () => failed(`expected ${stat.size} bytes, the file has become shorter`);
   return {
     name: path,
     size: stat.size,
@@ -84,8 +89,10 @@ export async function fileSource(path: string): Promise<ByteSource> {
       checkRange(path, stat.size, offset, length);
       const bytes = new Uint8Array(length);
       for (let done = 0; done < length; ) {
-        const { bytesRead } = await handle.read(bytes, done, length - done, offset + done);
-        if (bytesRead === 0) throw ended();
+        const { bytesRead } = await handle.read(bytes, done, length - done, offset + done).catch((cause: Error) => {
+          throw failed(cause.message, cause);
+        });
+        if (bytesRead === 0) throw shortened();
         done += bytesRead;
       }
       return bytes;
@@ -94,11 +101,14 @@ export async function fileSource(path: string): Promise<ByteSource> {
       checkRange(path, stat.size, offset, target.length);
       for (let done = 0; done < target.length; ) {
         const bytesRead = fs.readSync(handle.fd, target, done, target.length - done, offset + done);
-        if (bytesRead === 0) throw ended();
+        if (bytesRead === 0) throw shortened();
         done += bytesRead;
       }
     },
-    close: () => void handle.close(),
+    close() {
+      open = false;
+      void handle.close();
+    },
   };
 }
 

@@ -1,11 +1,28 @@
+import { resolve } from 'node:path';
 import commonjs from '@rollup/plugin-commonjs';
 import nodeResolve from '@rollup/plugin-node-resolve';
+import license from 'rollup-plugin-license';
 import { embed } from './scripts/embed.js';
 
 /** TypeScript is compiled to build/js first (`npm run build`); everything the package needs at run time is bundled. */
-export default {
-  input: { index: 'build/js/index.js', kernels: 'build/js/kernels.js', cli: 'build/js/cli.js' },
-  output: { dir: 'dist', format: 'es', chunkFileNames: 'chunks/[name].js', generatedCode: 'es2015' },
-  external: [/^node:/],
-  plugins: [embed(), nodeResolve(), commonjs()],
-};
+const output = { dir: 'dist', format: 'es', chunkFileNames: 'chunks/[name].js', generatedCode: 'es2015' };
+const plugins = [embed(), nodeResolve(), commonjs()];
+/** What the chunks that are loaded when needed share with the library; without a chunk of its own it would turn dist/index.js into a mere list of exports. */
+const sharedWithLazyChunks = /build\/js\/(base64|errors|weights\/source|figure\/raster)\.js$/;
+const library = resolve('build/js/index.js');
+
+export default [
+  {
+    input: { index: 'build/js/index.js', kernels: 'build/js/kernels.js' },
+    output: { ...output, manualChunks: (id) => (sharedWithLazyChunks.test(id) ? 'shared' : undefined) },
+    plugins: [...plugins, license({ thirdParty: { output: 'dist/THIRD-PARTY.txt' } })],
+  },
+  {
+    // The command is a user of the library like any other, so that dist/index.js holds the library and nothing of the command.
+    input: { cli: 'build/js/cli.js' },
+    output: { ...output, chunkFileNames: 'chunks/cli-[name].js', paths: { [library]: './index.js' } },
+    external: (id, importer) =>
+      id.startsWith('node:') || (importer !== undefined && resolve(importer, '..', id) === library),
+    plugins,
+  },
+];

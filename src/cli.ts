@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { main } from './cli/main.js';
+import { load } from './index.js';
 
 const interrupt = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const)
@@ -12,8 +13,7 @@ const code = main(process.argv.slice(2), {
   stdout: process.stdout,
   stderr: process.stderr,
   signal: interrupt.signal,
-  // Loaded when a command needs it, so that --help and wrong usage answer at once.
-  load: async (...args) => (await import('./index.js')).load(...args),
+  load,
 });
 // Output is flushed by now; exit at once, whatever an interrupted call has left running.
 code.then((value) => process.exit(value));

@@ -2,6 +2,7 @@ import type { Explanation } from './api.js';
 import { AtrousCamError } from './errors.js';
 import { blank, fillRect, paste } from './figure/raster.js';
 import type { Typeface } from './figure/text.js';
+import { formatSeconds } from './format.js';
 import { resizeImage } from './image.js';
 import { colormapTable, type OverlayOptions, overlayMap } from './overlay.js';
 import type { RgbImage } from './types.js';
@@ -24,12 +25,6 @@ const TICK = 13;
 export interface FigureOptions extends OverlayOptions {
   /** Name of the picture, shown below the original. */
   name?: string;
-}
-
-/** A time for people: `85 ms`, `1.24 s`, `12.4 s`, `124 s`. */
-export function formatSeconds(seconds: number): string {
-  if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`;
-  return `${seconds.toFixed(seconds < 9.995 ? 2 : seconds < 99.95 ? 1 : 0)} s`;
 }
 
 /** One column of the figure. */

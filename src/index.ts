@@ -20,7 +20,10 @@ import { openWeights, type WeightsSource } from './weights.js';
 
 export type * from './api.js';
 export { AtrousCamError, type ErrorCode } from './errors.js';
+export { drawFigure, type FigureOptions } from './figure.js';
 export { encodePng } from './image.js';
+export { encodeNpy } from './npy.js';
+export { colormapNames, type OverlayOptions } from './overlay.js';
 export type * from './types.js';
 export type { WeightsSource } from './weights.js';
 

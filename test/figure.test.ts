@@ -2,7 +2,8 @@ import { expect, test } from 'vitest';
 import type { Explanation } from '../src/api.js';
 import { blank, fillPath } from '../src/figure/raster.js';
 import { openSans } from '../src/figure/text.js';
-import { drawFigure, formatSeconds } from '../src/figure.js';
+import { drawFigure } from '../src/figure.js';
+import { formatSeconds } from '../src/format.js';
 import type { Mode, RgbImage } from '../src/types.js';
 
 interface Box {

@@ -1,5 +1,5 @@
 import type { LoadOptions, Network } from '../api.js';
-import { AtrousCamError } from '../errors.js';
+import { AtrousCamError } from '../index.js';
 import { ProgressBar } from './progress.js';
 
 /** What the command gets from its surroundings; tests bring their own. */

@@ -1,8 +1,7 @@
 import { basename } from 'node:path';
 import type { Explanation, ImageInput } from '../api.js';
-import { drawFigure, formatSeconds } from '../figure.js';
-import { encodePng } from '../image.js';
-import { encodeNpy } from '../npy.js';
+import { formatSeconds } from '../format.js';
+import { drawFigure, encodeNpy, encodePng } from '../index.js';
 import type { Mode } from '../types.js';
 import type { Context } from './context.js';
 import { type ExplainFlags, loadNetwork, modesOf, takeShard } from './options.js';

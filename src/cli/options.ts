@@ -1,6 +1,6 @@
 import { Option } from 'commander';
 import type { ExplainOptions, Network } from '../api.js';
-import { AtrousCamError } from '../errors.js';
+import { AtrousCamError } from '../index.js';
 import { didYouMean } from '../suggest.js';
 import type { Fit, KernelSet, Mode, Normalization, OutputStride, Precision, ResizeFilter, Score } from '../types.js';
 import type { Context } from './context.js';

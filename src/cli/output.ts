@@ -1,6 +1,6 @@
 import { accessSync, constants, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, parse, resolve } from 'node:path';
-import { AtrousCamError } from '../errors.js';
+import { AtrousCamError } from '../index.js';
 
 /** A picture of the call and the name that its output files begin with. */
 export interface NamedPicture {

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type Job, phase, type View } from '../src/wasm/job.js';
+import { type Job, phase, type View, view } from '../src/wasm/job.js';
 import { chooseInstructionSet, compile, type InstructionSet } from '../src/wasm/modules.js';
 import {
   winogradFits,
@@ -9,7 +9,7 @@ import {
   winogradWeightsJob,
 } from '../src/wasm/ops/winograd.js';
 import { conv3x3 } from './reference/conv.js';
-import { UNTOUCHED } from './support/kernels.js';
+import { type builds, get, onRuntime, put, reserve, UNTOUCHED } from './support/kernels.js';
 import { randomFloats } from './support/random.js';
 
 type Order = (tasks: number) => number[];
@@ -244,6 +244,27 @@ describe.each(sets)('Winograd convolution, %s', (set) => {
           turned[((8 - tap) * p.cout + n) * p.cin + k] = p.weights[(tap * p.cin + k) * p.cout + n];
     const reference = { ...p, cin: p.cout, cout: p.cin, x: dy, weights: turned, bias: new Float32Array(p.cin) };
     expect(error(dx, direct(reference, false))).toBeLessThan(3e-6);
+  });
+});
+
+describe('Winograd convolution on threads', () => {
+  it.each(sets)('gives the same bits with one thread and with two, %s', async (kernels) => {
+    const p = problem({ h: 57, w: 43, cin: 36, cout: 44, d: 2 });
+    const run = (threads: number) =>
+      onRuntime({ kernels, threads } as (typeof builds)[number], (runtime) => {
+        const x = view(put(runtime, p.x), p.h, p.w, p.cin);
+        const y = view(reserve(runtime, p.h * p.w * p.cout), p.h, p.w, p.cout);
+        const ptr = runtime.arena.alloc(winogradWeightBytes(p.cin, p.cout));
+        runtime.run(winogradWeightsJob(put(runtime, p.weights), ptr, p.cin, p.cout));
+        const weights = { ptr, bias: put(runtime, p.bias), cin: p.cin, cout: p.cout };
+        const { bytes } = winogradPlan(x, p.cout, p.d);
+        const workspace = { ptr: runtime.arena.alloc(bytes), bytes };
+        for (const job of winogradJobs(x, weights, y, { dilation: p.d, relu: true }, workspace)) runtime.run(job);
+        return get(runtime, y.ptr, p.h * p.w * p.cout);
+      });
+    const one = await run(1);
+    expect(error(one, direct(p, true))).toBeLessThan(3e-6);
+    expect(bits(await run(2))).toBe(bits(one));
   });
 });
 

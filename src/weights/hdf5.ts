@@ -85,7 +85,8 @@ class Library {
     const node = FS.lookupPath(path, {}).node as unknown as Stream & { usedBytes: number };
     node.usedBytes = source.size;
     const read: Stream['stream_ops']['read'] = (_stream, heap, at, length, position) => {
-      const size = Math.max(0, Math.min(length, source.size - position));
+      const size = Math.min(length, source.size - position);
+      if (size <= 0) return 0;
       const bytes = view(heap, at, size);
       try {
         source.readInto!(position, bytes);

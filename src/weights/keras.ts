@@ -43,9 +43,9 @@ function legacyItems(file: Hdf5File, root: string): Item[] {
       const tensor = file.tensor(`${base}/${layer}/${name}`);
       if (!tensor) throw badWeights(file.source, `expected a dataset ${quote(`${layer}/${name}`)}, got none`);
       items.push({ tensor, label: `${layer}/${name}` });
+      if (items.length > maxItems)
+        throw badWeights(file.source, `expected at most ${maxItems} arrays, got more; not a VGG network`);
     }
-    if (items.length > maxItems)
-      throw badWeights(file.source, `expected at most ${maxItems} arrays, got more; not a VGG network`);
   }
   return items;
 }
@@ -89,7 +89,7 @@ function readLayers(source: string, items: Item[]): { convs: KerasConv[]; dense:
     if ((dimensions !== 4 && dimensions !== 2) || bias?.shape.length !== 1)
       throw badWeights(
         source,
-        `expected convolutions and dense layers, each a kernel and a bias, got ${quote(kernel.name)} of shape [${kernel.shape}] then ${bias ? `[${bias.shape}]` : 'nothing'}`,
+        `expected convolutions and dense layers, each a kernel and a bias, got ${quote(kernel.name)} of shape [${kernel.shape.join(', ')}] then ${bias ? `[${bias.shape.join(', ')}]` : 'nothing'}`,
       );
     if (dimensions === 4 && dense.length === 0) convs.push({ kernel, bias, label, pools });
     else if (dimensions === 2) dense.push({ kernel, bias });

@@ -49,6 +49,9 @@ export interface LoadOptions {
   onProgress?: (progress: Progress) => void;
 }
 
+/** What of `LoadOptions` concerns a file that is only looked at. */
+export type InspectOptions = Pick<LoadOptions, 'precision' | 'preprocessing' | 'inputSize' | 'signal'>;
+
 export interface PredictOptions {
   /** Default `pooled`. */
   mode?: Mode;
@@ -109,6 +112,26 @@ export interface Explanation extends PredictionResult {
   overlay(options?: { colormap?: string; alpha?: number }): RgbImage;
 }
 
+export interface ActivationsOptions {
+  /** Default `pooled`. */
+  mode?: Mode;
+  /** Names of convolutions; the last one by default. */
+  layers?: readonly string[];
+  /** Spacing of the last map's points in `atrous`; default 1. */
+  outputStride?: OutputStride;
+  preprocessing?: Partial<Preprocessing>;
+  signal?: AbortSignal;
+  onProgress?: (progress: Progress) => void;
+}
+
+/** A layer's output after ReLU. */
+export interface Activation {
+  /** [1, rows, columns, channels] */
+  shape: [number, number, number, number];
+  /** NHWC */
+  data: Float32Array;
+}
+
 export interface PlanRow {
   layer: string;
   /** (rows, columns, channels) or (units) */
@@ -130,7 +153,8 @@ export interface PlanTable {
   peakBytes: number;
 }
 
-export interface Network {
+/** What is known of a network without loading it. */
+export interface NetworkInfo {
   /** Where the weights come from. */
   readonly source: string;
   readonly parameters: number;
@@ -139,15 +163,20 @@ export interface Network {
   readonly labels: readonly string[];
   /** Names of the convolutions, first to last. */
   readonly layers: readonly string[];
+  readonly preprocessing: Preprocessing;
+  /** What a mode computes, layer by layer, without running it. Throws BAD_ARGUMENT for another mode or output stride. */
+  plan(mode: Mode, options?: { outputStride?: OutputStride }): PlanTable;
+}
+
+export interface Network extends NetworkInfo {
   readonly kernels: 'simd' | 'relaxed';
   readonly threads: number;
-  readonly preprocessing: Preprocessing;
   /** Class probabilities of a picture. */
   predict(image: ImageInput, options?: PredictOptions): Promise<PredictionResult>;
+  /** Outputs of convolutions after ReLU, by name. */
+  activations(image: ImageInput, options?: ActivationsOptions): Promise<Record<string, Activation>>;
   /** Which pixels made the network decide. */
   explain(image: ImageInput, options?: ExplainOptions): Promise<Explanation>;
-  /** What a mode computes, layer by layer, without running it. */
-  plan(mode: Mode, options?: { outputStride?: OutputStride }): PlanTable;
   /** Ends the threads and gives the memory back. Running calls fail with ABORTED. */
   dispose(): void;
 }

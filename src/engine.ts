@@ -11,14 +11,18 @@ import { channelSumJob } from './wasm/ops/cam.js';
 import { maxPoolJob } from './wasm/ops/pool.js';
 import { type Runtime, throwIfAborted } from './wasm/runtime.js';
 
-/** What a run is for. */
-export interface RunRequest {
-  /** Chooses the class to explain once the logits are there. Without it the run ends there: a prediction. */
-  target?: (logits: Float32Array) => number;
-  score?: Score;
+/** What both kinds of run listen and report to. */
+interface Watch {
   signal?: AbortSignal;
   /** Share of the convolutions' multiply-accumulates that are done, 0..1. */
   onProgress?: (done: number) => void;
+}
+
+/** What a run is for. */
+export interface RunRequest extends Watch {
+  /** Chooses the class to explain once the logits are there. Without it the run ends there: a prediction. */
+  target?: (logits: Float32Array) => number;
+  score?: Score;
   /** All points at this output stride are in the raw map; `map()` copies them. */
   onRefined?: (outputStride: OutputStride, map: () => RawMap) => void;
 }
@@ -31,19 +35,36 @@ export interface RunResult {
   peakBytes: number;
 }
 
-/** Runs a plan on the input (inputSize, inputSize, 3), in the memory above the weights, which is free again afterwards. */
-export async function runPlan(
+/** Runs a plan on the input (inputSize, inputSize, 3). */
+export function runPlan(
   runtime: Runtime,
   network: PackedNetwork,
   plan: Plan,
   input: Float32Array,
   request: RunRequest,
 ): Promise<RunResult> {
-  const { arena } = runtime;
+  return inFreeMemory(runtime, (mark) => new Run(runtime, network, plan, request).explain(input, mark));
+}
+
+/** Runs some convolutions and pools of a plan; `onConv` is given the output of each convolution, valid during the call only. */
+export function runSteps(
+  runtime: Runtime,
+  network: PackedNetwork,
+  plan: Plan,
+  steps: readonly Step[],
+  input: Float32Array,
+  onConv: (step: ConvStep, pixel: (y: number, x: number) => Float32Array) => void,
+  watch: Watch,
+): Promise<void> {
+  return inFreeMemory(runtime, () => new Run(runtime, network, plan, watch).observe(input, steps, onConv));
+}
+
+/** Runs a task in the memory above the weights, which is free again afterwards. */
+async function inFreeMemory<T>({ arena }: Runtime, task: (mark: number) => Promise<T>): Promise<T> {
   const mark = arena.mark();
   arena.resetPeak();
   try {
-    return await new Run(runtime, network, plan, request).execute(input, mark);
+    return await task(mark);
   } finally {
     arena.release(mark);
   }
@@ -57,7 +78,6 @@ class Run {
   readonly #base: number;
   readonly #alpha: number;
   readonly #workspace: Workspace;
-  readonly #total: number;
   #head: HeadResult | undefined;
   #explained: { target: number; score: number } | undefined;
 
@@ -73,23 +93,38 @@ class Run {
     this.#alpha = arena.alloc(4 * channels);
     const bytes = planWorkspace(plan, network.precision);
     this.#workspace = { ptr: arena.alloc(bytes), bytes };
-    this.#total = plan.steps.reduce((sum, step) => sum + stepMacs(step), 0);
   }
 
-  async execute(input: Float32Array, mark: number): Promise<RunResult> {
+  async explain(input: Float32Array, mark: number): Promise<RunResult> {
     const { arena } = this.runtime;
-    arena.f32(this.#base + this.plan.input.ptr, input.length).set(input);
-    let done = 0;
-    for (const step of this.plan.steps) {
-      throwIfAborted(this.request.signal);
-      await this.#step(step);
-      if (step.op === 'head' && !this.request.target) break;
-      done += stepMacs(step);
-      if (step.op === 'conv') this.request.onProgress?.(done / this.#total);
-    }
+    await this.#each(input, this.plan.steps, (step) => step.op === 'head' && !this.request.target);
     const { logits, probabilities } = this.#head!;
     const explained = this.#explained && { ...this.#explained, raw: this.#rawMap(1) };
     return { logits, probabilities, explained, peakBytes: arena.peakSince(mark) };
+  }
+
+  observe(input: Float32Array, steps: readonly Step[], onConv: Parameters<typeof runSteps>[5]): Promise<void> {
+    return this.#each(input, steps, (step) => {
+      if (step.op !== 'conv') return false;
+      const { ptr, row, pix, c } = this.#at(step.y);
+      onConv(step, (y, x) => this.runtime.arena.f32(ptr + 4 * (y * row + x * pix), c));
+      return false;
+    });
+  }
+
+  /** Runs the steps one after the other until `stop` says that this was the last. */
+  async #each(input: Float32Array, steps: readonly Step[], stop: (step: Step) => boolean): Promise<void> {
+    const { signal, onProgress } = this.request;
+    this.runtime.arena.f32(this.#base + this.plan.input.ptr, input.length).set(input);
+    const total = steps.reduce((sum, step) => sum + stepMacs(step), 0);
+    let done = 0;
+    for (const step of steps) {
+      throwIfAborted(signal);
+      await this.#step(step);
+      if (stop(step)) return;
+      done += stepMacs(step);
+      if (step.op === 'conv') onProgress?.(done / total);
+    }
   }
 
   #step(step: Step): Promise<void> | void {

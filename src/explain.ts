@@ -6,7 +6,7 @@ import type { PackedNetwork } from './network.js';
 import { overlayMap } from './overlay.js';
 import { planMode } from './plan.js';
 import { preprocess } from './preprocess.js';
-import { pooledStride } from './topology.js';
+import { pooledStride, type Topology } from './topology.js';
 import type { Mode, OutputStride, Prediction, Preprocessing, RgbImage, Score } from './types.js';
 import type { Runtime } from './wasm/runtime.js';
 import { resolveTarget } from './weights/labels.js';
@@ -19,7 +19,7 @@ export interface Loaded {
   readonly preprocessing: Preprocessing;
 }
 
-const MODES = ['pooled', 'dilated', 'atrous'] as const satisfies readonly Mode[];
+export const MODES = ['pooled', 'dilated', 'atrous'] as const satisfies readonly Mode[];
 
 /** image -> preprocess -> network -> head: class probabilities. */
 export async function predict(
@@ -137,14 +137,20 @@ function checkOptions(
       'UNSUPPORTED',
       `heads '${heads}': this version takes the gradient of one head only, that of phase (0,0): 'one'`,
     );
-  const strides = Array.from({ length: loaded.network.topology.blocks.length }, (_, i) => 2 ** i).reverse();
   return {
     mode,
     score: oneOf('score', options.score ?? 'logit', ['logit', 'probability']),
-    outputStride: oneOf('outputStride', options.outputStride ?? 1, strides) as OutputStride,
+    outputStride: oneOf(
+      'outputStride',
+      options.outputStride ?? 1,
+      outputStrides(loaded.network.topology),
+    ) as OutputStride,
     degrid: oneOf('degrid', options.degrid ?? (mode === 'atrous' ? 'box' : 'none'), ['none', 'box']),
   };
 }
+
+/** The output strides that a network has in `atrous` mode, largest first. */
+export const outputStrides = (topology: Topology): number[] => topology.blocks.map((_, level) => 2 ** level).reverse();
 
 function requireHead({ network }: Loaded): void {
   if (network.dense.length === 0)
@@ -155,7 +161,7 @@ function requireHead({ network }: Loaded): void {
 }
 
 /** `value` if it is in the list, else BAD_ARGUMENT with the list. */
-function oneOf<T extends string | number>(name: string, value: unknown, allowed: readonly T[]): T {
+export function oneOf<T extends string | number>(name: string, value: unknown, allowed: readonly T[]): T {
   if (!allowed.includes(value as T))
     throw new AtrousCamError('BAD_ARGUMENT', `${name}: expected one of ${allowed.join(', ')}, got '${value}'`);
   return value as T;

@@ -1,19 +1,19 @@
+import { activations } from './activations.js';
 import type {
+  Activation,
+  ActivationsOptions,
   ExplainOptions,
   Explanation,
   ImageInput,
   LoadOptions,
   Network,
-  PlanTable,
   PredictionResult,
   PredictOptions,
 } from './api.js';
-import { AtrousCamError } from './errors.js';
 import { explain, type Loaded, predict } from './explain.js';
 import { readImage } from './input.js';
+import { checkPrecision, WeightsInfo } from './inspect.js';
 import { packNetwork } from './network.js';
-import { planTable } from './plan-table.js';
-import type { Mode, OutputStride } from './types.js';
 import { Runtime } from './wasm/runtime.js';
 import type { NetworkWeights } from './weights/types.js';
 import { openWeights, type WeightsSource } from './weights.js';
@@ -22,6 +22,7 @@ export type * from './api.js';
 export { AtrousCamError, type ErrorCode } from './errors.js';
 export { drawFigure, type FigureOptions } from './figure.js';
 export { encodePng } from './image.js';
+export { inspect } from './inspect.js';
 export { encodeNpy } from './npy.js';
 export { colormapNames, type OverlayOptions } from './overlay.js';
 export type * from './types.js';
@@ -38,9 +39,8 @@ export type { WeightsSource } from './weights.js';
  * net.dispose();
  */
 export async function load(source?: WeightsSource, options: LoadOptions = {}): Promise<Network> {
-  const { threads, kernels, precision = 'fast', signal, onProgress, preprocessing, inputSize } = options;
-  if (precision !== 'fast' && precision !== 'exact')
-    throw new AtrousCamError('BAD_ARGUMENT', `precision: expected one of fast, exact, got '${precision}'`);
+  const { threads, kernels, signal, onProgress, preprocessing, inputSize } = options;
+  const precision = checkPrecision(options.precision);
   const weights = await openWeights(source, { preprocessing, inputSize, signal });
   try {
     const runtime = await Runtime.create({ threads, kernels });
@@ -65,49 +65,32 @@ export async function load(source?: WeightsSource, options: LoadOptions = {}): P
 }
 
 /** Calls are queued: one runs at a time, with all threads. */
-class LoadedNetwork implements Network {
+class LoadedNetwork extends WeightsInfo implements Network {
   readonly #loaded: Loaded;
   #queue: Promise<unknown> = Promise.resolve();
 
-  readonly source: string;
-  readonly parameters: number;
-
   constructor(weights: NetworkWeights, loaded: Loaded) {
+    super(weights, loaded.network.precision);
     this.#loaded = loaded;
-    this.source = weights.source;
-    this.parameters = weights.parameters;
   }
 
-  get inputSize(): number {
-    return this.#loaded.network.topology.inputSize;
-  }
-  get labels(): readonly string[] {
-    return this.#loaded.labels;
-  }
-  get layers(): readonly string[] {
-    return this.#loaded.network.topology.blocks.flat().map((layer) => layer.name);
-  }
   get kernels(): 'simd' | 'relaxed' {
     return this.#loaded.runtime.kernels;
   }
   get threads(): number {
     return this.#loaded.runtime.threads;
   }
-  get preprocessing() {
-    return this.#loaded.preprocessing;
-  }
 
   predict(image: ImageInput, options?: PredictOptions): Promise<PredictionResult> {
     return this.#enqueue(async () => predict(this.#loaded, await readImage(image), options));
   }
 
-  explain(image: ImageInput, options?: ExplainOptions): Promise<Explanation> {
-    return this.#enqueue(async () => explain(this.#loaded, await readImage(image), options));
+  activations(image: ImageInput, options?: ActivationsOptions): Promise<Record<string, Activation>> {
+    return this.#enqueue(async () => activations(this.#loaded, await readImage(image), options));
   }
 
-  plan(mode: Mode, options: { outputStride?: OutputStride } = {}): PlanTable {
-    const { topology, precision } = this.#loaded.network;
-    return planTable(topology, precision, mode, options.outputStride);
+  explain(image: ImageInput, options?: ExplainOptions): Promise<Explanation> {
+    return this.#enqueue(async () => explain(this.#loaded, await readImage(image), options));
   }
 
   dispose(): void {

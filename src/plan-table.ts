@@ -1,6 +1,6 @@
 import type { PlanRow, PlanTable } from './api.js';
 import { planWorkspace } from './engine.js';
-import { planMode, stepMacs } from './plan.js';
+import { mapSpacing, planMode, stepMacs } from './plan.js';
 import { convParameters, denseParameters, headCells, lastChannels, pooledStride, type Topology } from './topology.js';
 import type { Mode, OutputStride, Precision } from './types.js';
 
@@ -26,11 +26,11 @@ export function planTable(
   const n = topology.inputSize;
   add('input', [n, n, 3], 0, 0);
   for (const [block, layers] of topology.blocks.entries()) {
-    const side = n / spacing(mode, block, plan.outputStride);
+    const side = n / mapSpacing(mode, block, plan.outputStride);
     for (const layer of layers)
       add(layer.name, [side, side, layer.cout], convParameters(layer), macs.get(layer.name) ?? 0);
     if (block === topology.blocks.length - 1 || mode === 'dilated') continue;
-    const below = n / spacing(mode, block + 1, plan.outputStride);
+    const below = n / mapSpacing(mode, block + 1, plan.outputStride);
     add(`block${block + 1}_pool`, [below, below, layers.at(-1)!.cout], 0, 0);
   }
   const [cells, channels] = [headCells(topology), lastChannels(topology)];
@@ -50,9 +50,4 @@ export function planTable(
     macs: total('macs'),
     peakBytes: plan.bytes + planWorkspace(plan, precision),
   };
-}
-
-/** The distance between the points of a block's map on the input. */
-function spacing(mode: Mode, block: number, outputStride: number): number {
-  return mode === 'dilated' ? 1 : Math.min(2 ** block, outputStride);
 }

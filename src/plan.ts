@@ -15,6 +15,15 @@ export interface ConvStep {
   readonly x: View;
   readonly y: View;
   readonly dilation: number;
+  /** Where y lies: its element (i, j) belongs to pixel (row + spacing i, column + spacing j) of the input. */
+  readonly at: Lattice;
+}
+
+/** The pixels (row + spacing i, column + spacing j) of the input: a phase. */
+export interface Lattice {
+  readonly row: number;
+  readonly column: number;
+  readonly spacing: number;
 }
 
 /** y(i, j) = the largest of x at (offsetY + stride i + {0, dilation}, offsetX + stride j + {0, dilation}), -inf beyond the edges. */
@@ -106,11 +115,11 @@ class Walk {
 
   plan(): Plan {
     if (this.#lastMap) {
-      this.#visit(0, this.#input, 0, 0, false);
+      this.#visit(0, this.#input, ORIGIN, false);
       this.#steps.push({ op: 'head', x: this.#lastMap, size: 2 * pooledStride(this.topology) });
       this.#steps.push({ op: 'fold', x: this.#lastMap, y: this.#raw });
       this.#steps.push({ op: 'refined', outputStride: 1 });
-    } else this.#visit(0, this.#input, 0, 0, true);
+    } else this.#visit(0, this.#input, ORIGIN, true);
     const outputStride = this.outputStride as OutputStride;
     const macs = this.#steps.reduce((sum, step) => sum + stepMacs(step), 0);
     return {
@@ -125,24 +134,25 @@ class Walk {
   }
 
   /**
-   * Block `level` on one phase (row, column) of rate 2^level, then its children. `first` is true on the path to phase (0,0),
+   * Block `level` on one phase of rate 2^level, then its children. `first` is true on the path to phase (0,0),
    * where the head runs, and where the map is refined each time the other three children of a node are done.
    */
-  #visit(level: number, x: View, row: number, column: number, first: boolean): void {
+  #visit(level: number, x: View, at: Lattice, first: boolean): void {
     const mark = this.#memory.mark();
-    const rate = 2 ** level;
-    const y = this.#block(level, x, 1, this.#target(level, row, column, rate));
+    const rate = at.spacing;
+    const y = this.#block(level, x, at, 1);
     if (level === this.#last) {
-      this.#leaves(y, row, column, rate, first);
+      this.#leaves(y, at, first);
     } else {
       const all = rate >= this.outputStride;
-      if (!first && this.#isSubtree(level + 1, y)) this.#subtree(level + 1, y, row, column, rate, 2);
+      if (!first && this.#isSubtree(level + 1, y)) this.#subtree(level + 1, y, at, 2);
       else {
         const children = all ? this.#childMap(y) : undefined;
         for (const [dy, dx] of all ? CHILDREN : CHILDREN.slice(0, 1)) {
           const child = children ? phase(children, 2, dy, dx) : this.#memory.alloc(y.h / 2, y.w / 2, y.c);
           this.#pool(level, y, child, { stride: 2, dilation: 1, offsetY: dy, offsetX: dx });
-          this.#visit(level + 1, child, row + dy * rate, column + dx * rate, first && dy + dx === 0);
+          const below = { row: at.row + dy * rate, column: at.column + dx * rate, spacing: 2 * rate };
+          this.#visit(level + 1, child, below, first && dy + dx === 0);
         }
         if (first && all) this.#steps.push({ op: 'refined', outputStride: rate as OutputStride });
       }
@@ -151,21 +161,21 @@ class Walk {
   }
 
   /** Blocks `level` and deeper on all phases of x at once: an interleaved map whose phases are `dilation` apart. */
-  #subtree(level: number, above: View, row: number, column: number, rate: number, dilation: number): void {
+  #subtree(level: number, above: View, at: Lattice, dilation: number): void {
     const mark = this.#memory.mark();
     const x = this.#childMap(above);
     this.#pool(level - 1, above, x, { stride: 1, dilation: dilation / 2, offsetY: 0, offsetX: 0 });
-    const y = this.#block(level, x, dilation, this.#target(level, row, column, rate));
-    if (level === this.#last) this.#leaves(y, row, column, rate, false);
-    else this.#subtree(level + 1, y, row, column, rate, 2 * dilation);
+    const y = this.#block(level, x, at, dilation);
+    if (level === this.#last) this.#leaves(y, at, false);
+    else this.#subtree(level + 1, y, at, 2 * dilation);
     this.#memory.release(mark);
   }
 
-  /** The convolutions of a block, from x to `target` or to a new map; every second map is temporary. */
-  #block(level: number, x: View, dilation: number, target: View | undefined): View {
+  /** The convolutions of a block, from x to a new map, or, at the end of `dilated`, to the node's points of the last map. */
+  #block(level: number, x: View, at: Lattice, dilation: number): View {
     const layers = this.topology.blocks[level];
-    const channels = layers.at(-1)!.cout;
-    const out = target ?? this.#memory.alloc(x.h, x.w, channels);
+    const whole = level === this.#last ? this.#lastMap : undefined;
+    const out = whole ? phase(whole, at.spacing, at.row, at.column) : this.#memory.alloc(x.h, x.w, layers.at(-1)!.cout);
     const mark = this.#memory.mark();
     const widest = Math.max(0, ...layers.slice(0, -1).map((layer) => layer.cout));
     const pair = [1, 2].slice(0, layers.length - 1).map(() => this.#memory.alloc(x.h, x.w, widest));
@@ -173,16 +183,11 @@ class Walk {
     layers.forEach((layer, i) => {
       const spare = pair[i % 2];
       const to = i === layers.length - 1 ? out : { ...spare, c: layer.cout, pix: layer.cout, row: x.w * layer.cout };
-      this.#steps.push({ op: 'conv', layer, x: from, y: to, dilation });
+      this.#steps.push({ op: 'conv', layer, x: from, y: to, dilation, at });
       from = to;
     });
     this.#memory.release(mark);
     return out;
-  }
-
-  /** Where the last block of `dilated` stores: the node's points of the last map. */
-  #target(level: number, row: number, column: number, rate: number): View | undefined {
-    return this.#lastMap && level === this.#last ? phase(this.#lastMap, rate, row, column) : undefined;
   }
 
   /** Maps below this node are small enough to be computed as one subtree. */
@@ -202,25 +207,17 @@ class Walk {
     if (this.mode !== 'dilated') this.#steps.push({ op: 'pool', block, x, y, ...window });
   }
 
-  /** Points (row + rate i, column + rate j) of the last activation are in y. */
-  #leaves(y: View, row: number, column: number, rate: number, first: boolean): void {
+  /** The points of the last activation on this lattice are in y. */
+  #leaves(y: View, { row, column, spacing }: Lattice, first: boolean): void {
     if (this.#lastMap) return;
     if (first) this.#steps.push({ op: 'head', x: y, size: 2 });
-    const { ptr, row: width } = this.#raw;
     const s = this.outputStride;
-    const spacing = rate / s;
-    const points = {
-      ptr: ptr + 4 * ((row / s) * width + column / s),
-      h: y.h,
-      w: y.w,
-      c: 1,
-      row: width * spacing,
-      pix: spacing,
-    };
-    this.#steps.push({ op: 'fold', x: y, y: points });
-    if (first) this.#steps.push({ op: 'refined', outputStride: rate as OutputStride });
+    this.#steps.push({ op: 'fold', x: y, y: phase(this.#raw, spacing / s, row / s, column / s) });
+    if (first) this.#steps.push({ op: 'refined', outputStride: spacing as OutputStride });
   }
 }
+
+const ORIGIN: Lattice = { row: 0, column: 0, spacing: 1 };
 
 /** Depth-first order of a node's children: (0,0) first, so that the map refines. */
 const CHILDREN = [
@@ -248,6 +245,16 @@ class Stack {
     this.#top = mark;
   }
 }
+
+/** The steps that lead to the convolutions of the blocks up to `block`: no head, no map. */
+export const stepsUpTo = (plan: Plan, block: number): Step[] =>
+  plan.steps.filter(
+    (step) => (step.op === 'conv' && step.layer.block <= block) || (step.op === 'pool' && step.block < block),
+  );
+
+/** The distance between the points of a block's map on the input. */
+export const mapSpacing = (mode: Mode, block: number, outputStride: number): number =>
+  mode === 'dilated' ? 1 : Math.min(2 ** block, outputStride);
 
 /** Multiply-accumulates of a step; only the convolutions count. */
 export function stepMacs(step: Step): number {

@@ -53,6 +53,7 @@ function fakeNetwork(calls: Calls): Network {
       check(image, signal);
       return results;
     },
+    activations: async () => ({}),
     explain: async (image, options = {}): Promise<Explanation> => {
       const { mode = 'atrous', target, signal, onProgress } = options;
       check(image, signal);

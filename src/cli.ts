@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { main } from './cli/main.js';
-import { load } from './index.js';
+import { inspect, load } from './index.js';
 
 const interrupt = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const)
@@ -14,6 +14,7 @@ const code = main(process.argv.slice(2), {
   stderr: process.stderr,
   signal: interrupt.signal,
   load,
+  inspect,
 });
 // Output is flushed by now; exit at once, whatever an interrupted call has left running.
 code.then((value) => process.exit(value));

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { ExplainOptions, Explanation, LoadOptions, Network, PlanTable } from '../src/api.js';
+import type { ExplainOptions, Explanation, InspectOptions, LoadOptions, Network, PlanTable } from '../src/api.js';
 import type { Io } from '../src/cli/context.js';
 import { main } from '../src/cli/main.js';
 import { AtrousCamError } from '../src/errors.js';
@@ -16,6 +16,7 @@ const sizes: Record<Mode, number> = { pooled: 2, dilated: 32, atrous: 32 };
 /** What the commands asked of the library. */
 interface Calls {
   load: { source: string | undefined; options: LoadOptions }[];
+  inspect: { source: string | undefined; options: InspectOptions }[];
   explain: { image: unknown; options: ExplainOptions }[];
   disposed: number;
 }
@@ -93,13 +94,17 @@ interface Result {
 
 /** Runs the command line with a fake network. */
 async function run(argv: string[], io: Partial<Io> = {}): Promise<Result> {
-  const calls: Calls = { load: [], explain: [], disposed: 0 };
+  const calls: Calls = { load: [], inspect: [], explain: [], disposed: 0 };
   const [stdout, stderr] = [new PassThrough({ highWaterMark: 1e7 }), new PassThrough({ highWaterMark: 1e7 })];
   const code = await main(argv, {
     stdout,
     stderr,
     load: async (source, options) => {
       calls.load.push({ source, options });
+      return fakeNetwork(calls);
+    },
+    inspect: async (source, options) => {
+      calls.inspect.push({ source, options });
       return fakeNetwork(calls);
     },
     ...io,
@@ -132,7 +137,7 @@ describe('explain', () => {
     expect(readdirSync(out)).toEqual(['dog.png']);
     expect(decodeImage(readFileSync(join(out, 'dog.png'))).width).toBeGreaterThan(800);
     expect(calls.explain.map(({ options }) => options.mode)).toEqual(['pooled', 'dilated', 'atrous']);
-    expect(calls.explain.every(({ options }) => options.target === 'top')).toBe(true);
+    expect(calls.explain.map(({ options }) => options.target)).toEqual(['top', 1, 1]); // the first mode's choice for all
     expect(calls.disposed).toBe(1);
   });
 
@@ -218,7 +223,8 @@ describe('explain', () => {
       precision: 'exact',
       preprocessing: { normalization: 'torch', resize: 'bilinear', fit: 'crop' },
     });
-    const common = { target: 7, method: 'gradcam', layer: 'block5_conv3', score: 'probability', degrid: 'none' };
+    const common = { method: 'gradcam', layer: 'block5_conv3', score: 'probability', degrid: 'none' };
+    expect(calls.explain[0].options.target).toBe(7);
     const [pooled, dilated, atrous] = calls.explain.map((call) => call.options);
     expect(atrous).toMatchObject({ ...common, heads: 'each', outputStride: 4 });
     for (const other of [pooled, dilated]) {
@@ -232,7 +238,8 @@ describe('explain', () => {
     const { calls } = await run(['explain', 'dog.jpg', '--out', out]);
     expect(calls.load[0].source).toBeUndefined();
     expect(calls.load[0].options).toMatchObject({ kernels: 'auto', precision: 'fast', preprocessing: {} });
-    expect(calls.explain[2].options).toMatchObject({ target: 'top', score: 'logit', degrid: undefined });
+    expect(calls.explain[0].options.target).toBe('top');
+    expect(calls.explain[2].options).toMatchObject({ score: 'logit', degrid: undefined });
   });
 
   test('a picture is decoded once', async () => {
@@ -252,6 +259,8 @@ describe('explain', () => {
     expect(await files('3/3')).toEqual(['c/x.jpg']);
     expect(readdirSync(out).sort()).toEqual(['x-2.png', 'x-3.png', 'x.png', 'y.png']);
     expect(await files('9/9')).toEqual([]);
+    expect((await run([...argv.slice(0, -1), join(folder, 'new', 'x'), '--shard', '9/9'])).code).toBe(0);
+    expect(existsSync(join(folder, 'new'))).toBe(false);
   });
 
   test('names that are taken, also in another case, get a number', async () => {
@@ -297,16 +306,17 @@ describe('explain', () => {
     expect(readdirSync(out).sort()).toEqual(['cat.png', 'dog.png']);
   });
 
-  test('an unknown class is wrong usage and ends the call', async () => {
+  test('an unknown class ends the call and leaves no folder', async () => {
     const { code, stderr, calls } = await run(['explain', 'a.jpg', 'b.jpg', '--target', 'horse', '--out', out]);
-    expect(code).toBe(2);
-    expect(stderr).toBe('atrous-cam: target: expected a label, got "horse"\nTry "atrous-cam explain --help".\n');
+    expect(code).toBe(1);
+    expect(stderr).toBe('atrous-cam: target: expected a label, got "horse"\n');
+    expect(existsSync(out)).toBe(false);
     expect(calls.explain).toHaveLength(1);
     expect(calls.disposed).toBe(1);
   });
 
   test('what this version cannot do ends the call with 1', async () => {
-    const calls: Calls = { load: [], explain: [], disposed: 0 };
+    const calls: Calls = { load: [], inspect: [], explain: [], disposed: 0 };
     let asked = 0;
     const explain = () => {
       asked++;
@@ -333,7 +343,7 @@ describe('interruption', () => {
   const hanging =
     (onStart: () => void): Io['load'] =>
     async () => ({
-      ...fakeNetwork({ load: [], explain: [], disposed: 0 }),
+      ...fakeNetwork({ load: [], inspect: [], explain: [], disposed: 0 }),
       explain: (_image, { signal } = {}) =>
         new Promise((_resolve, reject) => {
           signal!.addEventListener('abort', () => reject(new AtrousCamError('ABORTED', 'aborted')));
@@ -347,7 +357,7 @@ describe('interruption', () => {
     const argv = ['explain', 'a.jpg', 'b.jpg', '--json', '--out', out];
     const { code, stdout, stderr } = await run(argv, { load, signal: controller.signal });
     expect({ code, stdout, stderr }).toEqual({ code: 130, stdout: '', stderr: 'atrous-cam: interrupted\n' });
-    expect(readdirSync(out)).toEqual([]);
+    expect(existsSync(out)).toBe(false);
   });
 
   test('Ctrl-C while the weights are loaded', async () => {
@@ -401,7 +411,9 @@ describe('predict', () => {
 
 describe('plan', () => {
   test('prints an aligned table with totals', async () => {
-    const { code, stdout } = await run(['plan', '--mode', 'pooled']);
+    const { code, stdout, calls } = await run(['plan', '--mode', 'pooled']);
+    expect(calls.load).toEqual([]);
+    expect(calls.inspect[0]).toMatchObject({ source: undefined, options: { precision: 'fast' } });
     expect(code).toBe(0);
     expect(stdout).toBe(`Mode pooled
 =============================================================
@@ -448,8 +460,9 @@ describe('usage', () => {
     ['--degrid boxx', '--degrid: expected none or box, got "boxx"; did you mean "box"?'],
     ['--precision exakt', '--precision: expected fast or exact, got "exakt"; did you mean "exact"?'],
     ['--kernels avx', '--kernels: expected auto, simd or relaxed, got "avx"'],
-    ['--threads 0', '--threads: expected a whole number of at least 1, got "0"'],
-    ['--threads two', '--threads: expected a whole number of at least 1, got "two"'],
+    ['--threads 0', '--threads: expected a whole number from 1 to 64, got "0"'],
+    ['--threads two', '--threads: expected a whole number from 1 to 64, got "two"'],
+    ['--threads 65', '--threads: expected a whole number from 1 to 64, got "65"'],
     ['--shard 0/4', '--shard: expected I/N with I from 1 to N, such as 1/4, got "0/4"'],
     ['--shard 5/4', '--shard: expected I/N with I from 1 to N, such as 1/4, got "5/4"'],
     ['--modes all', "unknown option '--modes' (Did you mean --mode?)"],
@@ -520,7 +533,7 @@ describe('progress', () => {
   test('rate and time left', async () => {
     const stderr = terminal();
     const load: Io['load'] = async () => ({
-      ...fakeNetwork({ load: [], explain: [], disposed: 0 }),
+      ...fakeNetwork({ load: [], inspect: [], explain: [], disposed: 0 }),
       predict: async (_image, { onProgress } = {}) => {
         for (let i = 1; i <= 10; i++) {
           await new Promise((resolve) => setTimeout(resolve, 60));

@@ -1,4 +1,4 @@
-import type { LoadOptions, Network } from '../api.js';
+import type { InspectOptions, LoadOptions, Network, NetworkInfo } from '../api.js';
 import { AtrousCamError } from '../index.js';
 import { ProgressBar } from './progress.js';
 
@@ -8,6 +8,8 @@ export interface Io {
   stderr: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
   /** Loads a network: the library's `load`. */
   load(source: string | undefined, options: LoadOptions): Promise<Network>;
+  /** Reads what a weight file says of its network: the library's `inspect`. */
+  inspect(source: string | undefined, options: InspectOptions): Promise<NetworkInfo>;
   /** Aborted by Ctrl-C. */
   signal?: AbortSignal;
 }
@@ -15,6 +17,7 @@ export interface Io {
 /** What a sub-command works with: its output, its progress bar and one signal for every reason to stop. */
 export class Context {
   readonly load: Io['load'];
+  readonly inspect: Io['inspect'];
   /** Aborted by `Io.signal`, or when nobody reads standard output any more. */
   get signal(): AbortSignal {
     return this.stop.signal;
@@ -31,6 +34,7 @@ export class Context {
 
   constructor(private readonly io: Io) {
     this.load = (source, options) => io.load(source, options);
+    this.inspect = (source, options) => io.inspect(source, options);
     this.progress = new ProgressBar(io.stderr);
     io.stdout.on('error', this.onOutputError);
     io.signal?.addEventListener('abort', this.onInterrupt);
@@ -75,10 +79,16 @@ export function describe(error: unknown): { code: string; message: string } {
   };
 }
 
-/** Whether an error was thrown because the call was wrong, not because something failed. */
-export const isUsageError = (error: unknown): boolean =>
-  error instanceof AtrousCamError && error.code === 'BAD_ARGUMENT';
+/**
+ * The command line is wrong whatever the files hold: exit code 2. What only the network can tell, such as a label that it does
+ * not have, is a failure like any other: exit code 1.
+ */
+export class UsageError extends AtrousCamError {
+  constructor(message: string) {
+    super('BAD_ARGUMENT', message);
+  }
+}
 
-/** Whether every picture would fail alike: wrong usage, or something that this version or machine cannot do. */
+/** Whether every picture would fail alike: an option that does not fit the network, or what this version or machine cannot do. */
 export const concernsWholeCall = (error: unknown): boolean =>
-  isUsageError(error) || (error instanceof AtrousCamError && error.code === 'UNSUPPORTED');
+  error instanceof AtrousCamError && (error.code === 'BAD_ARGUMENT' || error.code === 'UNSUPPORTED');

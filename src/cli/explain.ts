@@ -1,63 +1,65 @@
 import { basename } from 'node:path';
-import type { Explanation, ImageInput } from '../api.js';
+import type { Explanation, Network } from '../api.js';
 import { formatSeconds } from '../format.js';
 import { drawFigure, encodeNpy, encodePng } from '../index.js';
 import type { Mode } from '../types.js';
 import type { Context } from './context.js';
 import { type ExplainFlags, loadNetwork, modesOf, takeShard } from './options.js';
-import { namePictures, type OutputFile, prepareFolder, refuseOverwriting, writeFiles } from './output.js';
-import { forEachPicture } from './pictures.js';
+import {
+  type NamedPicture,
+  namePictures,
+  type OutputFile,
+  prepareFolder,
+  refuseOverwriting,
+  writeFiles,
+} from './output.js';
+import { forEachPicture, type PictureTask } from './pictures.js';
 import { predictionLines } from './report.js';
 
 /** `atrous-cam explain`: one figure per picture, the top five of each mode, maps as files. Returns the exit code. */
 export async function explainCommand(files: string[], flags: ExplainFlags, context: Context): Promise<number> {
   const named = namePictures(files); // before sharding, so that the shards of one call never share a name
-  const pictures = takeShard(named, flags);
-  prepareFolder(flags.out);
   refuseOverwriting(flags.out, named);
-  const network = await loadNetwork(flags, context);
+  const removeUnusedFolder = prepareFolder(flags.out);
   try {
-    const { target, method, layer, score, heads, outputStride, degrid, json } = flags;
-    const modes = modesOf(flags);
-    return await forEachPicture(
-      network,
-      {
-        pictures,
-        modes,
-        outputStride,
-        json,
-        task: async ({ file, name }, run) => {
-          const explanations: Explanation[] = [];
-          let image: ImageInput = file;
-          for (const mode of modes)
-            await run(mode, async (onProgress) => {
-              const scope = mode === 'atrous' ? { heads, outputStride } : {};
-              const options = {
-                mode,
-                target,
-                method,
-                layer,
-                score,
-                degrid,
-                ...scope,
-                signal: context.signal,
-                onProgress,
-              };
-              const explanation = await network.explain(image, options);
-              image = explanation.image; // decoded once
-              explanations.push(explanation);
-              if (!json) await context.print(describeExplanation(file, explanation));
-            });
-          const written = await writeExplanations(name, file, explanations, flags);
-          if (!json) await context.print(written.paths.map((path) => `wrote ${path}\n`).join(''));
-          return { modes: Object.fromEntries(explanations.map((e) => [e.mode, toJson(e, written.files(e.mode))])) };
-        },
-      },
-      context,
-    );
+    const network = await loadNetwork(flags, context);
+    try {
+      return await explainPictures(network, takeShard(named, flags), flags, context);
+    } finally {
+      network.dispose();
+    }
   } finally {
-    network.dispose();
+    removeUnusedFolder();
   }
+}
+
+function explainPictures(
+  network: Network,
+  pictures: readonly NamedPicture[],
+  flags: ExplainFlags,
+  context: Context,
+): Promise<number> {
+  const { target, method, layer, score, heads, outputStride, degrid, json } = flags;
+  const { signal } = context;
+  const modes = modesOf(flags);
+  const task: PictureTask<NamedPicture> = async ({ file, name }, run) => {
+    const explanations: Explanation[] = [];
+    for (const mode of modes)
+      await run(mode, async (onProgress) => {
+        const ofAtrous = mode === 'atrous' ? { heads, outputStride } : {};
+        const options = { mode, target, method, layer, score, degrid, ...ofAtrous, signal, onProgress };
+        const first = explanations[0]; // decides the class of all modes; the picture is decoded once
+        const explanation = first
+          ? await network.explain(first.image, { ...options, target: first.target.index })
+          : await network.explain(file, options);
+        explanations.push(explanation);
+        if (!json) await context.print(describeExplanation(file, explanation));
+      });
+    const written = await writeExplanations(name, file, explanations, flags);
+    if (!json) await context.print(written.paths.map((path) => `wrote ${path}\n`).join(''));
+    return { modes: Object.fromEntries(explanations.map((e) => [e.mode, toJson(e, written.files(e.mode))])) };
+  };
+  return forEachPicture(network, { pictures, modes, outputStride, json, task }, context);
 }
 
 function describeExplanation(file: string, { mode, raw, map, seconds, target, predictions }: Explanation): string {

@@ -1,5 +1,5 @@
 import { Command, CommanderError, type Option } from 'commander';
-import { Context, describe, type Io, isUsageError } from './context.js';
+import { Context, describe, type Io, UsageError } from './context.js';
 import { explainCommand } from './explain.js';
 import * as options from './options.js';
 import { planCommand } from './plan.js';
@@ -115,7 +115,7 @@ function buildProgram(io: Io, context: Context, run: (call: Promise<number>) => 
     .action((flags) => run(planCommand(flags, context)));
   group(plan, 'Network:', [options.mode('all'), options.weights(), options.outputStride()]);
   group(plan, 'Output:', [options.json()]);
-  group(plan, 'Machine:', machineOptions());
+  group(plan, 'Machine:', [options.precision()]);
   return program;
 }
 
@@ -135,7 +135,7 @@ function fail(error: unknown, argv: readonly string[], io: Io, context: Context)
     if (error.code !== 'commander.help') context.complain(error.message.replace(/^error: /, ''));
   } else {
     context.complain(describe(error).message);
-    if (!isUsageError(error)) return 1;
+    if (!(error instanceof UsageError)) return 1;
   }
   const command = ['explain', 'predict', 'plan'].includes(argv[0]) ? `${argv[0]} ` : '';
   io.stderr.write(`Try "atrous-cam ${command}--help".\n`);

@@ -1,16 +1,19 @@
 import { Option } from 'commander';
 import type { ExplainOptions, Network } from '../api.js';
-import { AtrousCamError } from '../index.js';
 import { didYouMean } from '../suggest.js';
 import type { Fit, KernelSet, Mode, Normalization, OutputStride, Precision, ResizeFilter, Score } from '../types.js';
-import type { Context } from './context.js';
+import { type Context, UsageError } from './context.js';
 
 export const MODES: readonly Mode[] = ['pooled', 'dilated', 'atrous'];
 
-/** Options of every sub-command that loads a network. */
-export interface NetworkFlags {
+/** Options of every sub-command. */
+export interface WeightsFlags {
   weights?: string;
   precision: Precision;
+}
+
+/** Options of every sub-command that loads a network. */
+export interface NetworkFlags extends WeightsFlags {
   kernels: KernelSet;
   threads?: number;
   preprocess?: Normalization;
@@ -46,7 +49,7 @@ export interface Shard {
 }
 
 const wrong = (flag: string, expected: string, value: string, hint = '') =>
-  new AtrousCamError('BAD_ARGUMENT', `${flag}: expected ${expected}, got "${value}"${hint}`);
+  new UsageError(`${flag}: expected ${expected}, got "${value}"${hint}`);
 
 /** An option whose value is one of a list. */
 function choice(flag: string, names: readonly string[], description: string): Option {
@@ -64,7 +67,7 @@ function numericChoice(flag: string, names: readonly string[], description: stri
 }
 
 function parseThreads(value: string): number {
-  if (!/^[1-9]\d{0,3}$/.test(value)) throw wrong('--threads', 'a whole number of at least 1', value);
+  if (!/^[1-9]\d?$/.test(value) || Number(value) > 64) throw wrong('--threads', 'a whole number from 1 to 64', value);
   return Number(value);
 }
 

@@ -1,6 +1,7 @@
-import { accessSync, constants, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, parse, resolve } from 'node:path';
 import { AtrousCamError } from '../index.js';
+import { UsageError } from './context.js';
 
 /** A picture of the call and the name that its output files begin with. */
 export interface NamedPicture {
@@ -29,27 +30,37 @@ export interface OutputFile {
   content: Uint8Array;
 }
 
-/** Makes a folder with all folders above it. Node's own `recursive: true` never comes back from places like /proc (Node 20). */
-function makeFolder(folder: string): void {
+/**
+ * Makes a folder with all folders above it; returns those that were missing, the innermost first. Node's own `recursive: true`
+ * never comes back from places like /proc (Node 20).
+ */
+function makeFolder(folder: string): string[] {
   try {
     mkdirSync(folder);
+    return [folder];
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST' && statSync(folder).isDirectory()) return;
+    if (code === 'EEXIST' && statSync(folder).isDirectory()) return [];
     if (code !== 'ENOENT' || dirname(folder) === folder) throw error;
-    makeFolder(dirname(folder));
-    mkdirSync(folder);
   }
+  const above = makeFolder(dirname(folder));
+  mkdirSync(folder);
+  return [folder, ...above];
 }
 
 /**
- * Makes sure, before anything is computed, that files can be written to a folder; creates it where it is missing.
- * Throws NOT_FOUND with the reason.
+ * Makes sure, before anything is computed, that files can be written to a folder; creates it where it is missing. Returns what
+ * takes the created folders away again if nothing was written. Throws NOT_FOUND with the reason.
  */
-export function prepareFolder(folder: string): void {
+export function prepareFolder(folder: string): () => void {
   try {
-    makeFolder(resolve(folder));
+    const created = makeFolder(resolve(folder));
     accessSync(folder, constants.W_OK | constants.X_OK);
+    return () => {
+      try {
+        for (const path of created) rmdirSync(path);
+      } catch {} // not empty
+    };
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     const reasons: Record<string, string> = {
@@ -67,7 +78,7 @@ export function prepareFolder(folder: string): void {
   }
 }
 
-/** Refuses a call whose figures would replace its own pictures. Throws BAD_ARGUMENT. */
+/** Refuses a call whose figures would replace its own pictures. Throws UsageError. */
 export function refuseOverwriting(folder: string, pictures: readonly NamedPicture[]): void {
   const key = (path: string) => {
     try {
@@ -81,10 +92,7 @@ export function refuseOverwriting(folder: string, pictures: readonly NamedPictur
   for (const { name } of pictures) {
     const figure = join(folder, `${name}.png`);
     if (inputs.has(key(figure)))
-      throw new AtrousCamError(
-        'BAD_ARGUMENT',
-        `--out: "${figure}" is one of the pictures and would be replaced; choose another folder`,
-      );
+      throw new UsageError(`--out: "${figure}" is one of the pictures and would be replaced; choose another folder`);
   }
 }
 
@@ -96,6 +104,7 @@ export function refuseOverwriting(folder: string, pictures: readonly NamedPictur
 export function writeFiles(folder: string, files: readonly OutputFile[]): string[] {
   const paths = files.map(({ name }) => join(folder, name));
   const temporary = files.map(({ name }) => join(folder, `.${name}.${process.pid}.tmp`));
+  makeFolder(resolve(folder)); // another shard may have taken it away
   try {
     files.forEach(({ content }, i) => {
       writeFileSync(temporary[i], content);

@@ -10,7 +10,7 @@ const GIGA = 1e9;
 type RunMode = (mode: Mode, call: (onProgress: (progress: { done: number }) => void) => Promise<void>) => Promise<void>;
 
 /** What is done with each picture: runs its modes one after another and returns its part of the JSON document. */
-type PictureTask<P> = (picture: P, run: RunMode) => Promise<object>;
+export type PictureTask<P> = (picture: P, run: RunMode) => Promise<object>;
 
 export interface PictureLoop<P extends { file: string }> {
   pictures: readonly P[];

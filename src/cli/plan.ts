@@ -1,27 +1,21 @@
 import type { PlanTable } from '../api.js';
 import type { OutputStride } from '../types.js';
 import type { Context } from './context.js';
-import { loadNetwork, type ModeFlags, modesOf, type NetworkFlags } from './options.js';
-import { describeNetwork, jsonLine } from './report.js';
+import { type ModeFlags, modesOf, type WeightsFlags } from './options.js';
+import { describeWeights, jsonLine } from './report.js';
 
-/** `atrous-cam plan`: the layers of each mode with their costs, without running anything. Returns the exit code. */
+/** `atrous-cam plan`: the layers of each mode with their costs; of the weights only the headers are read. Returns the exit code. */
 export async function planCommand(
-  flags: NetworkFlags & ModeFlags & { outputStride?: OutputStride },
+  { weights, precision, outputStride, ...flags }: WeightsFlags & ModeFlags & { outputStride?: OutputStride },
   context: Context,
 ): Promise<number> {
-  const network = await loadNetwork(flags, context);
-  try {
-    const plans = modesOf(flags).map((mode) =>
-      network.plan(mode, { outputStride: mode === 'atrous' ? flags.outputStride : undefined }),
-    );
-    if (flags.json) {
-      const modes = Object.fromEntries(plans.map((plan) => [plan.mode, plan]));
-      await context.print(jsonLine({ ...describeNetwork(network), modes }));
-    } else await context.print(plans.map(formatPlan).join('\n'));
-    return 0;
-  } finally {
-    network.dispose();
-  }
+  const network = await context.inspect(weights, { precision, signal: context.signal });
+  const plans = modesOf(flags).map((mode) => network.plan(mode, mode === 'atrous' ? { outputStride } : {}));
+  if (flags.json) {
+    const modes = Object.fromEntries(plans.map((plan) => [plan.mode, plan]));
+    await context.print(jsonLine({ ...describeWeights(network), modes }));
+  } else await context.print(plans.map(formatPlan).join('\n'));
+  return 0;
 }
 
 const number = (value: number) => value.toLocaleString('en-US');

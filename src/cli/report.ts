@@ -1,4 +1,4 @@
-import type { Network } from '../api.js';
+import type { Network, NetworkInfo } from '../api.js';
 import type { Prediction } from '../types.js';
 import { version } from './version.js';
 
@@ -9,14 +9,15 @@ export function predictionLines(predictions: readonly Prediction[]): string {
     .join('');
 }
 
-/** What the JSON documents of all sub-commands say about the network. */
-export function describeNetwork({ source, parameters, inputSize, kernels, threads }: Network) {
-  return {
-    version: version(),
-    kernels,
-    threads,
-    weights: { source, parameters, input: [inputSize, inputSize, 3] },
-  };
+/** What the JSON documents of all sub-commands say. */
+export function describeWeights({ source, parameters, inputSize }: NetworkInfo) {
+  return { version: version(), weights: { source, parameters, input: [inputSize, inputSize, 3] } };
+}
+
+/** What the JSON documents of sub-commands that run a network say. */
+export function describeNetwork(network: Network) {
+  const { version, weights } = describeWeights(network);
+  return { version, kernels: network.kernels, threads: network.threads, weights };
 }
 
 /** A JSON document on one line; typed arrays must have been turned into arrays. */

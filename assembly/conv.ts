@@ -1,5 +1,5 @@
 import { simd } from './simd';
-import { COLUMNS, ceilDiv, copyFloats, DEPTH, multiplyBlock, ROWS } from './tile';
+import { COLUMNS, ceilDiv, copyFloats, multiplyBlock, ROWS, rowAt } from './tile';
 
 @unmanaged
 class PackConvArgs {
@@ -84,7 +84,7 @@ class Range {
  *
  * The pixels under a tap are gathered as rows (zeros where the tap lies outside) and multiplied with the strips of weights; the
  * sums stay in scratch meanwhile. Every output is bias + sum over (ky, kx, channel) in this order, whatever the view, the
- * dilation or the task. scratch: range | sums [channels / 8][pixels][8] | gathered [pixels][DEPTH]
+ * dilation or the task. scratch: range | sums [channels / 8][pixels][8] | a block of gathered rows
  */
 export function conv3x3(args: ConvArgs, task: i32, scratch: usize): void {
   const groups = ceilDiv(args.cout, args.channels);
@@ -149,12 +149,12 @@ function seed(sums: usize, bias: usize, channels: i32, pixels: i32): void {
   }
 }
 
-/** Row i of `to` = channels c .. c + depth - 1 under `taps` taps of pixel i, zeros where a tap lies outside. */
-function gather(range: Range, tap: i32, taps: i32, c: i32, depth: i32, to: usize): void {
+/** Row i of the block = channels c .. c + depth - 1 under `taps` taps of pixel i, zeros where a tap lies outside. */
+function gather(range: Range, tap: i32, taps: i32, c: i32, depth: i32, block: usize): void {
   let y = range.first / range.w;
   let x = range.first % range.w;
   for (let i = 0; i < range.n; i++) {
-    let row = to;
+    let row = rowAt(block, i, taps * depth);
     for (let t = tap; t < tap + taps; t++) {
       const yy = y + t / 3 - 1;
       const xx = x + (t % 3) - 1;
@@ -163,7 +163,6 @@ function gather(range: Range, tap: i32, taps: i32, c: i32, depth: i32, to: usize
       else memory.fill(row, 0, 4 * <usize>depth);
       row += 4 * <usize>depth;
     }
-    to += 4 * DEPTH;
     if (++x === range.w) {
       x = 0;
       y++;

@@ -9,7 +9,7 @@ class DenseArgs {
   inputs: i32;
   outputs: i32;
   relu: i32;
-  /** Outputs that a task computes: few enough for their sums to stay in the L1 cache. */
+  /** Outputs that a task computes: few enough for their sums to stay in the L1 cache, but long pieces of rows stream faster. */
   columns: i32;
 }
 
@@ -17,7 +17,7 @@ class DenseArgs {
  * y (outputs) = x (inputs) w (inputs, outputs) + b (outputs; 0: none), and ReLU. y is overwritten. Task = range of outputs.
  *
  * Bound by the memory that w is read from, so rows of w whose x is zero (most of them behind a ReLU) are not read at all:
- * adding zero times a finite weight changes nothing. Four rows at a time save three of four passes over the sums.
+ * adding zero times a finite weight changes nothing. Four rows at a time save three of four passes over the sums (eight: 5% more).
  */
 export function dense(args: DenseArgs, task: i32, _scratch: usize): void {
   const first = task * args.columns;
@@ -70,28 +70,35 @@ function addFourRows(
   let w1 = w + step * i1;
   let w2 = w + step * i2;
   let w3 = w + step * i3;
-  for (let left = columns; left > 0; left -= 4) {
-    let sum = simd.madd(x0, simd.loadLanes(w0, left), simd.loadLanes(y, left));
-    sum = simd.madd(x1, simd.loadLanes(w1, left), sum);
-    sum = simd.madd(x2, simd.loadLanes(w2, left), sum);
-    sum = simd.madd(x3, simd.loadLanes(w3, left), sum);
-    simd.storeLanes(y, sum, left);
+  let left = columns;
+  for (; left >= 4; left -= 4) {
+    let sum = simd.madd(x0, v128.load(w0), v128.load(y));
+    sum = simd.madd(x1, v128.load(w1), sum);
+    sum = simd.madd(x2, v128.load(w2), sum);
+    v128.store(y, simd.madd(x3, v128.load(w3), sum));
     w0 += 16;
     w1 += 16;
     w2 += 16;
     w3 += 16;
     y += 16;
   }
+  if (left === 0) return;
+  let sum = simd.madd(x0, simd.loadLanes(w0, left), simd.loadLanes(y, left));
+  sum = simd.madd(x1, simd.loadLanes(w1, left), sum);
+  sum = simd.madd(x2, simd.loadLanes(w2, left), sum);
+  simd.storeLanes(y, simd.madd(x3, simd.loadLanes(w3, left), sum), left);
 }
 
 /** y += x w */
-function addRow(x: f32, w: usize, y: usize, columns: i32): void {
+function addRow(x: f32, w: usize, y: usize, n: i32): void {
   const xs = f32x4.splat(x);
-  for (let left = columns; left > 0; left -= 4) {
-    simd.storeLanes(y, simd.madd(xs, simd.loadLanes(w, left), simd.loadLanes(y, left)), left);
+  let left = n;
+  for (; left >= 4; left -= 4) {
+    v128.store(y, simd.madd(xs, v128.load(w), v128.load(y)));
     w += 16;
     y += 16;
   }
+  if (left > 0) simd.storeLanes(y, simd.madd(xs, simd.loadLanes(w, left), simd.loadLanes(y, left)), left);
 }
 
 /** y = max(y, 0) */

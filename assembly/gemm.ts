@@ -1,5 +1,5 @@
 import { simd } from './simd';
-import { COLUMNS, ceilDiv, copyFloats, DEPTH, multiplyBlock, ROWS } from './tile';
+import { blockBytes, COLUMNS, ceilDiv, copyFloats, multiplyBlock, ROWS, rowAt } from './tile';
 
 /** Strides are in floats. */
 @unmanaged
@@ -30,7 +30,7 @@ class GemmArgs {
  * c (m, n) = a (m, k) b (k, n) + bias (n; 0: none), and ReLU. c is overwritten. a and b may have any strides, so their transposes
  * (a gradient's a' b and a b') are the same call. Task = (range of rows, range of columns). Every element is bias + sum over k in
  * ascending order, whatever the blocks or the task: for m = 1 the same bits as `dense`.
- * scratch: sums [columns / 8][rows][8] | rows of a [rows][DEPTH] | strips of b [columns / 8][depth][8], all of a block
+ * scratch: sums [columns / 8][rows][8] | a block of rows of a | strips of b [columns / 8][depth][8]
  */
 export function gemm(args: GemmArgs, task: i32, scratch: usize): void {
   const across = ceilDiv(args.n, args.columns);
@@ -50,13 +50,13 @@ function multiplyOneBlock(args: GemmArgs, i: i32, rows: i32, j: i32, columns: i3
   const tiles = ceilDiv(rows, ROWS);
   const sums = scratch;
   const gathered = sums + 4 * <usize>(args.blockRows * args.blockColumns);
-  const strips = gathered + 4 * <usize>(args.blockRows * DEPTH);
+  const strips = gathered + blockBytes(args.blockRows / ROWS, args.blockDepth);
   seed(args.bias ? args.bias + 4 * <usize>j : 0, columns, tiles * ROWS, sums);
   for (let p = 0; p < args.k; p += args.blockDepth) {
     const depth = min(args.blockDepth, args.k - p);
     for (let r = 0; r < rows; r++) {
       const from = element(args.a, i + r, args.aRow, p, args.aCol);
-      gather(from, args.aCol, depth, gathered + 4 * <usize>(r * DEPTH));
+      gather(from, args.aCol, depth, rowAt(gathered, r, depth));
     }
     const b = element(args.b, p, args.bRow, j, args.bCol);
     pack(b, args.bRow, args.bCol, depth, columns, strips);
@@ -99,23 +99,34 @@ function gather(from: usize, step: i32, n: i32, to: usize): void {
 
 /** to [columns / 8][depth][8] = from (depth, columns) with strides, zeros behind the last column. */
 function pack(from: usize, row: i32, column: i32, depth: i32, columns: i32, to: usize): void {
+  const strip: usize = 4 * <usize>(COLUMNS * depth);
+  if (column === 1) {
+    for (let p = 0; p < depth; p++) {
+      packRow(from, columns, strip, to);
+      from += 4 * <usize>row;
+      to += 4 * COLUMNS;
+    }
+    return;
+  }
   for (let left = columns; left > 0; left -= COLUMNS) {
-    const lanes = min(left, COLUMNS);
-    if (column === 1) packRows(from, row, depth, lanes, to);
-    else packColumns(from, row, column, depth, lanes, to);
+    packColumns(from, row, column, depth, min(left, COLUMNS), to);
     from += 4 * <usize>(COLUMNS * column);
-    to += 4 * <usize>(COLUMNS * depth);
+    to += strip;
   }
 }
 
-/** One strip whose columns lie side by side. */
-function packRows(from: usize, row: i32, depth: i32, lanes: i32, to: usize): void {
-  for (let p = 0; p < depth; p++) {
-    v128.store(to, simd.loadLanes(from, lanes));
-    v128.store(to, lanes > 4 ? simd.loadLanes(from + 16, lanes - 4) : f32x4.splat(0), 16);
-    from += 4 * <usize>row;
-    to += 4 * COLUMNS;
+/** One row of all strips: reading along b's rows is what its memory likes. */
+function packRow(from: usize, columns: i32, strip: usize, to: usize): void {
+  let left = columns;
+  for (; left >= COLUMNS; left -= COLUMNS) {
+    v128.store(to, v128.load(from));
+    v128.store(to, v128.load(from, 16), 16);
+    from += 4 * COLUMNS;
+    to += strip;
   }
+  if (left === 0) return;
+  v128.store(to, simd.loadLanes(from, left));
+  v128.store(to, left > 4 ? simd.loadLanes(from + 16, left - 4) : f32x4.splat(0), 16);
 }
 
 /** One strip whose columns lie apart: column by column, so that a transposed b is read in the order of memory. */

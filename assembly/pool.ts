@@ -42,21 +42,16 @@ export function maxPool(args: MaxPoolArgs, task: i32, _scratch: usize): void {
 
 /** All channels of the window whose first pixel is (top, left). */
 function poolPixel(args: MaxPoolArgs, top: i32, left: i32, y: usize): void {
-  const d = args.dilation;
-  const bottom = min(args.h, top + d * (args.size - 1) + 1);
-  const right = min(args.w, left + d * (args.size - 1) + 1);
-  for (let k = 0; k < args.c; k += 4) {
-    const lanes = args.c - k;
-    let most = f32x4.splat(-Infinity);
-    for (let r = top; r < bottom; r += d) {
-      let x = args.x + 4 * <usize>(r * args.xRow + left * args.xPix + k);
-      for (let s = left; s < right; s += d) {
-        most = f32x4.max(most, simd.loadLanes(x, lanes));
-        x += 4 * <usize>(d * args.xPix);
-      }
-    }
-    simd.storeLanes(y + 4 * <usize>k, most, lanes);
+  const reach = args.dilation * (args.size - 1) + 1;
+  const bottom = min(args.h, top + reach);
+  const right = min(args.w, left + reach);
+  let k = 0;
+  for (; k + 4 <= args.c; k += 4) {
+    v128.store(y, pool.largest(args, top, left, bottom, right, k, 4));
+    y += 16;
   }
+  const lanes = args.c - k;
+  if (lanes > 0) simd.storeLanes(y, pool.largest(args, top, left, bottom, right, k, lanes), lanes);
 }
 
 @unmanaged
@@ -72,34 +67,83 @@ class MaxPoolBackwardArgs {
   size: i32;
   stride: i32;
   dilation: i32;
+  /** Channels that a task computes, a multiple of 4. */
+  channels: i32;
 }
 
 /**
  * dx(h, w, c) = the gradient of maxPool (without offset): each dy(i, j, k) goes to the first maximum of its window in row order
- * (a NaN counts as a maximum); overlapping windows add up. x (h, w, c), dy (outH, outW, c), dx are dense; dx is overwritten.
- * Task = channel, so that no two tasks add to one element.
+ * (the first NaN where there is one); overlapping windows add up. x (h, w, c), dy (outH, outW, c), dx are dense; dx is overwritten.
+ * Task = range of channels, so that no two tasks add to one element.
  */
 export function maxPoolBackward(args: MaxPoolBackwardArgs, task: i32, _scratch: usize): void {
-  const c = args.c;
-  const d = args.dilation;
-  for (let i = 0; i < args.h * args.w; i++) store<f32>(args.dx + 4 * <usize>(i * c + task), 0);
+  const first = task * args.channels;
+  const last = min(args.c, first + args.channels);
+  const pix: usize = 4 * <usize>args.c;
+  let dx = args.dx + 4 * <usize>first;
+  for (let i = args.h * args.w; i > 0; i--) {
+    memory.fill(dx, 0, 4 * <usize>(last - first));
+    dx += pix;
+  }
+  let dy = args.dy;
   for (let i = 0; i < args.outH; i++) {
-    const bottom = min(args.h, i * args.stride + d * (args.size - 1) + 1);
     for (let j = 0; j < args.outW; j++) {
-      const right = min(args.w, j * args.stride + d * (args.size - 1) + 1);
-      let most: f32 = -Infinity;
-      let winner = -1;
-      for (let r = i * args.stride; r < bottom; r += d) {
-        for (let s = j * args.stride; s < right; s += d) {
-          const value = load<f32>(args.x + 4 * <usize>((r * args.w + s) * c + task));
-          if (winner < 0 || value > most || isNaN(value)) {
-            most = value;
-            winner = r * args.w + s;
-          }
-        }
+      let k = first;
+      for (; k + 4 <= last; k += 4) pool.passBack(args, i * args.stride, j * args.stride, k, dy, 4);
+      if (k < last) pool.passBack(args, i * args.stride, j * args.stride, k, dy, last - k);
+      dy += pix;
+    }
+  }
+}
+
+/** Up to four channels of one window; inlined, so that `lanes` = 4 leaves no trace of the other cases. */
+class pool {
+  /** Largest of channels k .. k + lanes - 1 of the pixels from (top, left) to before (bottom, right). */
+  @inline
+  static largest(args: MaxPoolArgs, top: i32, left: i32, bottom: i32, right: i32, k: i32, lanes: i32): v128 {
+    const d = args.dilation;
+    let most = f32x4.splat(-Infinity);
+    for (let r = top; r < bottom; r += d) {
+      let x = args.x + 4 * <usize>(r * args.xRow + left * args.xPix + k);
+      for (let s = left; s < right; s += d) {
+        most = f32x4.max(most, simd.loadLanes(x, lanes));
+        x += 4 * <usize>(d * args.xPix);
       }
-      const to = args.dx + 4 * <usize>(winner * c + task);
-      store<f32>(to, load<f32>(to) + load<f32>(args.dy + 4 * <usize>((i * args.outW + j) * c + task)));
+    }
+    return most;
+  }
+
+  /** Adds dy of the window that begins at (top, left) to dx at its first maximum: two walks, of which the second compares positions. */
+  @inline
+  static passBack(args: MaxPoolBackwardArgs, top: i32, left: i32, k: i32, dy: usize, lanes: i32): void {
+    const d = args.dilation;
+    const reach = d * (args.size - 1) + 1;
+    const bottom = min(args.h, top + reach);
+    const right = min(args.w, left + reach);
+    const step: usize = 4 * <usize>(d * args.c);
+    let most = f32x4.splat(-Infinity);
+    let winner = i32x4.splat(0);
+    let position = 0;
+    for (let r = top; r < bottom; r += d) {
+      let x = args.x + 4 * <usize>((r * args.w + left) * args.c + k);
+      for (let s = left; s < right; s += d) {
+        const value = simd.loadLanes(x, lanes);
+        const firstNaN = v128.and(f32x4.ne(value, value), f32x4.eq(most, most));
+        const better = v128.or(f32x4.gt(value, most), firstNaN);
+        most = v128.bitselect(value, most, better);
+        winner = v128.bitselect(i32x4.splat(position++), winner, better);
+        x += step;
+      }
+    }
+    const gradient = simd.loadLanes(dy + 4 * <usize>k, lanes);
+    position = 0;
+    for (let r = top; r < bottom; r += d) {
+      let dx = args.dx + 4 * <usize>((r * args.w + left) * args.c + k);
+      for (let s = left; s < right; s += d) {
+        const share = v128.and(gradient, i32x4.eq(winner, i32x4.splat(position++)));
+        simd.storeLanes(dx, f32x4.add(simd.loadLanes(dx, lanes), share), lanes);
+        dx += step;
+      }
     }
   }
 }

@@ -65,8 +65,20 @@ export function multiplyTile(rows: usize, depth: i32, panel: usize, sums: usize)
   v128.store(sums, s41, 144);
 }
 
+/** Where row i of a block of rows begins, which has DEPTH / depth (rounded down) tiles side by side, then the next ones below. */
+export function rowAt(rows: usize, i: i32, depth: i32): usize {
+  const tile = i / ROWS;
+  const beside = DEPTH / depth;
+  return rows + 4 * <usize>(((tile / beside) * ROWS + (i % ROWS)) * DEPTH + (tile % beside) * depth);
+}
+
+/** Bytes of a block of `tiles` tiles. */
+export function blockBytes(tiles: i32, depth: i32): usize {
+  return 4 * <usize>(ceilDiv(tiles, DEPTH / depth) * ROWS * DEPTH);
+}
+
 /**
- * The same for `tiles` tiles of rows and `columns` columns: strip after strip of weights, each read once per tile.
+ * The same for a block of `tiles` tiles of rows and `columns` columns: strip after strip of weights, each read once per tile.
  * sums: [ceil(columns / COLUMNS)][tiles * ROWS][COLUMNS]; strips of panels lie `stripBytes` apart.
  */
 export function multiplyBlock(
@@ -79,10 +91,8 @@ export function multiplyBlock(
   sums: usize,
 ): void {
   for (let k = 0; k < columns; k += COLUMNS) {
-    let tile = rows;
     for (let i = 0; i < tiles; i++) {
-      multiplyTile(tile, depth, panel, sums);
-      tile += 4 * ROWS * DEPTH;
+      multiplyTile(rowAt(rows, i * ROWS, depth), depth, panel, sums);
       sums += 4 * ROWS * COLUMNS;
     }
     panel += stripBytes;

@@ -1,6 +1,9 @@
 import type { Job, View } from '../job.js';
 import { splitRows } from './split.js';
 
+/** Channels of one task of the gradient: a cache line, so that no two threads write to one. */
+const CHANNELS_PER_TASK = 16;
+
 /** A square window; positions and distances in pixels of the input. */
 export interface PoolWindow {
   readonly size: number;
@@ -35,8 +38,8 @@ export function maxPoolJob(
 export function maxPoolBackwardJob(x: View, dy: View, dx: View, { size, stride, dilation }: PoolWindow): Job {
   return {
     kernel: 'maxPoolBackward',
-    args: [x.ptr, x.h, x.w, x.c, dy.ptr, dy.h, dy.w, dx.ptr, size, stride, dilation],
-    tasks: x.c,
+    args: [x.ptr, x.h, x.w, x.c, dy.ptr, dy.h, dy.w, dx.ptr, size, stride, dilation, CHANNELS_PER_TASK],
+    tasks: Math.ceil(x.c / CHANNELS_PER_TASK),
     scratch: 0,
   };
 }

@@ -171,7 +171,7 @@ export class Runtime {
     const workers = this.#control[tasks] > 1 ? this.#workers.length : 0;
     for (let spin = 0; ; spin++) {
       const reported = Atomics.load(this.#control, done);
-      if (reported >= workers) return;
+      if (reported >= workers || this.#disposed) return; // disposed: they were ended and will not report
       if (spin > 1000 && mayBlock) Atomics.wait(this.#control, done, reported, 100);
     }
   }

@@ -116,7 +116,7 @@ describe.each(['exact', 'fast'] as const)('a network, %s', (precision) => {
       const { peakBytes } = await net.explain(image, { mode });
       const planned = net.plan(mode).peakBytes;
       expect(peakBytes).toBeGreaterThanOrEqual(planned);
-      expect(peakBytes).toBeLessThan(planned + 20_000) // the dense layers' vectors;
+      expect(peakBytes).toBeLessThan(planned + 20_000); // the dense layers' vectors;
     }
   });
 

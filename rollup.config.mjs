@@ -3,10 +3,11 @@ import commonjs from '@rollup/plugin-commonjs';
 import nodeResolve from '@rollup/plugin-node-resolve';
 import license from 'rollup-plugin-license';
 import { embed } from './scripts/embed.js';
+import { limitHdf5 } from './scripts/limit-hdf5.js';
 
 /** TypeScript is compiled to build/js first (`npm run build`); everything the package needs at run time is bundled. */
 const output = { dir: 'dist', format: 'es', chunkFileNames: 'chunks/[name].js', generatedCode: 'es2015' };
-const plugins = [embed(), nodeResolve(), commonjs()];
+const plugins = [embed(), limitHdf5(), nodeResolve(), commonjs()];
 /** What the chunks that are loaded when needed share with the library; without a chunk of its own it would turn dist/index.js into a mere list of exports. */
 const sharedWithLazyChunks = /build\/js\/(base64|errors|weights\/source|figure\/raster)\.js$/;
 const library = resolve('build/js/index.js');

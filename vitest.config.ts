@@ -1,7 +1,14 @@
 import { defineConfig } from 'vitest/config';
 import { embed } from './scripts/embed.js';
+import { limitHdf5 } from './scripts/limit-hdf5.js';
 
 export default defineConfig({
-  plugins: [embed()],
-  test: { include: ['test/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000, exclude: ['test/full/**', 'node_modules/**'] },
+  plugins: [embed(), limitHdf5()],
+  test: {
+    server: { deps: { inline: ['h5wasm'] } }, // so that limitHdf5 sees it
+    include: ['test/**/*.test.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    exclude: ['test/full/**', 'node_modules/**'],
+  },
 });

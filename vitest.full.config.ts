@@ -1,10 +1,12 @@
 import { defineConfig } from 'vitest/config';
 import { embed } from './scripts/embed.js';
+import { limitHdf5 } from './scripts/limit-hdf5.js';
 
 /** `npm run test:full`: what takes minutes and gigabytes, one file at a time. */
 export default defineConfig({
-  plugins: [embed()],
+  plugins: [embed(), limitHdf5()],
   test: {
+    server: { deps: { inline: ['h5wasm'] } }, // so that limitHdf5 sees it
     include: ['test/full/**/*.test.ts'],
     testTimeout: 30 * 60_000,
     hookTimeout: 30 * 60_000,

@@ -3,7 +3,7 @@ import { phase, type View, view } from '../src/wasm/job.js';
 import { conv3x3Job, type PackedConv, packConvJob, packedConvBytes } from '../src/wasm/ops/conv.js';
 import type { Runtime } from '../src/wasm/runtime.js';
 import { conv3x3 } from './reference/conv.js';
-import { builds, onRuntime, put, readView, reserve, UNTOUCHED, writeView } from './support/kernels.js';
+import { builds, onRuntime, put, putLast, readView, reserve, UNTOUCHED, writeView } from './support/kernels.js';
 import { randomFloats } from './support/random.js';
 import { expectClose } from './support/references.js';
 
@@ -112,6 +112,19 @@ describe.each(builds)('conv3x3, $kernels, $threads threads', (build) => {
       runtime.run(conv3x3Job(view(put(runtime, o.x), 5, 5, 4), pack(runtime, o, 4, 8), y, { dilation: 1, relu: true }));
       const nans = Array.from(readView(runtime, y)).filter(Number.isNaN);
       expect(nans.length, 'the nine pixels around it, all channels').toBe(9 * 8);
+    });
+  });
+
+  it('reads nothing behind its map', async () => {
+    const [h, w, cin, cout] = [6, 5, 7, 9];
+    const o = operands(h, w, cin, cout);
+    await onRuntime(build, (runtime) => {
+      const packed = pack(runtime, o, cin, cout);
+      const y = view(reserve(runtime, h * w * cout), h, w, cout);
+      const x = view(putLast(runtime, o.x), h, w, cin);
+      runtime.run(conv3x3Job(x, packed, y, { dilation: 2, relu: false }));
+      const expected = conv3x3({ data: o.x, h, w, c: cin }, o.w, o.b, cout, { dilation: 2, relu: false });
+      expectClose(readView(runtime, y), expected, TOLERANCE, 'y');
     });
   });
 });

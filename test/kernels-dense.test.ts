@@ -5,7 +5,7 @@ import { denseInputGradientJob, denseJob, denseWeightGradientJob, reluBackwardJo
 import { gemmJob, matrix, transpose } from '../src/wasm/ops/gemm.js';
 import { softmaxBackwardJob, softmaxJob } from '../src/wasm/ops/softmax.js';
 import { multiply, softmax, softmaxBackward, transposed } from './reference/dense.js';
-import { builds, get, onRuntime, put, readView, reserve, UNTOUCHED, writeView } from './support/kernels.js';
+import { builds, get, onRuntime, put, putLast, readView, reserve, UNTOUCHED, writeView } from './support/kernels.js';
 import { randomFloats } from './support/random.js';
 import { expectClose } from './support/references.js';
 
@@ -70,6 +70,41 @@ describe.each(builds)('gemm, $kernels, $threads threads', (build) => {
         'with bias and ReLU',
       );
       expect(rows.filter((_, i) => i % (n + 3) >= n)).toEqual(new Float32Array(3 * m).fill(UNTOUCHED));
+    });
+  });
+});
+
+describe('the end of the memory', () => {
+  it.each([
+    ['a', 'b'],
+    ['b', 'a'],
+  ])('gemm reads nothing behind %s', async (last) => {
+    const [m, k, n] = [7, 13, 11];
+    await onRuntime(builds[0], (runtime) => {
+      for (const across of [false, true]) {
+        const c = matrix(reserve(runtime, m * n), m, n);
+        const operand = (name: string, rows: number, cols: number) => {
+          const data = new Float32Array(rows * cols).fill(1);
+          const ptr = name === last ? putLast(runtime, data) : put(runtime, data);
+          return across ? transpose(matrix(ptr, cols, rows)) : matrix(ptr, rows, cols);
+        };
+        const names = last === 'a' ? (['b', 'a'] as const) : (['a', 'b'] as const);
+        const operands = Object.fromEntries(
+          names.map((name) => [name, name === 'a' ? operand('a', m, k) : operand('b', k, n)]),
+        );
+        runtime.run(gemmJob(operands.a, operands.b, c));
+        expect(get(runtime, c.ptr, m * n)).toEqual(new Float32Array(m * n).fill(k));
+      }
+    });
+  });
+
+  it('dense reads nothing behind w', async () => {
+    await onRuntime(builds[0], (runtime) => {
+      const [x, y] = [put(runtime, new Float32Array(5).fill(1)), reserve(runtime, 7)];
+      runtime.run(
+        denseJob({ x, w: putLast(runtime, new Float32Array(35).fill(1)), b: 0, y, in: 5, out: 7, relu: false }),
+      );
+      expect(get(runtime, y, 7)).toEqual(new Float32Array(7).fill(5));
     });
   });
 });

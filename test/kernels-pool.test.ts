@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { phase, view } from '../src/wasm/job.js';
 import { maxPoolBackwardJob, maxPoolJob } from '../src/wasm/ops/pool.js';
 import { maxPool, maxPoolBackward } from './reference/pool.js';
-import { builds, get, onRuntime, put, readView, reserve, UNTOUCHED } from './support/kernels.js';
+import { builds, get, onRuntime, put, putLast, readView, reserve, UNTOUCHED } from './support/kernels.js';
 import { randomFloats } from './support/random.js';
 
 /** [h, w, channels, size, stride, dilation, offsetY, offsetX] */
@@ -105,6 +105,17 @@ describe.each(builds)('maxPool, $kernels, $threads threads', (build) => {
       runtime.run(maxPoolJob(x, y, { size: 2, stride: 2, dilation: 1, offsetY: 0, offsetX: 0 }));
       const all = get(runtime, y.ptr, 2 * 2 * 8);
       expect(all.filter((_, i) => i % 8 >= 5)).toEqual(new Float32Array(12).fill(UNTOUCHED));
+    });
+  });
+
+  it('reads nothing behind its map', async () => {
+    const [h, w, c] = [5, 5, 3];
+    const x = ties(h * w * c, 5);
+    await onRuntime(build, (runtime) => {
+      const window = { size: 2, stride: 1, dilation: 2, offsetY: 0, offsetX: 0 };
+      const y = view(reserve(runtime, h * w * c), h, w, c);
+      runtime.run(maxPoolJob(view(putLast(runtime, x), h, w, c), y, window));
+      expect(readView(runtime, y)).toEqual(new Float32Array(maxPool({ data: x, h, w, c }, h, w, window)));
     });
   });
 });

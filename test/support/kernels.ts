@@ -29,6 +29,17 @@ export function put(runtime: Runtime, data: ArrayLike<number>): number {
   return ptr;
 }
 
+/** Address of a copy of `data` that ends where the memory ends, so that reading or writing behind it traps. */
+export function putLast(runtime: Runtime, data: ArrayLike<number>): number {
+  const { arena } = runtime;
+  const bytes = 4 * data.length;
+  arena.reserve(bytes);
+  const end = arena.memory.buffer.byteLength;
+  arena.alloc(end - 64 * Math.ceil(arena.mark() / 64)); // all that is left: nothing else will lie there
+  arena.f32(end - bytes, data.length).set(data);
+  return end - bytes;
+}
+
 /** Address of `length` floats that read UNTOUCHED. */
 export const reserve = (runtime: Runtime, length: number): number =>
   put(runtime, new Float32Array(length).fill(UNTOUCHED));

@@ -1,8 +1,12 @@
 import type { ImageInput, PixelInput } from './api.js';
 import { AtrousCamError } from './errors.js';
+import { imageSubject } from './image/bad-image.js';
 import { decodeImage, toRgbImage } from './image.js';
 import { isNode, nodeModule } from './platform.js';
 import type { RgbImage } from './types.js';
+
+/** More than any picture that is decoded needs: the largest, 100 megapixels of 16-bit RGBA, is 800 MB without any compression. */
+const MAX_FILE_BYTES = 1e9;
 
 /** An upright RGB picture from whatever the caller has. Throws NOT_FOUND, BAD_IMAGE or BAD_ARGUMENT. */
 export async function readImage(image: ImageInput): Promise<RgbImage> {
@@ -24,19 +28,32 @@ const isPixelInput = (image: unknown): image is PixelInput =>
 
 async function readFile(path: string | URL): Promise<Uint8Array> {
   if (!isNode)
-    throw new AtrousCamError('BAD_ARGUMENT', `image: '${path}' is a path; a browser needs the bytes or a Blob`);
+    throw new AtrousCamError(
+      'BAD_ARGUMENT',
+      `${imageSubject(String(path))}: is a path; a browser needs the bytes or a Blob`,
+    );
   const fs = await nodeModule('fs/promises');
+  const notFound = (reason: string, cause?: unknown) =>
+    new AtrousCamError('NOT_FOUND', `${imageSubject(String(path))}: ${reason}`, { cause });
   try {
+    const stat = await fs.stat(path);
+    if (stat.isCharacterDevice() || stat.isBlockDevice()) throw notFound('expected a file, got a device'); // may be endless
+    if (stat.size > MAX_FILE_BYTES)
+      throw new AtrousCamError(
+        'BAD_IMAGE',
+        `${imageSubject(String(path))}: expected a file of at most ${MAX_FILE_BYTES} bytes, got ${stat.size}`,
+      );
     return await fs.readFile(path);
   } catch (cause) {
+    if (cause instanceof AtrousCamError) throw cause;
     const { code } = cause as NodeJS.ErrnoException;
+    const isWebAddress = /^https?:/i.test(String(path));
     const reasons: Record<string, string> = {
-      ENOENT: 'no such file',
+      ENOENT: isWebAddress ? 'pictures are not downloaded; save it and pass its path' : 'no such file',
       EISDIR: 'it is a folder',
       EACCES: 'no permission to read it',
+      ERR_INVALID_URL_SCHEME: 'pictures are not downloaded; save it and pass its path',
     };
-    throw new AtrousCamError('NOT_FOUND', `image '${path}': ${reasons[code ?? ''] ?? (cause as Error).message}`, {
-      cause,
-    });
+    throw notFound(reasons[code ?? ''] ?? (cause as Error).message, cause);
   }
 }

@@ -72,5 +72,13 @@ describe('targets', async () => {
     ['', /unknown label ""$/],
   ])('%j is refused', (target, message) => expectRefused(() => resolveTarget(labels, target), 'BAD_ARGUMENT', message));
 
+  test.each([
+    ['dgo', '; did you mean "dog"?'],
+    ['horse', '; the labels are "cat", "dog"'],
+    ['', '; the labels are "cat", "dog"'],
+  ])('of two labels, %j', (target, hint) =>
+    expectRefused(() => resolveTarget(['cat', 'dog'], target), 'BAD_ARGUMENT', `${JSON.stringify(target)}${hint}`),
+  );
+
   test('without classes', () => expectRefused(() => resolveTarget([], 0), 'BAD_ARGUMENT', 'no classes'));
 });

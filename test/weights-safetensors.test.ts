@@ -94,11 +94,14 @@ describe('networks that are not there', () => {
       /expected 5 blocks.*got 1/,
     ],
     ['a missing bias', without('features.10.bias'), /expected a tensor "features.10.bias", got none/],
+    ['a missing kernel', without('features.10.weight'), /expected a tensor "features.10.weight", got none/],
+    ['a missing first kernel', without('features.0.weight'), /expected a tensor "features.0.weight", got none/],
+    ['a missing dense kernel', without('classifier.6.weight'), /expected a tensor "classifier.6.weight", got none/],
     ['a missing dense bias', without('classifier.3.bias'), /expected a tensor "classifier.3.bias"/],
     [
       'a missing convolution',
       without('features.12.weight', 'features.12.bias'),
-      /from "features.10" to "features.14", got 3 modules/,
+      /expected a tensor "features.12.weight" or, after a pool, "features.13.weight", got "features.14.weight"/,
     ],
     ['4 blocks', renamed((name) => name.replace(/features\.(24|26|28)/, 'gone.$1')), /expected 5 blocks.*got 4/],
     [

@@ -75,7 +75,7 @@ export function describe(error: unknown): { code: string; message: string } {
   const { code, message }: NodeJS.ErrnoException = error instanceof Error ? error : new Error(String(error));
   return {
     code: typeof code === 'string' ? code : 'INTERNAL',
-    message: message.replace(/^image( "([^"\\]|\\.)*"| '[^']*')?: /, ''),
+    message: message.replace(/^image( "([^"\\]|\\.)*")?: /, ''),
   };
 }
 

@@ -52,7 +52,7 @@ export async function forEachPicture<P extends { file: string }>(
       failures++;
       const problem = describe(error);
       entries.push({ file: picture.file, error: problem });
-      context.complain(`${picture.file}: ${problem.message}`);
+      context.complain(`${picture.file || '""'}: ${problem.message}`);
     }
     if (signal.aborted) throw signal.reason;
   }

@@ -26,7 +26,7 @@ const normalized = (label: string): string => label.trim().toLowerCase().replace
 /**
  * The class that a user means: an index (a number or its digits) or a label, upper and lower case alike, spaces for underscores.
  * Throws BAD_ARGUMENT for an index out of range, a label that names two classes (ImageNet has two cranes and two maillots) and
- * an unknown label, with the nearest ones.
+ * an unknown label, naming those that are near or, where there are few, all.
  *
  * @example resolveTarget(['cat', 'dog'], 'Dog') // 1
  */
@@ -43,7 +43,8 @@ export function resolveTarget(labels: readonly string[], target: number | string
       `target: ${quote(target)} names classes ${matches.join(' and ')}; give the index`,
     );
   const near = nearest(labels, wanted);
-  const hint = near.length === 0 ? '' : `; did you mean ${near.map(quote).join(', ')}?`;
+  const all = labels.length <= 10 ? `; the labels are ${labels.map(quote).join(', ')}` : '';
+  const hint = near.length === 0 ? all : `; did you mean ${near.map(quote).join(', ')}?`;
   throw new AtrousCamError(
     'BAD_ARGUMENT',
     `target: expected a label or an index, got unknown label ${quote(target)}${hint}`,
@@ -55,14 +56,14 @@ function checkIndex(labels: readonly string[], index: number): number {
   throw new AtrousCamError('BAD_ARGUMENT', `target: expected an index from 0 to ${labels.length - 1}, got ${index}`);
 }
 
-/** Up to three labels: those that contain the text, then those within a third of its length in edits. */
+/** Up to three labels: those that contain the text, then those within two edits or a third of its length. */
 function nearest(labels: readonly string[], wanted: string): string[] {
   const ranked = [...new Set(labels)].map((label) => {
     const edits = distance(normalized(label), wanted);
     const contains = wanted.length > 2 && normalized(label).includes(wanted);
     return { label, rank: contains ? edits / 1000 : edits };
   });
-  const close = ranked.filter(({ rank }) => rank <= Math.max(1, wanted.length / 3));
+  const close = ranked.filter(({ rank }) => rank <= Math.max(Math.min(2, wanted.length - 1), wanted.length / 3));
   return close
     .sort((a, b) => a.rank - b.rank)
     .slice(0, 3)

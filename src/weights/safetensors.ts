@@ -45,7 +45,8 @@ export async function openSafetensors(source: ByteSource): Promise<Safetensors> 
   const prefix = await source.read(0, 8);
   const length = Number(new DataView(prefix.buffer, prefix.byteOffset, 8).getBigUint64(0, true));
   const room = Math.min(maxHeader, source.size - 8);
-  if (length > room) throw bad(`expected a length of at most ${room} bytes, got ${length}`);
+  if (length > room)
+    throw bad(`expected a length of at most ${room} bytes, got ${length}; the file is truncated or of another format`);
   const header = parseObject(await source.read(8, length), bad);
 
   const metadata = new Map<string, string>();

@@ -8,6 +8,10 @@ type Tensors = ReadonlyMap<string, RawTensor>;
 /** Reads a safetensors file with torchvision's or timm's names. */
 export async function readTorchNetwork(source: ByteSource): Promise<RawNetwork> {
   const { tensors, metadata } = await openSafetensors(source);
+  for (const name of tensors.keys()) {
+    const layerOfBias = /^((?:features|classifier)\.\d{1,6})\.bias$/.exec(name)?.[1];
+    if (layerOfBias) required(source.name, tensors, `${layerOfBias}.weight`); // layers are looked for by their weights
+  }
   return {
     source: source.name,
     layout: 'torch',
@@ -29,12 +33,12 @@ function readBlocks(source: string, tensors: Tensors): RawLayer[][] {
     const norm = batchNorm(source, tensors, index + 1);
     blocks[blocks.length - 1].push({ ...layer(source, tensors, `features.${index}`), norm });
     if (i === indices.length - 1) break;
-    const gap = indices[i + 1] - index - (norm ? 1 : 0);
-    if (gap === 3) blocks.push([]);
-    else if (gap !== 2)
+    const [next, inBlock] = [indices[i + 1], index + (norm ? 3 : 2)];
+    if (next === inBlock + 1) blocks.push([]);
+    else if (next !== inBlock)
       throw badWeights(
         source,
-        `expected convolution, ReLU and at most one pool from "features.${index}" to "features.${indices[i + 1]}", got ${gap - 1} modules between`,
+        `expected a tensor "features.${inBlock}.weight" or, after a pool, "features.${inBlock + 1}.weight", got "features.${next}.weight" next to "features.${index}.weight"`,
       );
   }
   return blocks;

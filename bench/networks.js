@@ -1,5 +1,6 @@
 import Benchmark from 'benchmark';
 import { load } from '../dist/index.js';
+import { machine, median } from './alternate.js';
 
 /**
  * Grad-CAM of one network in every mode and output stride, end to end from decoded pixels to the finished map, with
@@ -21,6 +22,7 @@ export async function benchNetworks({ weights, threads, kernels, seconds = 3 } =
     `${net.source}, ${size} x ${size}, ${net.kernels} kernels, ${net.threads} thread(s), Node ${process.version}`,
   );
   console.log('mode     stride   median ms   spread   GFLOP/s   maps MB   first map ms');
+  const rows = [];
   for (const options of runs) {
     const result = await measure(net, image, { ...options, target: 0 }, seconds);
     const { macs } = net.plan(options.mode, options);
@@ -33,9 +35,18 @@ export async function benchNetworks({ weights, threads, kernels, seconds = 3 } =
       (result.peakBytes / 1e6).toFixed(1).padStart(10),
       (result.firstMap?.toFixed(1) ?? '').padStart(15),
     ];
+    rows.push({ ...options, ...result, macs });
     console.log(cells.join(''));
   }
   net.dispose();
+  return {
+    machine: machine(),
+    source: weights ?? 'default',
+    inputSize: size,
+    kernels: net.kernels,
+    threads: net.threads,
+    rows,
+  };
 }
 
 /** Times `explain` with benchmark.js; milliseconds. */
@@ -64,22 +75,15 @@ function measure(net, image, options, maxTime) {
       },
       onError: (event) => reject(event.target.error),
       onComplete() {
-        const times = bench.stats.sample.map((seconds) => 1000 * seconds).sort((a, b) => a - b);
-        const median = middle(times);
-        const spread = (50 * (times.at(-1) - times[0])) / median;
-        resolve({
-          median,
-          spread,
-          peakBytes,
-          firstMap: firstMaps.length ? middle(firstMaps.sort((a, b) => a - b)) : undefined,
-        });
+        const times = bench.stats.sample.map((seconds) => 1000 * seconds);
+        const spread = (50 * (Math.max(...times) - Math.min(...times))) / median(times);
+        const firstMap = firstMaps.length ? median(firstMaps) : undefined;
+        resolve({ median: median(times), spread, peakBytes, firstMap });
       },
     });
     bench.run({ async: true });
   });
 }
-
-const middle = (sorted) => sorted[Math.floor(sorted.length / 2)];
 
 /** Seeded bytes: the time does not depend on the picture, the dense layers' skipping of zeros hardly. */
 function noise(length) {

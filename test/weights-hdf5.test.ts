@@ -149,6 +149,11 @@ describe('files that hold something else', () => {
       /"\/fc1\/fc1_b_1:0": expected finite numbers, got NaN at \[3\]/,
     ],
     [
+      'a layer left out',
+      { change: (layer, parts) => (layer === 'block3_conv2' ? [] : parts) },
+      /expected a layer "block3_conv2", got "block3_conv3" in its place/,
+    ],
+    [
       'another number of convolutions under other names',
       { layer: (_, i) => `l${i}`, change: (layer, parts) => (layer === 'block5_conv3' ? [] : parts) },
       /got 12 with other names/,

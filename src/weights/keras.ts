@@ -112,12 +112,23 @@ function intoBlocks(source: string, convs: KerasConv[]): RawLayer[][] {
       source,
       `expected layers named block1_conv1 ..., or 8, 10, 13 or 16 convolutions, got ${convs.length} with other names`,
     );
-  const blocks: RawLayer[][] = [];
+  const blocks: KerasConv[][] = [];
   convs.forEach((conv, i) => {
     if (i === 0 || keys[i] !== keys[i - 1]) blocks.push([]);
     blocks[blocks.length - 1].push(conv);
   });
+  if (keys === named) refuseGaps(source, blocks);
   return blocks;
+}
+
+/** Without block3_conv2 the other layers may still chain, but they are another network than the one that was trained. */
+function refuseGaps(source: string, blocks: readonly (readonly KerasConv[])[]): void {
+  for (const block of blocks)
+    for (const [i, { label }] of block.entries()) {
+      const [found, name] = /(block\d+_conv)\d+/.exec(label)!;
+      if (found !== `${name}${i + 1}`)
+        throw badWeights(source, `expected a layer ${quote(`${name}${i + 1}`)}, got ${quote(found)} in its place`);
+    }
 }
 
 function notVgg(file: Hdf5File): Error {

@@ -46,8 +46,8 @@ function explainPictures(
     const explanations: Explanation[] = [];
     for (const mode of modes)
       await run(mode, async (onProgress) => {
-        const ofAtrous = mode === 'atrous' ? { heads, outputStride } : {};
-        const options = { mode, target, method, layer, score, degrid, ...ofAtrous, signal, onProgress };
+        // heads and outputStride matter in atrous only, but what the library refuses it should refuse before any work
+        const options = { mode, target, method, layer, score, degrid, heads, outputStride, signal, onProgress };
         const first = explanations[0]; // decides the class of all modes; the picture is decoded once
         const explanation = first
           ? await network.explain(first.image, { ...options, target: first.target.index })

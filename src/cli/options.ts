@@ -96,13 +96,16 @@ export const target = () =>
     .argParser(parseTarget);
 export const method = () => choice('--method', ['gradcam'], 'how evidence is computed').default('gradcam');
 export const layer = () =>
-  new Option('--layer <name>', 'the layer whose activations are weighed (default: the last convolution)');
+  new Option(
+    '--layer <name>',
+    'the layer whose activations are weighed (default: the last convolution, which is all that this version explains)',
+  );
 export const score = () => choice('--score', ['logit', 'probability'], 'the explained number').default('logit');
 export const heads = () =>
   choice(
     '--heads',
     ['one', 'each', 'mean'],
-    'atrous: which of its heads are explained (default: what fits the method)',
+    'atrous: whose head gives the gradient; each and mean are not in this version (default: one)',
   );
 export const outputStride = () =>
   numericChoice('--output-stride', ['16', '8', '4', '2', '1'], 'atrous: pixels between points of the map (default: 1)');

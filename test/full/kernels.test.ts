@@ -1,17 +1,14 @@
 import { readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { init, type Kernels } from '../../src/kernels.js';
 import { checkKernelCase, type KernelCase, titleOf } from '../support/kernel-cases.js';
 import { builds } from '../support/kernels.js';
 import { readReferences } from '../support/references.js';
+import { sharedPath } from '../support/shared.js';
 
 // All single operations computed by PyTorch in float64; test/kernels.test.ts has the smallest ones.
-const shared = process.env.ATROUS_CAM_SHARED ?? fileURLToPath(new URL('../../../shared', import.meta.url));
-const folder = join(resolve(shared), 'references');
-const cases: KernelCase[] = JSON.parse(readFileSync(join(folder, 'index.json'), 'utf8')).kernels;
-const references = readReferences(join(folder, 'kernels.safetensors'));
+const cases: KernelCase[] = JSON.parse(readFileSync(sharedPath('references/index.json'), 'utf8')).kernels;
+const references = readReferences(sharedPath('references/kernels.safetensors'));
 
 describe.each(builds)('kernels, $kernels, $threads threads', (build) => {
   describe.each([

@@ -1,19 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openWeights } from '../../src/weights.js';
 import { expectClose, readReferences } from '../support/references.js';
+import { sharedPath } from '../support/shared.js';
 import { allNumbers, expectRefused, numbers } from '../support/weight-files.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const shared = [join(root, '../shared'), process.env.ATROUS_CAM_SHARED ?? ''].find((path) =>
-  existsSync(join(path, 'references')),
-);
-if (!shared) throw new Error('reference files: expected ../shared or the folder ATROUS_CAM_SHARED names, got neither');
-const reference = (name: string) => join(shared, 'references', name);
+const reference = (name: string) => sharedPath(`references/${name}`);
 
 describe('one network in every format', async () => {
   const plain = await openWeights(reference('micro-vgg16.torchvision.safetensors'));
@@ -61,7 +58,7 @@ describe('one network in every format', async () => {
 });
 
 test('the embedded network is the trained one, rounded to float16', async () => {
-  const trained = await openWeights(join(shared, 'networks/pets-vgg16.h5'));
+  const trained = await openWeights(sharedPath('networks/pets-vgg16.h5'));
   const embedded = await allNumbers(await openWeights());
   for (const [name, values] of await allNumbers(trained))
     for (const [i, value] of values.entries()) {

@@ -2,6 +2,7 @@
 export { channelSum } from './cam';
 export { conv3x3, packConv } from './conv';
 export { dense, denseInputGradient, denseWeightGradient, reluBackward } from './dense';
+export { expandFloat16 } from './float16';
 export { gemm } from './gemm';
 export { maxPool, maxPoolBackward } from './pool';
 export { softmax, softmaxBackward } from './softmax';

@@ -1,6 +1,8 @@
 import { AtrousCamError } from './errors.js';
 import { sniffFormat } from './weights/format.js';
 import { assembleNetwork, type NetworkOptions } from './weights/network.js';
+import { isPacked, readPackedNetwork } from './weights/packed.js';
+import { openSafetensors } from './weights/safetensors.js';
 import { type ByteSource, bytesSource, openSource, type WeightsSource } from './weights/source.js';
 import { readTorchNetwork } from './weights/torch.js';
 import type { NetworkWeights } from './weights/types.js';
@@ -13,7 +15,7 @@ export interface OpenWeightsOptions extends NetworkOptions {
 }
 
 /**
- * Opens a weight file: safetensors with torchvision's or timm's names, or HDF5 as Keras writes it; without a source, the embedded
+ * Opens a weight file: safetensors with torchvision's, timm's or the package's own names, or HDF5 as Keras writes it; without a source, the embedded
  * default network. Only headers are read here; the tensors read their part of the file when they are copied. Preprocessing and
  * labels are those that belong to the file. Call `close()` when all tensors are copied.
  *
@@ -35,7 +37,10 @@ export async function openWeights(source?: WeightsSource, options: OpenWeightsOp
     abort();
     const format = await sniffFormat(bytes);
     abort();
-    if (format === 'safetensors') return await assembleNetwork(await readTorchNetwork(bytes), options, close);
+    if (format === 'safetensors') {
+      const file = await openSafetensors(bytes);
+      return await assembleNetwork(isPacked(file) ? readPackedNetwork(file) : readTorchNetwork(file), options, close);
+    }
     const { openHdf5, readKerasNetwork } = await import('./weights/keras.js');
     const file = await openHdf5(bytes);
     close = () => {

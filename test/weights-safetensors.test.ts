@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { fromBfloat16, fromFloat16 } from '../src/weights/floats.js';
+import { decodeInPlace, encodeFloat16, firstNonFinite, firstNonFiniteHalf, upperHalf } from '../src/weights/floats.js';
 import { openSafetensors } from '../src/weights/safetensors.js';
 import { bytesSource } from '../src/weights/source.js';
 import { openWeights } from '../src/weights.js';
@@ -203,7 +203,9 @@ describe('other forms of the same network', () => {
 describe('half precision', () => {
   test('every float16', () => {
     const halves = Uint16Array.from({ length: 65536 }, (_, i) => i);
-    const values = fromFloat16(halves);
+    const values = new Float32Array(halves.length);
+    upperHalf(values).set(halves);
+    decodeInPlace('F16', values);
     for (const half of halves) {
       const [sign, exponent, mantissa] = [half & 0x8000 ? -1 : 1, (half >> 10) & 31, half & 1023];
       const magnitude = exponent === 0 ? mantissa * 2 ** -24 : (1024 + mantissa) * 2 ** (exponent - 25);
@@ -212,9 +214,53 @@ describe('half precision', () => {
     }
   });
 
+  test('is rounded to nearest even', () => {
+    const halves = Uint16Array.from({ length: 0x7c00 }, (_, i) => i);
+    const values = new Float32Array(halves.length);
+    upperHalf(values).set(halves);
+    decodeInPlace('F16', values);
+    const rounded = (source: Float32Array) => {
+      const bits = new Uint16Array(source.length);
+      encodeFloat16(source, bits);
+      return bits;
+    };
+    const next = values.map((value, i) => values[i + 1] ?? value);
+    const middle = values.map((value, i) => (value + next[i]) / 2);
+    const bits = new Int32Array(middle.buffer);
+    const beside = (step: number) => new Float32Array(bits.map((word) => word + step).buffer);
+    const last = halves.length - 1;
+    expect(rounded(values)).toEqual(halves);
+    expect(rounded(values.map((value) => -value))).toEqual(halves.map((half) => half | 0x8000));
+    expect(rounded(middle).subarray(0, last)).toEqual(halves.map((half) => half + (half & 1)).subarray(0, last));
+    expect(rounded(beside(-1)).subarray(0, last)).toEqual(halves.subarray(0, last));
+    expect(rounded(beside(1)).subarray(0, last)).toEqual(halves.map((half) => half + 1).subarray(0, last));
+    expect([...rounded(Float32Array.of(65519, 65520, 1e30, -Infinity, Number.NaN, 1e-45))]).toEqual([
+      0x7bff, 0x7c00, 0x7c00, 0xfc00, 0x7e00, 0,
+    ]);
+  });
+
+  test.each([1, 2, 3, 4, 5, 7, 8, 9])('the first of %i numbers that is not finite', (length) => {
+    for (let at = 0; at < length; at++)
+      for (const [value, half] of [
+        [Number.NaN, 0x7e01],
+        [Infinity, 0x7c00],
+        [-Infinity, 0xfc00],
+      ]) {
+        const values = new Float32Array(length).fill(-3e38);
+        const halves = new Uint16Array(length).fill(0xfbff);
+        expect([firstNonFinite(values), firstNonFiniteHalf(halves)]).toEqual([-1, -1]);
+        values[at] = value;
+        halves[at] = half;
+        expect([firstNonFinite(values), firstNonFiniteHalf(halves)]).toEqual([at, at]);
+      }
+  });
+
   test('bfloat16 is the upper half of float32', () => {
     const bits = Uint32Array.from([0x3f800000, 0xc0490000, 0x00010000, 0x80000000, 0x7f7f0000]);
-    expect(fromBfloat16(Uint16Array.from(bits, (word) => word >>> 16))).toEqual(new Float32Array(bits.buffer));
+    const values = new Float32Array(bits.length);
+    upperHalf(values).set(Uint16Array.from(bits, (word) => word >>> 16));
+    decodeInPlace('BF16', values);
+    expect(values).toEqual(new Float32Array(bits.buffer));
   });
 
   test.each([0, 1])('in a network, data at an address of %i modulo 2', async (odd) => {

@@ -57,6 +57,11 @@ export class Arena {
     return new Float32Array(this.memory.buffer, ptr, length);
   }
 
+  /** `length` 16-bit words at `ptr`. Valid until the next `alloc` or `reserve`. */
+  u16(ptr: number, length: number): Uint16Array {
+    return new Uint16Array(this.memory.buffer, ptr, length);
+  }
+
   /** `length` int32 at `ptr`. Valid until the next `alloc` or `reserve`. */
   i32(ptr: number, length: number): Int32Array {
     return new Int32Array(this.memory.buffer, ptr, length);

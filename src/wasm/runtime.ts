@@ -190,7 +190,7 @@ export function throwIfAborted(signal?: AbortSignal): void {
 }
 
 /** One turn of the event loop. */
-function yieldToEventLoop(): Promise<void> {
+export function yieldToEventLoop(): Promise<void> {
   if (typeof setImmediate === 'function') return new Promise((resolve) => setImmediate(resolve));
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();

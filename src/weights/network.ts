@@ -173,9 +173,10 @@ async function normScales(source: string, { weight, variance }: RawBatchNorm): P
 /** (b - mean) * scale + bias of the batch normalization, in float64. */
 function foldedBias(source: string, raw: RawTensor, norm: RawBatchNorm): Tensor {
   return {
-    ...plainTensor(source, raw),
-    async copyInto(target) {
-      await plainTensor(source, raw).copyInto(target);
+    name: raw.name,
+    shape: raw.shape,
+    async copyInto(target, onBlock) {
+      await plainTensor(source, raw).copyInto(target, onBlock);
       const scales = await normScales(source, norm);
       const [mean, shift] = [await readVector(source, norm.mean), await readVector(source, norm.bias)];
       for (let i = 0; i < target.length; i++) target[i] = (target[i] - mean[i]) * scales[i] + shift[i];

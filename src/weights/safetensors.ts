@@ -1,9 +1,11 @@
-import { floatDecoder } from './floats.js';
+import { decodeInPlace, isFloatType, upperHalf } from './floats.js';
 import { type ByteSource, badWeights, quote } from './source.js';
 import type { RawTensor } from './tensor.js';
 
 /** An opened safetensors file (https://github.com/huggingface/safetensors#format). */
 export interface Safetensors {
+  /** The file, for messages. */
+  readonly source: string;
   readonly tensors: ReadonlyMap<string, RawTensor>;
   /** `__metadata__`: text by name. */
   readonly metadata: ReadonlyMap<string, string>;
@@ -63,7 +65,14 @@ export async function openSafetensors(source: ByteSource): Promise<Safetensors> 
         new StoredTensor(source, name, checkEntry(name, value, source.size - 8 - length, bad), 8 + length),
       );
   }
-  return { tensors, metadata };
+  return { source: source.name, tensors, metadata };
+}
+
+/** A tensor that must be there. */
+export function requiredTensor({ source, tensors }: Safetensors, name: string): RawTensor {
+  const tensor = tensors.get(name);
+  if (!tensor) throw badWeights(source, `expected a tensor ${quote(name)}, got none among ${tensors.size} tensors`);
+  return tensor;
 }
 
 type Bad = (message: string) => Error;
@@ -142,6 +151,8 @@ function checkEntry(name: string, value: unknown, dataSize: number, bad: Bad): E
 
 class StoredTensor implements RawTensor {
   readonly shape: readonly number[];
+  readonly readHalves?: (first: number, target: Uint16Array) => Promise<void>;
+
   constructor(
     private readonly source: ByteSource,
     readonly name: string,
@@ -149,14 +160,23 @@ class StoredTensor implements RawTensor {
     private readonly dataStart: number,
   ) {
     this.shape = entry.shape;
+    if (entry.dtype === 'F16') this.readHalves = (first, target) => this.fill(first, bytesOf(target));
   }
 
-  async readRows(from: number, to: number): Promise<Float32Array> {
-    const { dtype, begin } = this.entry;
-    const decode = floatDecoder(dtype);
-    if (!decode)
+  async readRows(first: number, target: Float32Array): Promise<void> {
+    const { dtype } = this.entry;
+    if (!isFloatType(dtype))
       throw badWeights(this.source.name, `tensor ${quote(this.name)}: expected F32, F16 or BF16, got ${quote(dtype)}`);
+    await this.fill(first, bytesOf(dtype === 'F32' ? target : upperHalf(target)));
+    decodeInPlace(dtype, target);
+  }
+
+  private fill(first: number, target: Uint8Array): Promise<void> {
+    const { dtype, begin } = this.entry;
     const row = this.shape.slice(1).reduce((product, side) => product * side, byteSizes.get(dtype)!);
-    return decode(await this.source.read(this.dataStart + begin + from * row, (to - from) * row));
+    return this.source.fill(this.dataStart + begin + first * row, target);
   }
 }
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array | Uint16Array): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);

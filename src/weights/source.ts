@@ -15,7 +15,9 @@ export interface ByteSource {
    * Throws BAD_WEIGHTS where the file ends earlier.
    */
   read(offset: number, length: number): Promise<Uint8Array>;
-  /** The same at once, filling `target`; absent where the platform has no such call. */
+  /** Fills `target`, which may lie in shared memory, with the bytes from `offset` on. */
+  fill(offset: number, target: Uint8Array): Promise<void>;
+  /** The same at once; absent where the platform has no such call. */
   readonly readInto?: (offset: number, target: Uint8Array) => void;
   close(): void;
 }
@@ -36,6 +38,7 @@ export function bytesSource(bytes: Uint8Array, name: string): ByteSource {
     name,
     size: bytes.byteLength,
     read: async (offset, length) => part(offset, length),
+    fill: async (offset, target) => target.set(part(offset, target.length)),
     readInto: (offset, target) => target.set(part(offset, target.length)),
     close: () => {},
   };
@@ -51,11 +54,13 @@ export function blobSource(blob: Blob, name: string): ByteSource {
     checkRange(name, blob.size, offset, length);
     return blob.slice(offset, offset + length);
   };
+  const read = async (offset: number, length: number) => new Uint8Array(await part(offset, length).arrayBuffer());
   const reader = typeof FileReaderSync === 'function' ? new FileReaderSync() : undefined;
   return {
     name,
     size: blob.size,
-    read: async (offset, length) => new Uint8Array(await part(offset, length).arrayBuffer()),
+    read,
+    fill: async (offset, target) => target.set(await read(offset, target.length)),
     readInto:
       reader && ((offset, target) => target.set(new Uint8Array(reader.readAsArrayBuffer(part(offset, target.length))))),
     close: () => {},
@@ -82,20 +87,29 @@ export async function fileSource(path: string): Promise<ByteSource> {
       ? badWeights(path, `cannot be read (${reason})`, { cause })
       : new AtrousCamError('BAD_ARGUMENT', `weights ${quote(path)}: the file is closed`, { cause });
   const shortened = () => failed(`expected ${stat.size} bytes, the file has become shorter`);
+  const fill = async (offset: number, target: Uint8Array) => {
+    for (let done = 0; done < target.length; ) {
+      const { bytesRead } = await handle
+        .read(target, done, target.length - done, offset + done)
+        .catch((cause: Error) => {
+          throw failed(cause.message, cause);
+        });
+      if (bytesRead === 0) throw shortened();
+      done += bytesRead;
+    }
+  };
   return {
     name: path,
     size: stat.size,
     async read(offset, length) {
       checkRange(path, stat.size, offset, length);
       const bytes = new Uint8Array(length);
-      for (let done = 0; done < length; ) {
-        const { bytesRead } = await handle.read(bytes, done, length - done, offset + done).catch((cause: Error) => {
-          throw failed(cause.message, cause);
-        });
-        if (bytesRead === 0) throw shortened();
-        done += bytesRead;
-      }
+      await fill(offset, bytes);
       return bytes;
+    },
+    async fill(offset, target) {
+      checkRange(path, stat.size, offset, target.length);
+      await fill(offset, target);
     },
     readInto(offset, target) {
       checkRange(path, stat.size, offset, target.length);

@@ -1,23 +1,20 @@
 import type { RawBatchNorm, RawLayer, RawNetwork } from './network.js';
-import { openSafetensors } from './safetensors.js';
-import { type ByteSource, badWeights, quote } from './source.js';
+import { requiredTensor, type Safetensors } from './safetensors.js';
+import { badWeights, quote } from './source.js';
 import type { RawTensor } from './tensor.js';
 
-type Tensors = ReadonlyMap<string, RawTensor>;
-
 /** Reads a safetensors file with torchvision's or timm's names. */
-export async function readTorchNetwork(source: ByteSource): Promise<RawNetwork> {
-  const { tensors, metadata } = await openSafetensors(source);
-  for (const name of tensors.keys()) {
+export function readTorchNetwork(file: Safetensors): RawNetwork {
+  for (const name of file.tensors.keys()) {
     const layerOfBias = /^((?:features|classifier)\.\d{1,6})\.bias$/.exec(name)?.[1];
-    if (layerOfBias) required(source.name, tensors, `${layerOfBias}.weight`); // layers are looked for by their weights
+    if (layerOfBias) requiredTensor(file, `${layerOfBias}.weight`); // layers are looked for by their weights
   }
   return {
-    source: source.name,
+    source: file.source,
     layout: 'torch',
-    blocks: readBlocks(source.name, tensors),
-    dense: readDense(source.name, tensors),
-    metadata,
+    blocks: readBlocks(file),
+    dense: readDense(file),
+    metadata: file.metadata,
   };
 }
 
@@ -25,45 +22,45 @@ export async function readTorchNetwork(source: ByteSource): Promise<RawNetwork> 
  * torchvision numbers all modules of `features`: convolution, ReLU (2 steps), perhaps a pool (3 steps), with batch normalization
  * one step more. So the gap to the next convolution tells where a block ends.
  */
-function readBlocks(source: string, tensors: Tensors): RawLayer[][] {
-  const indices = numbersOf(tensors, /^features\.(\d{1,6})\.weight$/, 4);
-  if (indices[0] !== 0) throw notVgg(source, tensors);
+function readBlocks(file: Safetensors): RawLayer[][] {
+  const indices = numbersOf(file, /^features\.(\d{1,6})\.weight$/, 4);
+  if (indices[0] !== 0) throw notVgg(file);
   const blocks: RawLayer[][] = [[]];
   for (const [i, index] of indices.entries()) {
-    const norm = batchNorm(source, tensors, index + 1);
-    blocks[blocks.length - 1].push({ ...layer(source, tensors, `features.${index}`), norm });
+    const norm = batchNorm(file, index + 1);
+    blocks[blocks.length - 1].push({ ...layer(file, `features.${index}`), norm });
     if (i === indices.length - 1) break;
     const [next, inBlock] = [indices[i + 1], index + (norm ? 3 : 2)];
     if (next === inBlock + 1) blocks.push([]);
     else if (next !== inBlock)
       throw badWeights(
-        source,
+        file.source,
         `expected a tensor "features.${inBlock}.weight" or, after a pool, "features.${inBlock + 1}.weight", got "features.${next}.weight" next to "features.${index}.weight"`,
       );
   }
   return blocks;
 }
 
-function batchNorm(source: string, tensors: Tensors, index: number): RawBatchNorm | undefined {
+function batchNorm(file: Safetensors, index: number): RawBatchNorm | undefined {
   const name = `features.${index}`;
-  if (tensors.get(`${name}.weight`)?.shape.length !== 1) return undefined;
+  if (file.tensors.get(`${name}.weight`)?.shape.length !== 1) return undefined;
   return {
-    ...weightAndBias(source, tensors, name),
-    mean: required(source, tensors, `${name}.running_mean`),
-    variance: required(source, tensors, `${name}.running_var`),
+    ...weightAndBias(file, name),
+    mean: requiredTensor(file, `${name}.running_mean`),
+    variance: requiredTensor(file, `${name}.running_var`),
   };
 }
 
 /** timm's names come first: its files hold one kind or the other. */
-function readDense(source: string, tensors: Tensors): RawLayer[] {
-  const names = tensors.has('head.fc.weight')
+function readDense(file: Safetensors): RawLayer[] {
+  const names = file.tensors.has('head.fc.weight')
     ? ['pre_logits.fc1', 'pre_logits.fc2', 'head.fc']
-    : numbersOf(tensors, /^classifier\.(\d{1,6})\.weight$/).map((index) => `classifier.${index}`);
-  return names.map((name) => layer(source, tensors, name));
+    : numbersOf(file, /^classifier\.(\d{1,6})\.weight$/).map((index) => `classifier.${index}`);
+  return names.map((name) => layer(file, name));
 }
 
 /** The numbers in names of that pattern, ascending, of tensors with `dimensions` dimensions. */
-function numbersOf(tensors: Tensors, pattern: RegExp, dimensions?: number): number[] {
+function numbersOf({ tensors }: Safetensors, pattern: RegExp, dimensions?: number): number[] {
   const numbers: number[] = [];
   for (const [name, { shape }] of tensors) {
     const match = pattern.exec(name);
@@ -72,23 +69,17 @@ function numbersOf(tensors: Tensors, pattern: RegExp, dimensions?: number): numb
   return numbers.sort((a, b) => a - b);
 }
 
-function layer(source: string, tensors: Tensors, name: string): RawLayer {
-  const { weight, bias } = weightAndBias(source, tensors, name);
+function layer(file: Safetensors, name: string): RawLayer {
+  const { weight, bias } = weightAndBias(file, name);
   return { kernel: weight, bias };
 }
 
-const weightAndBias = (source: string, tensors: Tensors, name: string): { weight: RawTensor; bias: RawTensor } => ({
-  weight: required(source, tensors, `${name}.weight`),
-  bias: required(source, tensors, `${name}.bias`),
+const weightAndBias = (file: Safetensors, name: string): { weight: RawTensor; bias: RawTensor } => ({
+  weight: requiredTensor(file, `${name}.weight`),
+  bias: requiredTensor(file, `${name}.bias`),
 });
 
-function required(source: string, tensors: Tensors, name: string): RawTensor {
-  const tensor = tensors.get(name);
-  if (!tensor) throw badWeights(source, `expected a tensor ${quote(name)}, got none among ${tensors.size} tensors`);
-  return tensor;
-}
-
-function notVgg(source: string, tensors: Tensors): Error {
+function notVgg({ source, tensors }: Safetensors): Error {
   const names = [...tensors.keys()].slice(0, 4).map(quote);
   const found =
     names.length === 0
@@ -96,6 +87,6 @@ function notVgg(source: string, tensors: Tensors): Error {
       : `${names.join(', ')}${tensors.size > 4 ? `, ... (${tensors.size} tensors)` : ''}`;
   return badWeights(
     source,
-    `expected a VGG network with torchvision's or timm's names ("features.0.weight" of 4 dimensions, ..., "classifier.0.weight" or "pre_logits.fc1.weight"), got ${found}`,
+    `expected a VGG network with torchvision's or timm's names ("features.0.weight" of 4 dimensions, ..., "classifier.0.weight" or "pre_logits.fc1.weight") or packed ("block1_conv1.kernel", ...), got ${found}`,
   );
 }

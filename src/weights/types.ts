@@ -1,5 +1,7 @@
 import type { Preprocessing } from '../types.js';
 
+export type OnBlock = (elements: number) => void | Promise<void>;
+
 /** One array of a weight file, already known to have the right shape; its numbers are read only when asked for. */
 export interface Tensor {
   /** The tensor's name in the file it comes from, for messages. */
@@ -9,9 +11,11 @@ export interface Tensor {
   /**
    * Writes all elements, in that layout, to `target` (`target.length` = the product of `shape`), reading the file in bounded
    * blocks. Throws AtrousCamError BAD_WEIGHTS where an element is not finite. `target` may lie in a WebAssembly memory
-   * that does not grow meanwhile.
+   * that does not grow meanwhile. `onBlock` hears of each block's number of elements; what it throws ends the copy.
    */
-  copyInto(target: Float32Array): Promise<void>;
+  copyInto(target: Float32Array, onBlock?: OnBlock): Promise<void>;
+  /** The same as float16 bits. There only where the file holds float16 in this layout, so that nothing is rounded. */
+  readonly copyHalves?: (target: Uint16Array, onBlock?: OnBlock) => Promise<void>;
 }
 
 /** A 3x3 convolution. */

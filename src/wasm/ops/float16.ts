@@ -1,0 +1,31 @@
+import type { Job } from '../job.js';
+
+/** Elements of one task: about a millisecond. */
+const ELEMENTS_PER_TASK = 2 ** 20;
+/** What is left is one task when it is that short. */
+const SHORT = 2 ** 12;
+
+/**
+ * The jobs, to be run one after the other, that turn n float16 at `ptr` + 2n into n float32 at `ptr`: where they will lie, without
+ * a second buffer. Each job converts half of what is left, so that its tasks write only where nothing is left to be read:
+ *
+ *     bytes 0 ......... 2n ......... 4n
+ *           [         ][ h h h h h h ]    first job: elements 0 .. n/2 - 1, written to bytes 0 .. 2n
+ *           [ f f f   ][       h h h ]    second job: elements n/2 .. 3n/4 - 1, written to bytes 2n .. 3n
+ */
+export function expandFloat16Jobs(ptr: number, n: number): Job[] {
+  const jobs: Job[] = [];
+  for (let first = 0; first < n; ) {
+    const left = n - first;
+    const count = left <= SHORT ? left : left >> 1;
+    const chunk = left <= SHORT ? left : ELEMENTS_PER_TASK;
+    jobs.push({
+      kernel: 'expandFloat16',
+      args: [ptr + 2 * n + 2 * first, ptr + 4 * first, count, chunk],
+      tasks: Math.ceil(count / chunk),
+      scratch: 0,
+    });
+    first += count;
+  }
+  return jobs;
+}

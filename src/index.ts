@@ -25,6 +25,7 @@ export { encodePng } from './image.js';
 export { inspect } from './inspect.js';
 export { encodeNpy } from './npy.js';
 export { colormapNames, type OverlayOptions } from './overlay.js';
+export { type PackOptions, packWeights } from './pack.js';
 export type * from './types.js';
 export type { WeightsSource } from './weights.js';
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import commonjs from '@rollup/plugin-commonjs';
 import nodeResolve from '@rollup/plugin-node-resolve';
@@ -10,13 +11,23 @@ const output = { dir: 'dist', format: 'es', chunkFileNames: 'chunks/[name].js', 
 const plugins = [embed(), limitHdf5(), nodeResolve(), commonjs()];
 /** What the chunks that are loaded when needed share with the library; without a chunk of its own it would turn dist/index.js into a mere list of exports. */
 const sharedWithLazyChunks = /build\/js\/(base64|errors|weights\/source|figure\/raster)\.js$/;
+/** The licences of what is bundled, collected from the modules that really are. */
+const licences = (name) => license({ thirdParty: { output: `dist/licences/${name}.txt` } });
+/** The figure's font is embedded as data, which the collector does not see. */
+const fontLicence = {
+  name: 'font-licence',
+  buildStart() {
+    const source = readFileSync('node_modules/@fontsource/open-sans/LICENSE', 'utf8');
+    this.emitFile({ type: 'asset', fileName: 'licences/open-sans.txt', source });
+  },
+};
 const library = resolve('build/js/index.js');
 
 export default [
   {
     input: { index: 'build/js/index.js', kernels: 'build/js/kernels.js' },
     output: { ...output, manualChunks: (id) => (sharedWithLazyChunks.test(id) ? 'shared' : undefined) },
-    plugins: [...plugins, license({ thirdParty: { output: 'dist/THIRD-PARTY.txt' } })],
+    plugins: [...plugins, licences('library'), fontLicence],
   },
   {
     // The command is a user of the library like any other, so that dist/index.js holds the library and nothing of the command.
@@ -24,6 +35,6 @@ export default [
     output: { ...output, chunkFileNames: 'chunks/cli-[name].js', paths: { [library]: './index.js' } },
     external: (id, importer) =>
       id.startsWith('node:') || (importer !== undefined && resolve(importer, '..', id) === library),
-    plugins,
+    plugins: [...plugins, licences('command')],
   },
 ];

@@ -10,8 +10,8 @@ class ExpandFloat16Args {
 }
 
 /**
- * to (n) = from (n), float16 to float32, exact for every finite value. Task = range of elements; within one, element i is read
- * before 4i bytes of `to` are written, so `from` may be the upper half of `to` where tasks do not overlap (src/wasm/ops/float16.ts).
+ * to (n) = from (n), float16 to float32, exact for every finite value. Task = range of elements. `from` may be the upper half
+ * of `to` where tasks do not overlap (src/wasm/ops/float16.ts): no element is overwritten before it is read.
  */
 export function expandFloat16(args: ExpandFloat16Args, task: i32, _scratch: usize): void {
   const first = task * args.chunk;
@@ -19,8 +19,7 @@ export function expandFloat16(args: ExpandFloat16Args, task: i32, _scratch: usiz
   let from = args.from + 2 * <usize>first;
   let to = args.to + 4 * <usize>first;
   let left = last - first;
-  // Four at a time while what is written does not reach what is still to be read.
-  for (; left >= 4 && to + 8 <= from; left -= 4) {
+  for (; left >= 4; left -= 4) {
     v128.store(to, half.expand(v128.load16x4_s(from)));
     from += 8;
     to += 16;

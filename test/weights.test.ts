@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { packWeights } from '../src/pack.js';
 import { type OpenWeightsOptions, openWeights as openFile, type WeightsSource } from '../src/weights.js';
 import { fixturePath } from './support/references.js';
 import { allNumbers, expectRefused, float32, numbers, readEntries, safetensors } from './support/weight-files.js';
@@ -56,6 +57,34 @@ describe('a network in two formats', () => {
     const fc1 = await numbers(dense[0].kernel); // rows (row, column, channel) from columns (channel, row, column) of 2x2x16
     const [r, c, k, unit] = [1, 0, 9, 20];
     expect(fc1[((r * 2 + c) * 16 + k) * 24 + unit]).toBe(raw('classifier.0.weight')[unit * 64 + (k * 2 + r) * 2 + c]);
+  });
+
+  test('is read in several blocks, the next one while one is used', async () => {
+    const [out, inputs] = [70_000, 64]; // 4.5 million elements: more than are read at once in either layout
+    const large = safetensors({
+      ...Object.fromEntries(Object.entries(tensors).filter(([name]) => name.startsWith('features'))),
+      'classifier.0.weight': float32([out, inputs], (i) => i),
+      'classifier.0.bias': float32([out]),
+      'classifier.3.weight': float32([2, out]),
+      'classifier.3.bias': float32([2]),
+    });
+    const pieces: Uint8Array[] = [];
+    for await (const piece of packWeights(large, { dtype: 'float32' })) pieces.push(piece);
+    for (const source of [large, Buffer.concat(pieces)]) {
+      const { dense } = await openWeights(source);
+      let told = 0;
+      const fc1 = new Float32Array(inputs * out);
+      await dense[0].kernel.copyInto(fc1, (elements) => {
+        told += elements;
+      });
+      expect(told).toBe(fc1.length);
+      // rows (row, column, channel) of 2x2x16 from columns (channel, row, column); float32 holds these integers
+      const wrong = fc1.findIndex((value, i) => {
+        const [row, unit] = [Math.floor(i / out), i % out];
+        return value !== unit * inputs + (row % 16) * 4 + Math.floor(row / 16);
+      });
+      expect(wrong).toBe(-1);
+    }
   });
 
   test('keeps the preprocessing of its source, unless told otherwise', async () => {

@@ -159,36 +159,6 @@ function dot(a: usize, b: usize, n: i32): f32 {
 }
 
 @unmanaged
-class DenseWeightGradientArgs {
-  x: usize;
-  dy: usize;
-  dw: usize;
-  /** Pictures in the batch. */
-  n: i32;
-  inputs: i32;
-  outputs: i32;
-  /** Inputs that a task computes. */
-  rows: i32;
-}
-
-/**
- * dw (inputs, outputs) = x (n, inputs)' dy (n, outputs), pictures added in order; with a column of ones as x it is the bias' gradient.
- * dw is overwritten. Task = range of inputs.
- */
-export function denseWeightGradient(args: DenseWeightGradientArgs, task: i32, _scratch: usize): void {
-  const last = min(args.inputs, (task + 1) * args.rows);
-  const bytes: usize = 4 * args.outputs;
-  for (let i = task * args.rows; i < last; i++) {
-    const dw = args.dw + bytes * i;
-    memory.fill(dw, 0, bytes);
-    for (let n = 0; n < args.n; n++) {
-      const x = load<f32>(args.x + 4 * <usize>(n * args.inputs + i));
-      if (x !== 0) addRow(x, args.dy + bytes * n, dw, args.outputs);
-    }
-  }
-}
-
-@unmanaged
 class ReluBackwardArgs {
   y: usize;
   dy: usize;

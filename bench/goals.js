@@ -6,11 +6,17 @@ const SIDE = 224;
 /**
  * The engine against other runtimes and against itself, on full-size VGG16: every row is a ratio of medians of one alternating run.
  *
- * @param {{ weights: string, peers?: string[], rounds?: number, threads?: number }} options weights: made by
+ * @param {{ weights: string, peers?: string[], rounds?: number, threads?: number, peersOnly?: boolean }} options weights: made by
  * scripts/make-vgg16.js; peers: names of bench/peers/run.js (each slow one multiplies the time)
  * @returns rows { what, ratio, least, most, a, b } with medians a and b in milliseconds
  */
-export async function benchGoals({ weights, peers = ['onnxruntime-node'], rounds = 5, threads = 2 }) {
+export async function benchGoals({
+  weights,
+  peers = ['onnxruntime-node'],
+  rounds = 5,
+  threads = 2,
+  peersOnly = false,
+}) {
   const image = waves();
   const rows = [];
   const add = (what, times, a, b) => {
@@ -36,8 +42,13 @@ export async function benchGoals({ weights, peers = ['onnxruntime-node'], rounds
     for (const peer of others) await peer.dispose();
   }
 
-  const net = nets.relaxed;
   nets.simd.dispose();
+  const result = { machine: machine(), threads, rows };
+  if (peersOnly) {
+    nets.relaxed.dispose();
+    return result;
+  }
+  const net = nets.relaxed;
   const explain = (name, options) => ({ name, run: () => net.explain(image, { target: 0, ...options }) });
   const whole = await alternate(
     [forward(net, 'dilated forward', 'dilated', image), explain('atrous', { mode: 'atrous' })],
@@ -64,7 +75,7 @@ export async function benchGoals({ weights, peers = ['onnxruntime-node'], rounds
     peaks[mode] = (await net.explain(image, { mode, target: 0 })).peakBytes;
   single.dispose();
   net.dispose();
-  return { machine: machine(), threads, rows, peaks };
+  return { ...result, peaks };
 }
 
 /** The convolution stack of one of our networks; the output is copied out of the wasm memory, as the peers do. */

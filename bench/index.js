@@ -17,6 +17,7 @@ Compares pooled, dilated and atrous Grad-CAM (every output stride) on this machi
   --sizes            the convolutions of the bundled network at growing input sizes instead
   --peers [NAMES]    full-size VGG16 against other runtimes instead, alternating in one run: onnxruntime-node (default),
                      onnxruntime-web, tfjs-backend-wasm, separated by commas, or none; first: npm ci --ignore-scripts --prefix bench/peers
+  --peers-only       with --peers: leave out the comparisons of this package with itself
   --rounds N         rounds of --peers, 5 by default
   --json FILE        writes the rows of the run as JSON, from which bench/report.js makes RESULTS.md and its chart
 
@@ -35,6 +36,7 @@ const { values, positionals } = parseArgs({
     json: text,
     sizes: { type: 'boolean' },
     peers: { type: 'boolean' },
+    'peers-only': { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },
   },
 });
@@ -57,7 +59,13 @@ else {
   const threads = number('threads');
   const names = positionals[0] === 'none' ? [] : positionals[0]?.split(',');
   const result = values.peers
-    ? await benchGoals({ weights: weights ?? fullSize(), peers: names, rounds: number('rounds'), threads })
+    ? await benchGoals({
+        weights: weights ?? fullSize(),
+        peers: names,
+        rounds: number('rounds'),
+        threads,
+        peersOnly: values['peers-only'],
+      })
     : values.sizes
       ? await benchSizes({ threads, kernels, rounds: number('rounds') })
       : await benchNetworks({ weights, threads, kernels, seconds: number('seconds') });

@@ -57,7 +57,7 @@ function measure(net, image, options, maxTime) {
     const bench = new Benchmark({
       defer: true,
       maxTime,
-      minSamples: 5,
+      minSamples: 3,
       async fn(deferred) {
         try {
           const start = performance.now();

@@ -1,11 +1,12 @@
 #!/usr/bin/env node
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { format } from './goals.js';
 
 /**
  * Makes bench/RESULTS.md and bench/results.svg from bench/results/*.json:
  *
- *     npm run bench -- --peers onnxruntime-node --json bench/results/goals.json
+ *     npm run bench -- --peers onnxruntime-node --rounds 4 --json bench/results/goals.json
+ *     npm run bench -- --peers onnxruntime-web --peers-only --rounds 1 --json bench/results/onnxruntime-web.json
  *     for k in simd relaxed; do for t in 1 2; do npm run bench -- --weights vgg16.h5 --kernels $k --threads $t --json bench/results/vgg16-$k-$t.json; done; done
  *     npm run bench -- --kernels relaxed --json bench/results/default.json
  *     npm run bench -- --sizes --kernels relaxed --json bench/results/sizes.json
@@ -14,14 +15,11 @@ import { format } from './goals.js';
 const folder = new URL('results/', import.meta.url);
 const read = (name) => JSON.parse(readFileSync(new URL(`${name}.json`, folder), 'utf8'));
 
-const goals = ['goals', 'slow-peers', 'python'].flatMap((name) => {
-  try {
-    return [read(name)];
-  } catch {
-    return []; // a run that this machine has not had
-  }
-});
-const runs = ['simd', 'relaxed'].flatMap((kernels) => [1, 2].map((threads) => read(`vgg16-${kernels}-${threads}`)));
+/** Nothing where this machine has not had that run. */
+const readIfThere = (name) => (existsSync(new URL(`${name}.json`, folder)) ? [read(name)] : []);
+
+const goals = ['goals', 'onnxruntime-web'].flatMap(readIfThere);
+const runs = ['simd-1', 'simd-2', 'relaxed-1', 'relaxed-2'].flatMap((name) => readIfThere(`vgg16-${name}`));
 const small = read('default');
 const sizes = read('sizes');
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { view } from '../src/wasm/job.js';
 import { channelSumJob } from '../src/wasm/ops/cam.js';
-import { denseInputGradientJob, denseJob, denseWeightGradientJob, reluBackwardJob } from '../src/wasm/ops/dense.js';
+import { denseInputGradientJob, denseJob, reluBackwardJob } from '../src/wasm/ops/dense.js';
 import { gemmJob, matrix, transpose } from '../src/wasm/ops/gemm.js';
 import { softmaxBackwardJob, softmaxJob } from '../src/wasm/ops/softmax.js';
 import { multiply, softmax, softmaxBackward, transposed } from './reference/dense.js';
@@ -154,21 +154,6 @@ describe.each(builds)('dense, $kernels, $threads threads', (build) => {
       runtime.run(denseInputGradientJob({ ...gradient, mask: o.x }));
       const masked = dense.map((value, i) => (x[i] > 0 ? value : 0));
       expectClose(get(runtime, dx, inputs), masked, TOLERANCE, 'dx behind a ReLU');
-    });
-  });
-
-  it.each([
-    [1, 5, 7],
-    [4, 33, 18],
-  ])('weight gradient of %d pictures, %d inputs, %d outputs', async (n, inputs, outputs) => {
-    const [x, dy] = [sparse(n * inputs, 5), randomFloats(n * outputs, 6)];
-    await onRuntime(build, (runtime) => {
-      const dw = reserve(runtime, inputs * outputs);
-      runtime.run(
-        denseWeightGradientJob({ x: put(runtime, x), dy: put(runtime, dy), dw, n, in: inputs, out: outputs }),
-      );
-      const expected = multiply(transposed(x, n, inputs), dy, inputs, n, outputs);
-      expectClose(get(runtime, dw, inputs * outputs), expected, TOLERANCE, 'dw');
     });
   });
 

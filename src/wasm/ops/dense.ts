@@ -44,19 +44,6 @@ export function denseInputGradientJob(o: {
   return { kernel: 'denseInputGradient', args: [o.dy, o.w, o.mask, o.dx, o.in, o.out, rows], tasks, scratch: 0 };
 }
 
-/** dw (in, out) = x (n, in)' dy (n, out). */
-export function denseWeightGradientJob(o: {
-  x: number;
-  dy: number;
-  dw: number;
-  n: number;
-  in: number;
-  out: number;
-}): Job {
-  const { rows, tasks } = splitRows(o.in, o.n * o.out);
-  return { kernel: 'denseWeightGradient', args: [o.x, o.dy, o.dw, o.n, o.in, o.out, rows], tasks, scratch: 0 };
-}
-
 /** dx = dy where y, the ReLU's output, is positive, else 0. `dx` may be `dy`. */
 export function reluBackwardJob({ y, dy, dx, length }: { y: number; dy: number; dx: number; length: number }): Job {
   const chunk = 2 ** 18;

@@ -1,6 +1,7 @@
 import type { Activation, ActivationsOptions } from './api.js';
 import { runSteps } from './engine.js';
-import { type Loaded, MODES, oneOf, outputStrides } from './explain.js';
+import type { Loaded } from './explain.js';
+import { MODES, oneOf, outputStrides } from './options.js';
 import { mapSpacing, planMode, stepsUpTo } from './plan.js';
 import { preprocess } from './preprocess.js';
 import type { OutputStride, RgbImage } from './types.js';

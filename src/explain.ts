@@ -3,10 +3,11 @@ import { finishMap, type RawMap } from './cam.js';
 import { type RunRequest, runPlan } from './engine.js';
 import { AtrousCamError } from './errors.js';
 import type { PackedNetwork } from './network.js';
+import { MODES, oneOf, outputStrides } from './options.js';
 import { overlayMap } from './overlay.js';
 import { planMode } from './plan.js';
 import { preprocess } from './preprocess.js';
-import { pooledStride, type Topology } from './topology.js';
+import { pooledStride } from './topology.js';
 import type { Mode, OutputStride, Prediction, Preprocessing, RgbImage, Score } from './types.js';
 import type { Runtime } from './wasm/runtime.js';
 import { resolveTarget } from './weights/labels.js';
@@ -18,8 +19,6 @@ export interface Loaded {
   readonly labels: readonly string[];
   readonly preprocessing: Preprocessing;
 }
-
-export const MODES = ['pooled', 'dilated', 'atrous'] as const satisfies readonly Mode[];
 
 /** image -> preprocess -> network -> head: class probabilities. */
 export async function predict(
@@ -149,22 +148,12 @@ function checkOptions(
   };
 }
 
-/** The output strides that a network has in `atrous` mode, largest first. */
-export const outputStrides = (topology: Topology): number[] => topology.blocks.map((_, level) => 2 ** level).reverse();
-
 function requireHead({ network }: Loaded): void {
   if (network.dense.length === 0)
     throw new AtrousCamError(
       'UNSUPPORTED',
       'these weights have no dense layers, so there are no classes to predict or explain; load the full file',
     );
-}
-
-/** `value` if it is in the list, else BAD_ARGUMENT with the list. */
-export function oneOf<T extends string | number>(name: string, value: unknown, allowed: readonly T[]): T {
-  if (!allowed.includes(value as T))
-    throw new AtrousCamError('BAD_ARGUMENT', `${name}: expected one of ${allowed.join(', ')}, got '${value}'`);
-  return value as T;
 }
 
 const progress = (

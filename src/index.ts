@@ -12,8 +12,9 @@ import type {
 } from './api.js';
 import { explain, type Loaded, predict } from './explain.js';
 import { readImage } from './input.js';
-import { checkPrecision, WeightsInfo } from './inspect.js';
+import { WeightsInfo } from './inspect.js';
 import { packNetwork } from './network.js';
+import { checkPrecision } from './options.js';
 import { Runtime } from './wasm/runtime.js';
 import type { NetworkWeights } from './weights/types.js';
 import { openWeights, type WeightsSource } from './weights.js';

@@ -1,6 +1,5 @@
 import type { InspectOptions, NetworkInfo, PlanTable } from './api.js';
-import { AtrousCamError } from './errors.js';
-import { MODES, oneOf, outputStrides } from './explain.js';
+import { checkPrecision, MODES, oneOf, outputStrides } from './options.js';
 import { planTable } from './plan-table.js';
 import { readTopology, type Topology } from './topology.js';
 import type { Mode, OutputStride, Precision, Preprocessing } from './types.js';
@@ -24,12 +23,6 @@ export async function inspect(source?: WeightsSource, options: InspectOptions = 
   const weights = await openWeights(source, { preprocessing, inputSize, signal });
   weights.close();
   return new WeightsInfo(weights, precision);
-}
-
-/** `precision`, by default `fast`. Throws BAD_ARGUMENT for anything else. */
-export function checkPrecision(precision: Precision = 'fast'): Precision {
-  if (precision === 'fast' || precision === 'exact') return precision;
-  throw new AtrousCamError('BAD_ARGUMENT', `precision: expected one of fast, exact, got '${precision}'`);
 }
 
 /** What is known of a network from the names and shapes in its file; the file may be closed. */

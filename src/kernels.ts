@@ -1,6 +1,6 @@
 import { Checks } from './checks.js';
 import { biasOf, convJobs, convKernel, convKernelBytes, packKernelJob, workspaceBytes } from './convolution.js';
-import { AtrousCamError } from './errors.js';
+import { checkPrecision } from './options.js';
 import type { KernelSet, Precision } from './types.js';
 import { type View, view } from './wasm/job.js';
 import { denseInputGradientJob, denseJob, reluBackwardJob } from './wasm/ops/dense.js';
@@ -92,10 +92,9 @@ export interface GemmOptions {
  * const y = k.conv2d({ x: new Float32Array(14 * 14 * 8), shape: [1, 14, 14, 8], w: new Float32Array(9 * 8 * 16), cout: 16, dilation: 2 });
  * k.dispose();
  */
-export async function init({ kernels, threads, precision = 'fast' }: KernelOptions = {}): Promise<Kernels> {
-  if (precision !== 'fast' && precision !== 'exact')
-    throw new AtrousCamError('BAD_ARGUMENT', `precision: expected one of fast, exact, got '${precision}'`);
-  return new Kernels(await Runtime.create({ kernels, threads }), precision);
+export async function init({ kernels, threads, precision }: KernelOptions = {}): Promise<Kernels> {
+  const checked = checkPrecision(precision);
+  return new Kernels(await Runtime.create({ kernels, threads }), checked);
 }
 
 /**

@@ -2,12 +2,9 @@ import { biasOf, type ConvKernel, convKernel, convKernelBytes, packKernelJob } f
 import { readTopology, type Topology } from './topology.js';
 import type { Precision } from './types.js';
 import { expandFloat16Jobs } from './wasm/ops/float16.js';
-import type { Runtime } from './wasm/runtime.js';
-import { throwIfAborted, yieldToEventLoop } from './wasm/runtime.js';
+import { type Runtime, throwIfAborted } from './wasm/runtime.js';
+import { sizeFrom } from './weights/tensor.js';
 import type { NetworkWeights, Tensor } from './weights/types.js';
-
-/** Milliseconds that reading may keep the event loop waiting. */
-const YIELD_AFTER = 12;
 
 /** A dense layer in the wasm memory: kernel (in, out) row by row, bias (out). */
 export interface PackedDense {
@@ -55,19 +52,15 @@ export async function packNetwork(
   );
 
   let done = 0;
-  let lastYield = performance.now();
   const onBlock = async (elements: number) => {
     done += elements;
     onProgress?.(done / weights.parameters);
-    if (performance.now() - lastYield > YIELD_AFTER) {
-      await yieldToEventLoop();
-      lastYield = performance.now();
-    }
+    await runtime.yieldIfDue();
     throwIfAborted(signal);
   };
   const read = async ({ shape, copyInto, copyHalves }: Tensor, ptr: number) => {
     throwIfAborted(signal);
-    const elements = shape.reduce((product, n) => product * n, 1);
+    const elements = sizeFrom(shape, 0);
     if (!copyHalves) return copyInto(arena.f32(ptr, elements), onBlock);
     await copyHalves(arena.u16(ptr + 2 * elements, elements), onBlock);
     for (const job of expandFloat16Jobs(ptr, elements)) await runtime.runAsync(job, signal);

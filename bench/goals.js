@@ -120,7 +120,7 @@ async function openPeers(names, weights, mode, threads, image) {
 }
 
 /** A smooth picture, the same in every run. */
-function waves() {
+export function waves() {
   const value = (y, x, c) => 128 + 63 * (Math.sin(x / (7 + c)) + Math.cos((y * (c + 1)) / 11));
   const data = Uint8Array.from({ length: SIDE * SIDE * 3 }, (_, i) => {
     const pixel = Math.floor(i / 3);

@@ -1,11 +1,13 @@
 #!/usr/bin/env node
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { machine } from './alternate.js';
 
-const help = `node bench/load.js FILE... [--threads N] [--runs 3]
+const help = `node bench/load.js FILE... [--threads N] [--runs 3] [--json FILE]
 
 Time and memory of load() for weight files, each run in a fresh process with the file in the page cache. Make them by
 
@@ -32,8 +34,8 @@ async function loadOnce(file, threads) {
   return result;
 }
 
-/** Median of `runs` processes for each file, which take turns. @param {string[]} files @param {{ threads?: string, runs: string }} options */
-function compare(files, { threads = '', runs }) {
+/** Median of `runs` processes for each file, which take turns. @param {string[]} files @param {{ threads?: string, runs: string, json?: string }} options */
+function compare(files, { threads = '', runs, json }) {
   const self = fileURLToPath(import.meta.url);
   const results = files.map(() => /** @type {Awaited<ReturnType<typeof loadOnce>>[]} */ ([]));
   for (const file of files) readFileSync(file);
@@ -46,20 +48,25 @@ function compare(files, { threads = '', runs }) {
     `${cpus()[0].model}, Node ${process.version}, ${results[0][0].threads} thread(s), median of ${runs} processes`,
   );
   console.log('seconds   CPU s   peak MB   after MB   peak/after   file');
+  /** @type {object[]} */
+  const rows = [];
   for (const [i, file] of files.entries()) {
     const median = (/** @type {'seconds' | 'cpu' | 'peak' | 'rss'} */ field) => {
       const sorted = results[i].map((result) => result[field]).sort((a, b) => a - b);
       return sorted[Math.floor(sorted.length / 2)];
     };
+    const [seconds, cpu, peak, rss] = [median('seconds'), median('cpu'), median('peak'), median('rss')];
+    rows.push({ file: basename(file), seconds, cpu, peak, rss });
     const cells = [
-      median('seconds').toFixed(2).padStart(7),
-      median('cpu').toFixed(2).padStart(8),
-      median('peak').toFixed(0).padStart(10),
-      median('rss').toFixed(0).padStart(11),
-      (median('peak') / median('rss')).toFixed(2).padStart(13),
+      seconds.toFixed(2).padStart(7),
+      cpu.toFixed(2).padStart(8),
+      peak.toFixed(0).padStart(10),
+      rss.toFixed(0).padStart(11),
+      (peak / rss).toFixed(2).padStart(13),
     ];
     console.log(`${cells.join('')}   ${file}, ${results[i][0].parameters} parameters`);
   }
+  if (json) writeFileSync(json, `${JSON.stringify({ machine: machine(), rows }, null, 1)}\n`);
 }
 
 const { values, positionals } = parseArgs({
@@ -67,6 +74,7 @@ const { values, positionals } = parseArgs({
   options: {
     threads: { type: 'string' },
     runs: { type: 'string', default: '3' },
+    json: { type: 'string' },
     one: { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },
   },

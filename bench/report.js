@@ -3,13 +3,18 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { format } from './goals.js';
 
 /**
- * Makes bench/RESULTS.md and bench/results.svg from bench/results/*.json:
+ * Makes bench/RESULTS.md and bench/results.svg from bench/results/, which these commands fill (about 25 minutes on an otherwise idle
+ * machine; the last one needs Python, see peers.py):
  *
- *     npm run bench -- --peers onnxruntime-node --rounds 4 --json bench/results/goals.json
- *     npm run bench -- --peers onnxruntime-web --peers-only --rounds 1 --json bench/results/onnxruntime-web.json
+ *     npm run bench -- --peers onnxruntime-node --json bench/results/goals.json
+ *     for p in onnxruntime-web tfjs-backend-wasm; do npm run bench -- --peers $p --peers-only --rounds 1 --json bench/results/$p.json; done
  *     for k in simd relaxed; do for t in 1 2; do npm run bench -- --weights vgg16.h5 --kernels $k --threads $t --json bench/results/vgg16-$k-$t.json; done; done
  *     npm run bench -- --kernels relaxed --json bench/results/default.json
  *     npm run bench -- --sizes --kernels relaxed --json bench/results/sizes.json
+ *     node bench/winograd.js 9 bench/results/winograd.json
+ *     node bench/load.js --json bench/results/load.json vgg16.h5 vgg16.f16.safetensors
+ *     for k in simd relaxed; do node bench/gradcam.js vgg16.h5 --kernels $k; done > bench/results/gradcam.jsonl
+ *     .venv/bin/python bench/peers/peers.py vgg16.h5 > bench/results/python.jsonl
  *     node bench/report.js
  */
 const folder = new URL('results/', import.meta.url);
@@ -18,12 +23,28 @@ const read = (name) => JSON.parse(readFileSync(new URL(`${name}.json`, folder), 
 /** Nothing where this machine has not had that run. */
 const readIfThere = (name) => (existsSync(new URL(`${name}.json`, folder)) ? [read(name)] : []);
 
-const goals = ['goals', 'onnxruntime-web'].flatMap(readIfThere);
+/** Rows of a file with one JSON document a line. */
+const readLines = (name) => {
+  const file = new URL(`${name}.jsonl`, folder);
+  return existsSync(file)
+    ? readFileSync(file, 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line))
+    : [];
+};
+
+const goals = ['goals', 'onnxruntime-web', 'tfjs-backend-wasm'].flatMap(readIfThere);
 const runs = ['simd-1', 'simd-2', 'relaxed-1', 'relaxed-2'].flatMap((name) => readIfThere(`vgg16-${name}`));
 const small = read('default');
 const sizes = read('sizes');
 
+const ends = readLines('gradcam');
+const python = readLines('python').filter(({ error }) => !error);
+const [winograd, loads] = [readIfThere('winograd'), readIfThere('load')];
+
 const { machine } = goals[0];
+const isCam = ({ name }) => name === 'grad-cam';
 const label = ({ mode, outputStride }) => (mode === 'atrous' ? `atrous, stride ${outputStride}` : mode);
 const seconds = (ms) => (ms < 1000 ? `${ms.toFixed(0)} ms` : `${(ms / 1000).toFixed(2)} s`);
 const table = (head, rows) =>
@@ -63,7 +84,7 @@ ${table(
 
 ![Time against output stride](results.svg)
 
-## The bundled network (${small.kernels}, ${small.threads} threads)
+${winograd.map(roofline).join('')}${loads.map(loading).join('')}${processes()}## The bundled network (${small.kernels}, ${small.threads} threads)
 
 ${table(
   ['mode', 'median', 'GFLOP/s', 'maps', 'first map'],
@@ -85,6 +106,74 @@ ${table(
 `;
 writeFileSync(new URL('RESULTS.md', import.meta.url), document);
 writeFileSync(new URL('results.svg', import.meta.url), chart());
+
+/** What limits the convolutions: the matrix products' own rate, and the share of the transforms around them. */
+function roofline({ rows }) {
+  const percent = (share) => `${(100 * share).toFixed(0)}%`;
+  return `## Where a convolution's time goes (one thread, processor time, \`node bench/winograd.js\`)
+
+Effective GFLOP/s count a direct convolution's operations; the products' rate counts what Winograd's form really multiplies. WebAssembly's
+vectors have 128 bits: two fused multiply-adds a cycle are 16 FLOP, the most that the products can reach.
+
+${table(
+  [
+    'map',
+    'channels',
+    'phases',
+    'build',
+    'effective GFLOP/s',
+    'products GFLOP/s',
+    'transform',
+    'products',
+    'transform back',
+  ],
+  rows.map(({ side, dilation, cin, cout, kernels, effective, gemm, shares }) => [
+    `${side}x${side}`,
+    `${cin} to ${cout}`,
+    dilation ** 2,
+    kernels,
+    effective.toFixed(0),
+    gemm.toFixed(0),
+    ...shares.map(percent),
+  ]),
+)}
+
+`;
+}
+
+function loading({ rows }) {
+  return `## Loading VGG16 (\`node bench/load.js\`, medians of fresh processes)
+
+${table(
+  ['file', 'seconds', 'processor seconds', 'resident at most', 'resident afterwards'],
+  rows.map(({ file, seconds: time, cpu, peak, rss }) => [
+    file,
+    time.toFixed(2),
+    cpu.toFixed(2),
+    `${peak.toFixed(0)} MB`,
+    `${rss.toFixed(0)} MB`,
+  ]),
+)}
+
+`;
+}
+
+/** This package's Grad-CAM and Python's runtimes, each in processes of their own. */
+function processes() {
+  const row = ({ name, version = '', mode, milliseconds, residentBytes }) => [
+    `${name} ${version}`.trim(),
+    mode,
+    seconds([...milliseconds].sort((a, b) => a - b)[milliseconds.length >> 1]),
+    `${(residentBytes / 1e6).toFixed(0)} MB`,
+  ];
+  const head = ['runtime', 'mode', 'median', 'resident at most'];
+  const [cams, stacks] = [python.filter(isCam), python.filter((each) => !isCam(each))];
+  return `${ends.length ? `## Grad-CAM of VGG16 end to end, dense layers included (\`node bench/gradcam.js\`, \`bench/peers/peers.py\`; separate runs)\n\n${table(head, [...ends, ...cams].map(row))}\n\n` : ''}${
+    stacks.length
+      ? `## VGG16's convolutions in Python's runtimes (\`bench/peers/peers.py\`)\n\n${table(head, stacks.map(row))}\n\n`
+      : ''
+  }`;
+}
 
 /** Seconds (logarithmic) against output stride, a line for each instruction set and number of threads. */
 function chart() {

@@ -1,13 +1,14 @@
 #!/usr/bin/env node
 /**
- * The Winograd convolution by itself, one thread: node bench/winograd.js [repetitions], after npm run build:wasm.
+ * The Winograd convolution by itself, one thread: node bench/winograd.js [repetitions [FILE.json]], after npm run build:wasm.
  * Prints effective GFLOP/s (two per multiply-accumulate of the direct convolution), median and best, the share of its three
  * steps, and the GEMM's own rate. Builds take turns, and processor time is counted, so that other work on the machine
  * disturbs less.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import ts from 'typescript';
+import { machine } from './alternate.js';
 
 // Node 21 and later have relaxed SIMD without a flag, and do not know this one any more.
 if (Number.parseInt(process.versions.node, 10) < 21) setFlagsFromString('--experimental-wasm-relaxed-simd');
@@ -87,6 +88,7 @@ class Case {
   }
 }
 
+const rows = [];
 const shapes = [
   { side: 56, dilation: 4, cin: 512, cout: 512 },
   { side: 56, dilation: 2, cin: 512, cout: 512 },
@@ -106,6 +108,15 @@ for (const shape of shapes) {
     const median = sorted[sorted.length >> 1];
     const rate = (products, ms) => ((2 * products) / ms / 1e6).toFixed(0).padStart(4);
     const products = 9 * side * side * cin * cout;
+    const { all, winogradInput: input, winogradGemm: gemm, winogradOutput: output } = median;
+    const effective = (2e-6 * products) / all;
+    rows.push({
+      ...shape,
+      kernels: name,
+      effective,
+      gemm: (2e-6 * plan.products) / gemm,
+      shares: [input, gemm, output].map((ms) => ms / all),
+    });
     const share = (kernel) => `${((100 * median[kernel]) / median.all).toFixed(0)}%`.padStart(3);
     console.log(
       `  ${name.padEnd(8)}${rate(products, median.all)} GFLOP/s, best ${rate(products, sorted[0].all)};` +
@@ -114,3 +125,4 @@ for (const shape of shapes) {
     );
   }
 }
+if (process.argv[3]) writeFileSync(process.argv[3], `${JSON.stringify({ machine: machine(), rows }, null, 1)}\n`);

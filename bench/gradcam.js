@@ -1,0 +1,53 @@
+#!/usr/bin/env node
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { load } from '../dist/index.js';
+import { waves } from './goals.js';
+
+const help = `node bench/gradcam.js FILE [--modes pooled,dilated,atrous] [--kernels relaxed] [--threads 2] [--runs 3]
+
+Grad-CAM end to end, each mode in a fresh process, so that peak memory is its own. One JSON line each, of the same form as those of
+bench/peers/peers.py: times in milliseconds and the peak resident set in bytes.
+`;
+
+/** Explains the top class `runs` times. */
+async function measure(file, { modes: mode, kernels, threads, runs }) {
+  const net = await load(file, { kernels, threads: Number(threads) });
+  const image = waves();
+  const milliseconds = [];
+  for (let run = 0; run < Number(runs); run++) {
+    const start = performance.now();
+    await net.explain(image, { mode });
+    milliseconds.push(Math.round(performance.now() - start));
+  }
+  const residentBytes = 1024 * process.resourceUsage().maxRSS;
+  console.log(
+    JSON.stringify({ name: `atrous-cam, ${net.kernels}`, mode, threads: net.threads, milliseconds, residentBytes }),
+  );
+  net.dispose();
+}
+
+const text = (fallback) => ({ type: 'string', default: fallback });
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    modes: text('pooled,dilated,atrous'),
+    kernels: text('relaxed'),
+    threads: text('2'),
+    runs: text('3'),
+    one: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+  },
+});
+if (values.help || positionals.length === 0) console.log(help);
+else if (values.one) await measure(positionals[0], values);
+else
+  for (const mode of values.modes.split(',')) {
+    const own = ['modes', 'kernels', 'threads', 'runs'].flatMap((name) => [
+      `--${name}`,
+      name === 'modes' ? mode : values[name],
+    ]);
+    const script = fileURLToPath(import.meta.url);
+    execFileSync(process.execPath, [script, '--one', ...own, positionals[0]], { stdio: 'inherit' });
+  }

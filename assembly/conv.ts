@@ -29,12 +29,12 @@ export function packConv(args: PackConvArgs, task: i32, _scratch: usize): void {
 }
 
 /** Where the weights of packed begin, behind the biases. */
-function firstStrip(packed: usize, cout: i32): usize {
+export function firstStrip(packed: usize, cout: i32): usize {
   return packed + 4 * <usize>(ceilDiv(cout, COLUMNS) * COLUMNS);
 }
 
 /** Bytes of the weights of 8 output channels. */
-function stripBytes(cin: i32): usize {
+export function stripBytes(cin: i32): usize {
   return 4 * <usize>(COLUMNS * 9 * cin);
 }
 

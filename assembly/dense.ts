@@ -157,24 +157,3 @@ function dot(a: usize, b: usize, n: i32): f32 {
   }
   return simd.sum(f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3)));
 }
-
-@unmanaged
-class ReluBackwardArgs {
-  y: usize;
-  dy: usize;
-  dx: usize;
-  n: i32;
-  /** Elements that a task computes, a multiple of 4. */
-  chunk: i32;
-}
-
-/** dx (n) = dy (n) where the ReLU's output y (n) is positive, else 0. dx is overwritten and may be dy. Task = chunk of elements. */
-export function reluBackward(args: ReluBackwardArgs, task: i32, _scratch: usize): void {
-  const zero = f32x4.splat(0);
-  const last = min(args.n, (task + 1) * args.chunk);
-  for (let i = task * args.chunk; i < last; i += 4) {
-    const left = last - i;
-    const open = f32x4.gt(simd.loadLanes(args.y + 4 * <usize>i, left), zero);
-    simd.storeLanes(args.dx + 4 * <usize>i, v128.and(open, simd.loadLanes(args.dy + 4 * <usize>i, left)), left);
-  }
-}

@@ -1,11 +1,14 @@
 // One line a file; every kernel has the signature (args, task, scratch), see src/wasm/job.ts.
 export { channelSum } from './cam';
 export { conv3x3, packConv } from './conv';
-export { dense, denseInputGradient, reluBackward } from './dense';
+export { adjointConv, biasGradient, convWeightGradient, unpackConv } from './conv-gradient';
+export { dense, denseInputGradient } from './dense';
 export { expandFloat16 } from './float16';
 export { gemm } from './gemm';
 export { maxPool, maxPoolBackward } from './pool';
-export { softmax, softmaxBackward } from './softmax';
+export { reluBackward } from './relu';
+export { softmax, softmaxBackward, softmaxCrossEntropy, softmaxCrossEntropyBackward } from './softmax';
 export { multiplyTile } from './tile'; // not a kernel, see there
 export { winogradGemm, winogradInput, winogradOutput } from './winograd';
+export { adjointWinograd } from './winograd-gradient';
 export { winogradWeights } from './winograd-weights';

@@ -57,41 +57,59 @@ function poolPixel(args: MaxPoolArgs, top: i32, left: i32, y: usize): void {
 @unmanaged
 class MaxPoolBackwardArgs {
   x: usize;
+  xRow: i32;
+  xPix: i32;
+  /** Rows and columns of x and dx. */
   h: i32;
   w: i32;
   c: i32;
   dy: usize;
+  dyRow: i32;
+  dyPix: i32;
   outH: i32;
   outW: i32;
   dx: usize;
+  dxRow: i32;
+  dxPix: i32;
   size: i32;
   stride: i32;
   dilation: i32;
+  offsetY: i32;
+  offsetX: i32;
+  /** 0: dx is overwritten. */
+  accumulate: i32;
   /** Channels that a task computes, a multiple of 4. */
   channels: i32;
 }
 
 /**
- * dx(h, w, c) = the gradient of maxPool (without offset): each dy(i, j, k) goes to the first maximum of its window in row order
- * (the first NaN where there is one); overlapping windows add up. x (h, w, c), dy (outH, outW, c), dx are dense; dx is overwritten.
- * Task = range of channels, so that no two tasks add to one element.
+ * dx (h, w, c) = the gradient of maxPool: each dy(i, j, k) goes to the first maximum of its window in row order (the first NaN where
+ * there is one); overlapping windows add up, in row order too. x (h, w, c), dy (outH, outW, c), dx are views; dx is added to where
+ * `accumulate` says so, else overwritten. Task = range of channels, so that no two tasks add to one element.
  */
 export function maxPoolBackward(args: MaxPoolBackwardArgs, task: i32, _scratch: usize): void {
   const first = task * args.channels;
   const last = min(args.c, first + args.channels);
-  const pix: usize = 4 * <usize>args.c;
-  let dx = args.dx + 4 * <usize>first;
-  for (let i = args.h * args.w; i > 0; i--) {
-    memory.fill(dx, 0, 4 * <usize>(last - first));
-    dx += pix;
-  }
-  let dy = args.dy;
+  if (!args.accumulate) clear(args, first, last);
   for (let i = 0; i < args.outH; i++) {
+    const top = args.offsetY + args.stride * i;
     for (let j = 0; j < args.outW; j++) {
+      const left = args.offsetX + args.stride * j;
+      const dy = args.dy + 4 * <usize>(i * args.dyRow + j * args.dyPix);
       let k = first;
-      for (; k + 4 <= last; k += 4) pool.passBack(args, i * args.stride, j * args.stride, k, dy, 4);
-      if (k < last) pool.passBack(args, i * args.stride, j * args.stride, k, dy, last - k);
-      dy += pix;
+      for (; k + 4 <= last; k += 4) pool.passBack(args, top, left, k, dy, 4);
+      if (k < last) pool.passBack(args, top, left, k, dy, last - k);
+    }
+  }
+}
+
+/** Zeros of channels first .. last - 1 of dx. */
+function clear(args: MaxPoolBackwardArgs, first: i32, last: i32): void {
+  for (let i = 0; i < args.h; i++) {
+    let dx = args.dx + 4 * <usize>(i * args.dxRow + first);
+    for (let j = 0; j < args.w; j++) {
+      memory.fill(dx, 0, 4 * <usize>(last - first));
+      dx += 4 * <usize>args.dxPix;
     }
   }
 }
@@ -120,29 +138,28 @@ class pool {
     const reach = d * (args.size - 1) + 1;
     const bottom = min(args.h, top + reach);
     const right = min(args.w, left + reach);
-    const step: usize = 4 * <usize>(d * args.c);
     let most = f32x4.splat(-Infinity);
     let winner = i32x4.splat(0);
     let position = 0;
     for (let r = top; r < bottom; r += d) {
-      let x = args.x + 4 * <usize>((r * args.w + left) * args.c + k);
+      let x = args.x + 4 * <usize>(r * args.xRow + left * args.xPix + k);
       for (let s = left; s < right; s += d) {
         const value = simd.loadLanes(x, lanes);
         const firstNaN = v128.and(f32x4.ne(value, value), f32x4.eq(most, most));
         const better = v128.or(f32x4.gt(value, most), firstNaN);
         most = v128.bitselect(value, most, better);
         winner = v128.bitselect(i32x4.splat(position++), winner, better);
-        x += step;
+        x += 4 * <usize>(d * args.xPix);
       }
     }
     const gradient = simd.loadLanes(dy + 4 * <usize>k, lanes);
     position = 0;
     for (let r = top; r < bottom; r += d) {
-      let dx = args.dx + 4 * <usize>((r * args.w + left) * args.c + k);
+      let dx = args.dx + 4 * <usize>(r * args.dxRow + left * args.dxPix + k);
       for (let s = left; s < right; s += d) {
         const share = v128.and(gradient, i32x4.eq(winner, i32x4.splat(position++)));
         simd.storeLanes(dx, f32x4.add(simd.loadLanes(dx, lanes), share), lanes);
-        dx += step;
+        dx += 4 * <usize>(d * args.dxPix);
       }
     }
   }

@@ -3,6 +3,12 @@ import type { Precision } from './types.js';
 import type { Job, View } from './wasm/job.js';
 import { conv3x3Job, type PackedConv, packConvJob, packedConvBytes } from './wasm/ops/conv.js';
 import {
+  adjointConvJob,
+  biasGradientJob,
+  convWeightGradientJobs as directWeightGradientJobs,
+  unpackConvJob,
+} from './wasm/ops/conv-gradient.js';
+import {
   type WinogradWeights,
   winogradFits,
   winogradJobs,
@@ -10,6 +16,7 @@ import {
   winogradWeightBytes,
   winogradWeightsJob,
 } from './wasm/ops/winograd.js';
+import { adjointWinogradJob } from './wasm/ops/winograd-gradient.js';
 
 /** A convolution's weights in the wasm memory, in the form that its algorithm reads. */
 export type ConvKernel =
@@ -74,4 +81,66 @@ export function convJobs(
   const options = { dilation, relu };
   if (kernel.algorithm === 'direct') return [conv3x3Job(x, kernel.weights, y, options)];
   return winogradJobs(x, kernel.weights, y, options, workspace);
+}
+
+/**
+ * The kernel whose convolution is the input's gradient: taps turned by 180 degrees, cin and cout swapped, bias zero. It will lie at
+ * `ptr`, in `adjointKernelBytes` bytes, when the jobs of `adjointJobs` have run; the gradient at the input of `convJobs` without its
+ * ReLU is then `convJobs(dy, adjoint, dx, dilation, workspace, false)`. A Winograd kernel's adjoint is one too, whatever the precision.
+ */
+export function adjointKernel(from: ConvKernel, precision: Precision, ptr: number): ConvKernel {
+  const weights = { ptr, cin: from.weights.cout, cout: from.weights.cin };
+  const algorithm = adjointAlgorithm(from, precision);
+  return algorithm === 'direct' ? { algorithm, weights } : { algorithm, weights: { ...weights, bias: 0 } };
+}
+
+const adjointAlgorithm = ({ algorithm, weights }: ConvKernel, precision: Precision): ConvKernel['algorithm'] =>
+  algorithm === 'winograd' ? algorithm : algorithmOf(weights, precision);
+
+/** Bytes of the adjoint of a kernel. */
+export function adjointKernelBytes(from: ConvKernel, precision: Precision): number {
+  const { cin, cout } = from.weights;
+  return adjointAlgorithm(from, precision) === 'direct' ? packedConvBytes(cout, cin) : winogradWeightBytes(cout, cin);
+}
+
+/** The workspace that `adjointJobs` needs: only a direct kernel becomes a Winograd one by way of plain weights. */
+export const adjointWorkspaceBytes = (from: ConvKernel, to: ConvKernel): number =>
+  from.algorithm === to.algorithm ? 0 : 4 * 9 * from.weights.cin * from.weights.cout;
+
+/** The jobs that make `to`, a kernel of `adjointKernel`, from the packed weights of `from`, to be run one after the other. */
+export function adjointJobs(from: ConvKernel, to: ConvKernel, workspace: Workspace): Job[] {
+  if (to.algorithm === 'direct')
+    if (from.algorithm === 'direct') return [adjointConvJob(from.weights, to.weights)];
+    else throw new Error('internal: a Winograd kernel has no direct adjoint');
+  if (from.algorithm === 'winograd') return [adjointWinogradJob(from.weights, to.weights)];
+  const { ptr, cin, cout } = to.weights;
+  return [unpackConvJob(from.weights, workspace.ptr), winogradWeightsJob(workspace.ptr, ptr, cin, cout, true)];
+}
+
+/** How a convolution's weight gradient is computed. */
+export interface WeightGradientOptions {
+  readonly dilation: number;
+  readonly precision: Precision;
+  /** Whether dw and db are added to, as sums over phases or pictures need; else they are overwritten. */
+  readonly accumulate: boolean;
+}
+
+/** The workspace that `convWeightGradientJobs` needs. */
+export function weightGradientBytes(_x: Pick<View, 'h' | 'w' | 'c'>, _cout: number, _o: WeightGradientOptions): number {
+  return 0;
+}
+
+/**
+ * The jobs, to be run one after the other, of the gradients of `convJobs` without its ReLU at its weights: dw (3, 3, cin, cout) and
+ * db (cout), plain float32 arrays, from the layer's input x (h, w, cin) and dy (h, w, cout). The bits do not depend on threads.
+ */
+export function convWeightGradientJobs(
+  x: View,
+  dy: View,
+  dw: number,
+  db: number,
+  { dilation, accumulate }: WeightGradientOptions,
+  _workspace: Workspace,
+): Job[] {
+  return [biasGradientJob(dy, db, accumulate), ...directWeightGradientJobs(x, dy, dw, { dilation, accumulate })];
 }

@@ -3,9 +3,10 @@ import { biasOf, convJobs, convKernel, convKernelBytes, packKernelJob, workspace
 import { checkPrecision } from './options.js';
 import type { KernelSet, Precision } from './types.js';
 import { type View, view } from './wasm/job.js';
-import { denseInputGradientJob, denseJob, reluBackwardJob } from './wasm/ops/dense.js';
+import { denseInputGradientJob, denseJob } from './wasm/ops/dense.js';
 import { gemmJob, matrix, transpose } from './wasm/ops/gemm.js';
 import { maxPoolBackwardJob, maxPoolJob } from './wasm/ops/pool.js';
+import { reluBackwardJob } from './wasm/ops/relu.js';
 import { softmaxBackwardJob, softmaxJob } from './wasm/ops/softmax.js';
 import { Runtime } from './wasm/runtime.js';
 
@@ -82,6 +83,9 @@ export interface GemmOptions {
   bias?: Float32Array;
   relu?: boolean;
 }
+
+/** Elements of a job on an array without a shape. */
+const RUN = 2 ** 22;
 
 /**
  * Compiles the kernels and starts their threads.
@@ -174,7 +178,9 @@ export class Kernels {
       const dy = { ...target, ptr: this.#put(options.dy) };
       const dx = { ...source, ptr: this.#alloc(n * elements(source)) };
       for (let i = 0; i < n; i++)
-        this.#runtime.run(maxPoolBackwardJob(image(x, i), image(dy, i), image(dx, i), window));
+        this.#runtime.run(
+          maxPoolBackwardJob(image(x, i), image(dy, i), image(dx, i), { ...window, offsetY: 0, offsetX: 0 }),
+        );
       return this.#get(dx.ptr, n * elements(source));
     });
   }
@@ -275,7 +281,11 @@ export class Kernels {
     checks.array('dy', dy, 'y.length', y.length);
     return this.#scoped(() => {
       const dx = this.#put(dy);
-      this.#runtime.run(reluBackwardJob({ y: this.#put(y), dy: dx, dx, length: y.length }));
+      const mask = this.#put(y);
+      for (let i = 0; i < y.length; i += RUN) {
+        const run = (ptr: number): View => view(ptr + 4 * i, 1, 1, Math.min(RUN, y.length - i));
+        this.#runtime.run(reluBackwardJob(run(mask), run(dx), run(dx)));
+      }
       return this.#get(dx, y.length);
     });
   }

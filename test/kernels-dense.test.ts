@@ -1,10 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { view } from '../src/wasm/job.js';
+import { type View, view } from '../src/wasm/job.js';
 import { channelSumJob } from '../src/wasm/ops/cam.js';
-import { denseInputGradientJob, denseJob, reluBackwardJob } from '../src/wasm/ops/dense.js';
+import { denseInputGradientJob, denseJob } from '../src/wasm/ops/dense.js';
 import { gemmJob, matrix, transpose } from '../src/wasm/ops/gemm.js';
-import { softmaxBackwardJob, softmaxJob } from '../src/wasm/ops/softmax.js';
-import { multiply, softmax, softmaxBackward, transposed } from './reference/dense.js';
+import { reluBackwardJob } from '../src/wasm/ops/relu.js';
+import {
+  softmaxBackwardJob,
+  softmaxCrossEntropyBackwardJob,
+  softmaxCrossEntropyJob,
+  softmaxJob,
+} from '../src/wasm/ops/softmax.js';
+import { crossEntropy, multiply, softmax, softmaxBackward, transposed } from './reference/dense.js';
 import { builds, get, onRuntime, put, putLast, readView, reserve, UNTOUCHED, writeView } from './support/kernels.js';
 import { randomFloats } from './support/random.js';
 import { expectClose } from './support/references.js';
@@ -164,17 +170,51 @@ describe.each(builds)('dense, $kernels, $threads threads', (build) => {
       expect(get(runtime, y, 2)).toEqual(new Float32Array(2).fill(Number.NaN));
     });
   });
+});
 
-  it('takes a ReLU backwards', async () => {
-    for (const length of [1, 6, 33]) {
-      const [y, dy] = [sparse(length, 7), randomFloats(length, 8)];
-      await onRuntime(build, (runtime) => {
-        const dx = reserve(runtime, length + 4);
-        runtime.run(reluBackwardJob({ y: put(runtime, y), dy: put(runtime, dy), dx, length }));
-        const expected = [...dy.map((value, i) => (y[i] > 0 ? value : 0)), ...Array(4).fill(UNTOUCHED)];
-        expect(get(runtime, dx, length + 4)).toEqual(new Float32Array(expected));
-      });
-    }
+describe.each(builds)('reluBackward, $kernels, $threads threads', (build) => {
+  it.each([
+    [1, 1, 1],
+    [2, 3, 6],
+    [1, 1, 33],
+    [33, 2, 3],
+    [5, 7, 64],
+  ])('%d x %d, %d channels, plain and guided', async (h, w, c) => {
+    const [y, dy] = [sparse(h * w * c, 7), randomFloats(h * w * c, 8)];
+    await onRuntime(build, (runtime) => {
+      const gapped = (dense?: Float32Array): View => {
+        const [pix, row] = [c + 2, w * (c + 2) + 3];
+        const v = { ptr: reserve(runtime, h * row), h, w, c, row, pix };
+        if (dense) writeView(runtime, v, dense);
+        return v;
+      };
+      for (const guided of [false, true]) {
+        const expected = dy.map((value, i) => (y[i] > 0 && (!guided || value > 0) ? value : 0));
+        const dx = gapped();
+        runtime.run(reluBackwardJob(gapped(y), gapped(dy), dx, { guided }));
+        expect(readView(runtime, dx), `guided ${guided}`).toEqual(expected);
+        const gaps = { ...dx, ptr: dx.ptr + 4 * c, c: 2 };
+        expect([...readView(runtime, gaps)], 'gaps untouched').toEqual(Array(2 * h * w).fill(UNTOUCHED));
+        const same = view(put(runtime, dy), h, w, c);
+        runtime.run(reluBackwardJob(view(put(runtime, y), h, w, c), same, same, { guided }));
+        expect(readView(runtime, same), 'in place').toEqual(expected);
+      }
+    });
+  });
+
+  it('lets nothing through at zero, and NaN through where it is open', async () => {
+    const y = [0, -0, 1, -1, 1];
+    const dy = [3, 3, Number.NaN, Number.NaN, -2];
+    await onRuntime(build, (runtime) => {
+      for (const [guided, last] of [
+        [false, -2],
+        [true, 0],
+      ] as const) {
+        const dx = view(reserve(runtime, 5), 1, 1, 5);
+        runtime.run(reluBackwardJob(view(put(runtime, y), 1, 1, 5), view(put(runtime, dy), 1, 1, 5), dx, { guided }));
+        expect(readView(runtime, dx)).toEqual(Float32Array.of(0, 0, Number.NaN, 0, last));
+      }
+    });
   });
 });
 
@@ -208,6 +248,56 @@ describe.each(builds)('softmax, $kernels, $threads threads', (build) => {
       const x = put(runtime, [1, Number.NaN, 2, 0, Number.NEGATIVE_INFINITY, 0]);
       runtime.run(softmaxJob({ x, y: x, rows: 2, columns: 3 }));
       expect(get(runtime, x, 6)).toEqual(new Float32Array([Number.NaN, Number.NaN, Number.NaN, 0.5, 0, 0.5]));
+    });
+  });
+});
+
+describe.each(builds)('softmax with cross-entropy, $kernels, $threads threads', (build) => {
+  /** Rows of a one, of shares that sum to one, and of any numbers. */
+  const targetsOf = (rows: number, columns: number): Float32Array[] => [
+    Float32Array.from({ length: rows * columns }, (_, i) =>
+      i % columns === (7 * Math.floor(i / columns)) % columns ? 1 : 0,
+    ),
+    new Float32Array(softmax(randomFloats(rows * columns, 12), rows, columns)),
+    randomFloats(rows * columns, 13),
+  ];
+
+  it.each([
+    [1, 1],
+    [1, 2],
+    [3, 10],
+    [65, 5],
+    [2, 1000],
+  ])('%d rows of %d', async (rows, columns) => {
+    for (const scale of [1, 50, 3000])
+      for (const targets of targetsOf(rows, columns)) {
+        const x = randomFloats(rows * columns, 9).map((value) => value * scale);
+        const dy = randomFloats(rows, 10);
+        const expected = crossEntropy(x, targets, dy, rows, columns);
+        await onRuntime(build, (runtime) => {
+          const o = { x: put(runtime, x), targets: put(runtime, targets), rows, columns };
+          const loss = reserve(runtime, rows + 1);
+          runtime.run(softmaxCrossEntropyJob({ ...o, loss }));
+          expectClose(get(runtime, loss, rows), expected.loss, 1e-7, `loss, logits up to ${scale}`);
+          expect(get(runtime, loss + 4 * rows, 1)[0]).toBe(UNTOUCHED);
+          const dx = reserve(runtime, rows * columns);
+          runtime.run(softmaxCrossEntropyBackwardJob({ ...o, dy: put(runtime, dy), dx }));
+          expectClose(get(runtime, dx, rows * columns), expected.dx, 1e-7, `dx, logits up to ${scale}`);
+          runtime.run(softmaxCrossEntropyBackwardJob({ ...o, dy: put(runtime, new Float32Array(rows).fill(1)), dx }));
+          const one = get(runtime, dx, rows * columns);
+          runtime.run(softmaxCrossEntropyBackwardJob({ ...o, dy: 0, dx: o.targets }));
+          expect(get(runtime, o.targets, rows * columns), 'all one, in place').toEqual(one);
+        });
+      }
+  });
+
+  it('asks nothing of a logit whose target is zero, and shows NaN', async () => {
+    await onRuntime(build, (runtime) => {
+      const x = put(runtime, [2, 2, Number.NEGATIVE_INFINITY, 1, Number.NaN, 0, 0, -200, -200]);
+      const targets = put(runtime, [1, 0, 0, 1, 0, 0, 0, 1, 0]);
+      const loss = reserve(runtime, 3);
+      runtime.run(softmaxCrossEntropyJob({ x, targets, loss, rows: 3, columns: 3 }));
+      expect(get(runtime, loss, 3)).toEqual(Float32Array.of(Math.LN2, Number.NaN, 200));
     });
   });
 });

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { phase, view } from '../src/wasm/job.js';
+import { phase, type View, view } from '../src/wasm/job.js';
 import { maxPoolBackwardJob, maxPoolJob } from '../src/wasm/ops/pool.js';
 import { maxPool, maxPoolBackward } from './reference/pool.js';
-import { builds, get, onRuntime, put, putLast, readView, reserve, UNTOUCHED } from './support/kernels.js';
+import { builds, get, onRuntime, put, putLast, readView, reserve, UNTOUCHED, writeView } from './support/kernels.js';
 import { randomFloats } from './support/random.js';
+import { expectNear } from './support/references.js';
 
 /** [h, w, channels, size, stride, dilation, offsetY, offsetX] */
 const shapes: number[][] = [
@@ -39,11 +40,35 @@ describe.each(builds)('maxPool, $kernels, $threads threads', (build) => {
       runtime.run(maxPoolJob(source, target, window));
       const map = { data: x, h, w, c };
       expect(readView(runtime, target)).toEqual(new Float32Array(maxPool(map, outH, outW, window)));
-      if (offsetY || offsetX) return; // the gradient has no offset
       const dx = view(reserve(runtime, h * w * c), h, w, c);
       runtime.run(maxPoolBackwardJob(source, view(put(runtime, dy), outH, outW, c), dx, window));
       const expected = maxPoolBackward(map, dy, outH, outW, window);
-      expect(Math.max(...readView(runtime, dx).map((value, i) => Math.abs(value - expected[i])))).toBeLessThan(1e-6);
+      const once = readView(runtime, dx);
+      expectNear(once, expected, 1e-7, 'dx');
+      runtime.run(
+        maxPoolBackwardJob(source, view(put(runtime, dy), outH, outW, c), dx, { ...window, accumulate: true }),
+      );
+      expectNear(
+        readView(runtime, dx),
+        expected.map((value) => 2 * value),
+        1e-7,
+        'dx, added to itself',
+      );
+
+      const gapped = (side: number, wide: number, dense: Float32Array): View => {
+        const [pix, row] = [c + 3, wide * (c + 3) + 1];
+        const v = { ptr: reserve(runtime, side * row), h: side, w: wide, c, row, pix };
+        writeView(runtime, v, dense);
+        return v;
+      };
+      const other = gapped(h, w, new Float32Array(x.length).fill(1));
+      runtime.run(maxPoolBackwardJob(gapped(h, w, x), gapped(outH, outW, dy), other, window));
+      expect(readView(runtime, other), 'the same bits on views').toEqual(once);
+      const gaps = { ...other, ptr: other.ptr + 4 * c, c: 3 };
+      expect(
+        readView(runtime, gaps).every((value) => value === UNTOUCHED),
+        'gaps untouched',
+      ).toBe(true);
     });
   });
 
@@ -55,7 +80,7 @@ describe.each(builds)('maxPool, $kernels, $threads threads', (build) => {
     const [h, w, c] = [6, 4, 5];
     const x = Float32Array.from({ length: h * w * c }, (_, i) => value(i));
     const dy = new Float32Array(3 * 2 * c).fill(1);
-    const window = { size: 2, stride: 2, dilation: 1 };
+    const window = { size: 2, stride: 2, dilation: 1, offsetY: 0, offsetX: 0 };
     await onRuntime(build, (runtime) => {
       const dx = view(reserve(runtime, h * w * c), h, w, c);
       runtime.run(maxPoolBackwardJob(view(put(runtime, x), h, w, c), view(put(runtime, dy), 3, 2, c), dx, window));
@@ -75,7 +100,7 @@ describe.each(builds)('maxPool, $kernels, $threads threads', (build) => {
         expect(readView(runtime, y)).toEqual(new Float32Array([Number.NaN]));
         const dx = view(reserve(runtime, 4), 2, 2, 1);
         const dy = view(put(runtime, [1]), 1, 1, 1);
-        runtime.run(maxPoolBackwardJob(source, dy, dx, { size: 2, stride: 2, dilation: 1 }));
+        runtime.run(maxPoolBackwardJob(source, dy, dx, { size: 2, stride: 2, dilation: 1, offsetY: 0, offsetX: 0 }));
         expect(readView(runtime, dx)).toEqual(new Float32Array(4).fill(1, at, at + 1));
       });
     }
@@ -95,6 +120,20 @@ describe.each(builds)('maxPool, $kernels, $threads threads', (build) => {
       const window = { size: 2, stride: 1, dilation: 1 };
       const expected = maxPool({ data: x, h, w, c }, h, w, window);
       expect(readView(runtime, children), 'the atrous pool').toEqual(new Float32Array(expected));
+
+      const dy = view(put(runtime, randomFloats(h * w * c, 6)), h, w, c);
+      const dx = view(reserve(runtime, h * w * c), h, w, c);
+      for (const [i, [offsetY, offsetX]] of [
+        [0, 0],
+        [0, 1],
+        [1, 0],
+        [1, 1],
+      ].entries()) {
+        const parts = { size: 2, stride: 2, dilation: 1, offsetY, offsetX, accumulate: i > 0 };
+        runtime.run(maxPoolBackwardJob(source, phase(dy, 2, offsetY, offsetX), dx, parts));
+      }
+      const gradient = maxPoolBackward({ data: x, h, w, c }, readView(runtime, dy), h, w, window);
+      expectNear(readView(runtime, dx), gradient, 1e-7, 'its gradient, child by child');
     });
   });
 

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { PixelInput } from '../src/api.js';
 import { load } from '../src/index.js';
 import { Arena } from '../src/wasm/arena.js';
-import { reluBackwardJob } from '../src/wasm/ops/dense.js';
+import { view } from '../src/wasm/job.js';
+import { reluBackwardJob } from '../src/wasm/ops/relu.js';
 import { Runtime } from '../src/wasm/runtime.js';
 
 describe('Arena', () => {
@@ -58,7 +59,8 @@ describe('Runtime', () => {
     const expected = Float32Array.from({ length: n }, (_, i) => (i % 3 === 2 ? i : 0));
     for (let round = 0; round < 20; round++) {
       arena.f32(dx, n).fill(NaN);
-      const job = reluBackwardJob({ y, dy, dx, length: n });
+      const map = (ptr: number) => view(ptr, 700, 100, 10);
+      const job = reluBackwardJob(map(y), map(dy), map(dx));
       if (round % 2) await runtime.runAsync(job);
       else runtime.run(job);
       expect(arena.f32(dx, n).every((value, i) => value === expected[i])).toBe(true); // toEqual takes seconds here
@@ -75,7 +77,7 @@ describe('Runtime', () => {
     const runtime = await Runtime.create({ kernels: 'simd', threads: 2 });
     runtime.dispose();
     runtime.dispose();
-    expect(() => runtime.run(reluBackwardJob({ y: 0, dy: 0, dx: 0, length: 4 }))).toThrow(
+    expect(() => runtime.run(reluBackwardJob(view(0, 1, 1, 4), view(0, 1, 1, 4), view(0, 1, 1, 4)))).toThrow(
       expect.objectContaining({ code: 'ABORTED' }),
     );
   });

@@ -44,3 +44,29 @@ export function softmaxBackward(y: ArrayLike<number>, dy: ArrayLike<number>, row
       for (let j = 0; j < cols; j++) dx[r + i] += dy[r + j] * y[r + j] * ((i === j ? 1 : 0) - y[r + i]);
   return dx;
 }
+
+/**
+ * Cross-entropy of softmax(x) with targets t, both (rows, cols): loss (rows) = -sum_j t_j log softmax(x)_j; and dx, its gradient at x
+ * for dy (rows). In float64.
+ */
+export function crossEntropy(
+  x: ArrayLike<number>,
+  targets: ArrayLike<number>,
+  dy: ArrayLike<number>,
+  rows: number,
+  cols: number,
+): { loss: Float64Array; dx: Float64Array } {
+  const loss = new Float64Array(rows);
+  const dx = new Float64Array(rows * cols);
+  for (let r = 0; r < rows; r++) {
+    const row = Array.from({ length: cols }, (_, j) => x[r * cols + j]);
+    const most = Math.max(...row);
+    const logSum = most + Math.log(row.reduce((sum, value) => sum + Math.exp(value - most), 0));
+    for (let j = 0; j < cols; j++) {
+      const t = targets[r * cols + j];
+      loss[r] += t * (logSum - row[j]);
+      for (let i = 0; i < cols; i++) dx[r * cols + i] += dy[r] * t * (Math.exp(row[i] - logSum) - (i === j ? 1 : 0));
+    }
+  }
+  return { loss, dx };
+}

@@ -56,3 +56,19 @@ export function expectClose(
     `${what}: ${wrong.length} of ${expected.length} off by more than ${tolerance} of ${scale}: ${shown}`,
   ).toBe(0);
 }
+
+/** Fails unless the relative L2 error, |actual - expected| / |expected|, is within `tolerance`. */
+export function expectNear(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  tolerance: number,
+  what: string,
+): void {
+  expect(actual.length, `${what}: number of elements`).toBe(expected.length);
+  let [difference, norm] = [0, 0];
+  for (let i = 0; i < expected.length; i++) {
+    difference += (actual[i] - expected[i]) ** 2;
+    norm += expected[i] ** 2;
+  }
+  expect(Math.sqrt(difference), `${what}: relative L2 error`).toBeLessThanOrEqual(tolerance * Math.sqrt(norm));
+}

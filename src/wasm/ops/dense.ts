@@ -43,9 +43,3 @@ export function denseInputGradientJob(o: {
   const { rows, tasks } = splitRows(o.in, o.out);
   return { kernel: 'denseInputGradient', args: [o.dy, o.w, o.mask, o.dx, o.in, o.out, rows], tasks, scratch: 0 };
 }
-
-/** dx = dy where y, the ReLU's output, is positive, else 0. `dx` may be `dy`. */
-export function reluBackwardJob({ y, dy, dx, length }: { y: number; dy: number; dx: number; length: number }): Job {
-  const chunk = 2 ** 18;
-  return { kernel: 'reluBackward', args: [y, dy, dx, length, chunk], tasks: Math.ceil(length / chunk), scratch: 0 };
-}

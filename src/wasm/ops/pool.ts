@@ -34,11 +34,21 @@ export function maxPoolJob(
   };
 }
 
-/** Gradient of `maxPoolJob` without offset at x, dense maps: dx (h, w, c) from x (h, w, c) and dy. */
-export function maxPoolBackwardJob(x: View, dy: View, dx: View, { size, stride, dilation }: PoolWindow): Job {
+/**
+ * Gradient of `maxPoolJob` at x: dx = or, with `accumulate`, += each dy(i, j) where its window's first maximum in row order lies.
+ * The maps are views; x and dx have the same sizes.
+ */
+export function maxPoolBackwardJob(
+  x: View,
+  dy: View,
+  dx: View,
+  { size, stride, dilation, offsetY, offsetX, accumulate = false }: PoolWindow & PoolOffset & { accumulate?: boolean },
+): Job {
+  const maps = [x.ptr, x.row, x.pix, x.h, x.w, x.c, dy.ptr, dy.row, dy.pix, dy.h, dy.w, dx.ptr, dx.row, dx.pix];
+  const window = [size, stride, dilation, offsetY, offsetX];
   return {
     kernel: 'maxPoolBackward',
-    args: [x.ptr, x.h, x.w, x.c, dy.ptr, dy.h, dy.w, dx.ptr, size, stride, dilation, CHANNELS_PER_TASK],
+    args: [...maps, ...window, accumulate ? 1 : 0, CHANNELS_PER_TASK],
     tasks: Math.ceil(x.c / CHANNELS_PER_TASK),
     scratch: 0,
   };

@@ -66,7 +66,8 @@ const strips = (cout: number): number => Math.ceil(cout / 8);
 /** Bytes from one coefficient to the next. */
 const skewed = (floats: number): number => up(floats * 4, SKEW) + SKEW;
 
-const strideU = (cin: number, cout: number): number => skewed(cin * strips(cout) * 8);
+/** Bytes from one coefficient of transformed weights to the next. */
+export const strideU = (cin: number, cout: number): number => skewed(cin * strips(cout) * 8);
 const strideV = (tiles: number, cin: number): number => skewed(up(tiles, PANEL) * up(cin, BLOCK));
 const strideM = (tiles: number, cout: number): number => skewed(up(tiles, PANEL) * strips(cout) * 8);
 

@@ -8,7 +8,7 @@ import { limitHdf5 } from './scripts/limit-hdf5.js';
 
 /** TypeScript is compiled to build/js first (`npm run build`); everything the package needs at run time is bundled. */
 const output = { dir: 'dist', format: 'es', chunkFileNames: 'chunks/[name].js', generatedCode: 'es2015' };
-const plugins = [embed(), limitHdf5(), nodeResolve(), commonjs()];
+const plugins = [embed(), limitHdf5(), nodeResolve({ preferBuiltins: true }), commonjs()];
 /** What the chunks that are loaded when needed share with the library; without a chunk of its own it would turn dist/index.js into a mere list of exports. */
 const sharedWithLazyChunks = /build\/js\/(base64|errors|weights\/source|figure\/raster)\.js$/;
 /** The licences of what is bundled, collected from the modules that really are. */

@@ -22,7 +22,7 @@ import { openWeights, type WeightsSource } from './weights.js';
 export type * from './api.js';
 export { AtrousCamError, type ErrorCode } from './errors.js';
 export { drawFigure, type FigureOptions } from './figure.js';
-export { encodePng } from './image.js';
+export { encodePng, type PngOptions } from './image.js';
 export { inspect } from './inspect.js';
 export { encodeNpy } from './npy.js';
 export { colormapNames, type OverlayOptions } from './overlay.js';

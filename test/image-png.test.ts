@@ -1,3 +1,4 @@
+import { inflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { decodeImage, encodePng } from '../src/image.js';
 import type { RgbImage } from '../src/types.js';
@@ -114,6 +115,17 @@ describe('encodePng', () => {
     const bytes = encodePng(image);
     expect([bytes[24], bytes[25]]).toEqual([8, 2]);
     expect(decodeImage(bytes)).toEqual(image);
+  });
+
+  it('keeps texts, which change no pixel', () => {
+    const image = randomImage(5, 17, 5);
+    const bytes = Buffer.from(encodePng(image, { texts: { Comment: '猫 and 犬', other: '' } }));
+    expectSame(decodeImage(bytes), image); // checks the checksums as well
+    const at = bytes.indexOf('iTXtComment\0');
+    const data = bytes.subarray(at + 4, at + 4 + bytes.readUInt32BE(at - 4));
+    expect([...data.subarray(7, 12)]).toEqual([0, 1, 0, 0, 0]); // end of the keyword, compressed, deflate, no language, no translation
+    expect(inflateSync(data.subarray(12)).toString()).toBe('猫 and 犬');
+    expect(bytes.indexOf('iTXtother\0')).toBeGreaterThan(at);
   });
 });
 

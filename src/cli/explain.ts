@@ -1,9 +1,9 @@
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Explanation, Network } from '../api.js';
 import { formatSeconds } from '../format.js';
 import { drawFigure, encodeNpy, encodePng } from '../index.js';
-import type { Mode } from '../types.js';
 import type { Context } from './context.js';
+import { expandPictures } from './expand.js';
 import { type ExplainFlags, loadNetwork, modesOf, takeShard } from './options.js';
 import {
   type NamedPicture,
@@ -11,22 +11,32 @@ import {
   type OutputFile,
   prepareFolder,
   refuseOverwriting,
+  removeTemporaryFiles,
   writeFiles,
 } from './output.js';
 import { forEachPicture, type PictureTask } from './pictures.js';
+import { type PictureRecord, RECORD, readRecord, recordKey } from './record.js';
 import { predictionLines } from './report.js';
+import { openSummary, type Summary } from './summary.js';
 
 /** `atrous-cam explain`: one figure per picture, the top five of each mode, maps as files. Returns the exit code. */
 export async function explainCommand(files: string[], flags: ExplainFlags, context: Context): Promise<number> {
-  const named = namePictures(files); // before sharding, so that the shards of one call never share a name
+  // named before sharding, so that the shards of one call never share a name
+  const named = namePictures(expandPictures(files, { recursive: flags.recursive, except: flags.out }));
   refuseOverwriting(flags.out, named);
   const removeUnusedFolder = prepareFolder(flags.out);
   try {
-    const network = await loadNetwork(flags, context);
+    const summary = openSummary(flags.summary);
     try {
-      return await explainPictures(network, takeShard(named, flags), flags, context);
+      const network = await loadNetwork(flags, context);
+      try {
+        const closing = flags.summary !== undefined || flags.resume === true || named.length > files.length;
+        return await explainPictures(network, takeShard(named, flags), flags, { summary, closing }, context);
+      } finally {
+        network.dispose();
+      }
     } finally {
-      network.dispose();
+      summary?.close();
     }
   } finally {
     removeUnusedFolder();
@@ -37,6 +47,7 @@ function explainPictures(
   network: Network,
   pictures: readonly NamedPicture[],
   flags: ExplainFlags,
+  report: { summary: Summary | undefined; closing: boolean },
   context: Context,
 ): Promise<number> {
   const { target, method, layer, score, heads, outputStride, degrid, json } = flags;
@@ -55,11 +66,22 @@ function explainPictures(
         explanations.push(explanation);
         if (!json) await context.print(describeExplanation(file, explanation));
       });
-    const written = await writeExplanations(name, file, explanations, flags);
-    if (!json) await context.print(written.paths.map((path) => `wrote ${path}\n`).join(''));
-    return { modes: Object.fromEntries(explanations.map((e) => [e.mode, toJson(e, written.files(e.mode))])) };
+    const key = recordKey(file, flags, network);
+    const entries = Object.fromEntries(explanations.map((e) => [e.mode, toJson(e)]));
+    const record = key === undefined ? undefined : { key, modes: entries };
+    const paths = await writeExplanations(name, file, explanations, flags, record);
+    if (!json) await context.print(paths.map((path) => `wrote ${path}\n`).join(''));
+    return withFiles(entries, name, flags);
   };
-  return forEachPicture(network, { pictures, modes, outputStride, json, task }, context);
+  const finished = ({ file, name }: NamedPicture) => {
+    const record = readRecord(flags.out, name);
+    const ours = record && record.key === recordKey(file, flags, network);
+    const complete = !flags.npy || modes.every((mode) => record?.sizes[`${name}.${mode}.raw.npy`] !== undefined);
+    return ours && complete ? withFiles(record.modes, name, flags) : undefined;
+  };
+  if (flags.resume) removeTemporaryFiles(flags.out, new Set(pictures.map(({ name }) => name)));
+  const loop = { pictures, modes, outputStride, json, task, ...report, ...(flags.resume && { finished }) };
+  return forEachPicture(network, loop, context);
 }
 
 function describeExplanation(file: string, { mode, raw, map, seconds, target, predictions }: Explanation): string {
@@ -68,31 +90,38 @@ function describeExplanation(file: string, { mode, raw, map, seconds, target, pr
   return `${file}, ${mode}: ${what}\n${predictionLines(predictions)}\n`;
 }
 
-/** Writes a picture's figure and, with --npy, its maps; all of them or none. */
+/** Writes a picture's figure and, with --npy, its maps; all of them or none. Returns their paths, the figure's first. */
 async function writeExplanations(
   name: string,
   file: string,
   explanations: readonly Explanation[],
   { out, npy }: ExplainFlags,
-): Promise<{ paths: string[]; files: (mode: Mode) => Record<string, string> }> {
-  const figure = await drawFigure(explanations, { name: basename(file) });
-  const outputs: OutputFile[] = [{ name: `${name}.png`, content: encodePng(figure) }];
+  record: Omit<PictureRecord, 'sizes'> | undefined,
+): Promise<string[]> {
+  const maps: OutputFile[] = [];
   if (npy)
     for (const { mode, raw, map } of explanations)
-      outputs.push(
+      maps.push(
         { name: `${name}.${mode}.raw.npy`, content: encodeNpy(raw.data, [raw.height, raw.width]) },
         { name: `${name}.${mode}.map.npy`, content: encodeNpy(map.data, [map.height, map.width]) },
       );
-  const paths = writeFiles(out, outputs);
-  const files = (mode: Mode) => {
-    const first = 1 + 2 * explanations.findIndex((e) => e.mode === mode);
-    return { picture: paths[0], ...(npy && { raw: paths[first], map: paths[first + 1] }) };
-  };
-  return { paths, files };
+  const sizes = Object.fromEntries(maps.map(({ name, content }) => [name, content.length]));
+  const texts = record && { [RECORD]: JSON.stringify({ ...record, sizes } satisfies PictureRecord) };
+  const figure = await drawFigure(explanations, { name: basename(file) });
+  return writeFiles(out, [{ name: `${name}.png`, content: encodePng(figure, { texts }) }, ...maps]);
 }
 
-function toJson(explanation: Explanation, files: Record<string, string>): object {
-  const { predictions, logits, target, score, raw, map, seconds, peakBytes } = explanation;
+/** A picture's entries with the paths of its files. */
+function withFiles(entries: Record<string, object>, name: string, { out, npy }: ExplainFlags): Record<string, object> {
+  const path = (ending: string) => join(out, `${name}.${ending}`);
+  const files = (mode: string) => ({
+    picture: path('png'),
+    ...(npy && { raw: path(`${mode}.raw.npy`), map: path(`${mode}.map.npy`) }),
+  });
+  return Object.fromEntries(Object.entries(entries).map(([mode, entry]) => [mode, { ...entry, files: files(mode) }]));
+}
+
+function toJson({ predictions, logits, target, score, raw, map, seconds, peakBytes }: Explanation): object {
   return {
     predictions,
     logits: [...logits],
@@ -101,6 +130,5 @@ function toJson(explanation: Explanation, files: Record<string, string>): object
     map: { width: raw.width, height: raw.height, flat: map.flat },
     seconds,
     peakBytes,
-    files,
   };
 }

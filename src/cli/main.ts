@@ -35,15 +35,15 @@ Examples:
       quicker: every fourth point; also dog.atrous.raw.npy (signed) and dog.atrous.map.npy (0..1)
   $ atrous-cam explain dog.jpg --weights vgg16.h5 --target boxer --json > dog.json
       another network and class; one JSON document on standard output
-  $ atrous-cam explain photos/*.jpg --shard 2/4
-      the second of four machines that share the work
+  $ atrous-cam explain photos --recursive --shard 2/4 --resume --summary maps-2.csv
+      a whole folder: the second of four machines that share the work; goes on where it was stopped
 ${EXIT_HELP}`;
 
 const PREDICT_HELP = `${MODES_HELP}
 
 Examples:
   $ atrous-cam predict dog.jpg
-  $ atrous-cam predict photos/*.jpg --weights vgg16.h5 --json > predictions.json
+  $ atrous-cam predict 'photos/**/*.jpg' --weights vgg16.h5 --summary predictions.csv
 ${EXIT_HELP}`;
 
 const PLAN_HELP = `${MODES_HELP}
@@ -60,6 +60,7 @@ function group(command: Command, heading: string, members: Option[]): void {
 }
 
 const networkOptions = () => [options.weights(), options.preprocess(), options.resize(), options.fit()];
+const picturesOptions = () => [options.recursive(), options.shard()];
 const machineOptions = () => [options.precision(), options.kernels(), options.threads()];
 
 /** The command line's grammar; `run` gets the exit code of the sub-command that was called. */
@@ -82,7 +83,7 @@ function buildProgram(io: Io, context: Context, run: (call: Promise<number>) => 
   const explain = program
     .command('explain')
     .description('Draw what speaks for a class over each picture, and print the predictions.')
-    .argument('<image...>', 'PNG or JPEG files')
+    .argument('<image...>', 'PNG or JPEG files, folders, or quoted patterns')
     .addHelpText('after', EXPLAIN_HELP)
     .action((files, flags) => run(explainCommand(files, flags, context)));
   group(explain, 'Network:', [options.mode('all'), ...networkOptions()]);
@@ -95,17 +96,19 @@ function buildProgram(io: Io, context: Context, run: (call: Promise<number>) => 
     options.outputStride(),
     options.degrid(),
   ]);
-  group(explain, 'Output:', [options.out(), options.npy(), options.json(), options.shard()]);
+  group(explain, 'Pictures:', picturesOptions());
+  group(explain, 'Output:', [options.out(), options.npy(), options.json(), options.summary(), options.resume()]);
   group(explain, 'Machine:', machineOptions());
 
   const predict = program
     .command('predict')
     .description('Print the five most probable classes of each picture.')
-    .argument('<image...>', 'PNG or JPEG files')
+    .argument('<image...>', 'PNG or JPEG files, folders, or quoted patterns')
     .addHelpText('after', PREDICT_HELP)
     .action((files, flags) => run(predictCommand(files, flags, context)));
   group(predict, 'Network:', [options.mode('pooled'), ...networkOptions()]);
-  group(predict, 'Output:', [options.json(), options.shard()]);
+  group(predict, 'Pictures:', picturesOptions());
+  group(predict, 'Output:', [options.json(), options.summary()]);
   group(predict, 'Machine:', machineOptions());
 
   const plan = program

@@ -26,11 +26,14 @@ export interface ModeFlags {
   json?: boolean;
 }
 
-export interface ShardFlags {
+/** Options of every sub-command that takes pictures. */
+export interface PicturesFlags {
+  recursive?: boolean;
   shard?: Shard;
+  summary?: string;
 }
 
-export interface ExplainFlags extends NetworkFlags, ModeFlags, ShardFlags {
+export interface ExplainFlags extends NetworkFlags, ModeFlags, PicturesFlags {
   target: string | number;
   method: string;
   layer?: string;
@@ -40,6 +43,7 @@ export interface ExplainFlags extends NetworkFlags, ModeFlags, ShardFlags {
   degrid?: ExplainOptions['degrid'];
   out: string;
   npy?: boolean;
+  resume?: boolean;
 }
 
 /** Every `count`-th picture, beginning with the `index`-th; `index` counts from 1. */
@@ -129,12 +133,17 @@ export const npy = () => new Option('--npy', 'also write the maps as NumPy files
 export const json = () => new Option('--json', 'print one JSON document instead of text');
 export const shard = () =>
   new Option('--shard <i/n>', 'take only every n-th picture, from the i-th on (1/4 ... 4/4)').argParser(parseShard);
+export const recursive = () => new Option('-r, --recursive', 'look for pictures in the folders of a folder as well');
+export const resume = () =>
+  new Option('--resume', 'skip pictures whose files an earlier call with the same options has finished');
+export const summary = () =>
+  new Option('--summary <file>', 'also write a table of all pictures, one row a mode: a .csv or .json file');
 
 /** The modes that `--mode` names. */
 export const modesOf = (flags: ModeFlags): readonly Mode[] => (flags.mode === 'all' ? MODES : [flags.mode]);
 
 /** The items that `--shard` leaves. */
-export const takeShard = <T>(items: readonly T[], { shard }: ShardFlags): T[] =>
+export const takeShard = <T>(items: readonly T[], { shard }: PicturesFlags): T[] =>
   shard ? items.filter((_, i) => i % shard.count === shard.index - 1) : [...items];
 
 /** Loads the network that the options ask for, with a progress bar. */

@@ -1,11 +1,21 @@
-import { accessSync, constants, mkdirSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, parse, resolve } from 'node:path';
 import { AtrousCamError } from '../index.js';
 import { UsageError } from './context.js';
+import type { Item } from './expand.js';
 
 /** A picture of the call and the name that its output files begin with. */
-export interface NamedPicture {
-  file: string;
+export interface NamedPicture extends Item {
   name: string;
 }
 
@@ -13,14 +23,17 @@ export interface NamedPicture {
  * Names pictures after their files, without folder and extension; a name that is taken gets `-2`, `-3` ... Names that differ
  * in case only count as taken, because they are one file on macOS and Windows.
  */
-export function namePictures(files: readonly string[]): NamedPicture[] {
+export function namePictures(items: readonly Item[]): NamedPicture[] {
   const taken = new Set<string>();
-  return files.map((file) => {
-    const base = parse(file).name;
+  const next = new Map<string, number>(); // of a base name: the number to try, so that many equal names stay quick
+  return items.map((item) => {
+    const base = parse(item.file).name;
     let name = base;
-    for (let i = 2; taken.has(name.toLowerCase()); i++) name = `${base}-${i}`;
+    let i = next.get(base) ?? 2;
+    for (; taken.has(name.toLowerCase()); i++) name = `${base}-${i}`;
+    next.set(base, i);
     taken.add(name.toLowerCase());
-    return { file, name };
+    return { ...item, name };
   });
 }
 
@@ -50,9 +63,9 @@ function makeFolder(folder: string): string[] {
 
 /**
  * Makes sure, before anything is computed, that files can be written to a folder; creates it where it is missing. Returns what
- * takes the created folders away again if nothing was written. Throws NOT_FOUND with the reason.
+ * takes the created folders away again if nothing was written. Throws NOT_FOUND with the reason; `option` is what named the folder.
  */
-export function prepareFolder(folder: string): () => void {
+export function prepareFolder(folder: string, option = '--out'): () => void {
   try {
     const created = makeFolder(resolve(folder));
     accessSync(folder, constants.W_OK | constants.X_OK);
@@ -72,9 +85,13 @@ export function prepareFolder(folder: string): () => void {
       EROFS: 'the file system is read-only',
     };
     const reason = reasons[code ?? ''] ?? message;
-    throw new AtrousCamError('NOT_FOUND', `--out "${folder}": expected a folder that can be written, but ${reason}`, {
-      cause,
-    });
+    throw new AtrousCamError(
+      'NOT_FOUND',
+      `${option} "${folder}": expected a folder that can be written, but ${reason}`,
+      {
+        cause,
+      },
+    );
   }
 }
 
@@ -97,9 +114,9 @@ export function refuseOverwriting(folder: string, pictures: readonly NamedPictur
 }
 
 /**
- * Writes files so that each is there as a whole or not at all: under a temporary name first, all renamed at the end. It is
- * synchronous on purpose: Ctrl-C is served between the files of one picture and the next picture, never in between.
- * Returns their paths.
+ * Writes files so that each is there as a whole or not at all, whenever the process is killed: under a temporary name first, all
+ * renamed at the end, the first one last, so that where it is there the others are. It is synchronous on purpose: Ctrl-C is
+ * served between the files of one picture and the next picture, never in between. Returns their paths.
  */
 export function writeFiles(folder: string, files: readonly OutputFile[]): string[] {
   const paths = files.map(({ name }) => join(folder, name));
@@ -109,11 +126,17 @@ export function writeFiles(folder: string, files: readonly OutputFile[]): string
     files.forEach(({ content }, i) => {
       writeFileSync(temporary[i], content);
     });
-    paths.forEach((path, i) => {
-      renameSync(temporary[i], path);
-    });
+    for (let i = paths.length - 1; i >= 0; i--) renameSync(temporary[i], paths[i]);
   } finally {
     for (const path of temporary) rmSync(path, { force: true });
   }
   return paths;
+}
+
+/** Removes what a killed process left of pictures with these names: files under temporary names. */
+export function removeTemporaryFiles(folder: string, names: ReadonlySet<string>): void {
+  for (const file of readdirSync(folder)) {
+    const [, name] = /^\.(.*?)(?:\.[a-z]+\.(?:raw|map)\.npy|\.png)\.\d+\.tmp$/.exec(file) ?? [];
+    if (name !== undefined && names.has(name)) rmSync(join(folder, file), { force: true });
+  }
 }

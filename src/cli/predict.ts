@@ -1,41 +1,51 @@
+import type { Network } from '../api.js';
 import type { Context } from './context.js';
-import { loadNetwork, type ModeFlags, modesOf, type NetworkFlags, type ShardFlags, takeShard } from './options.js';
-import { forEachPicture } from './pictures.js';
+import { expandPictures, type Item } from './expand.js';
+import { loadNetwork, type ModeFlags, modesOf, type NetworkFlags, type PicturesFlags, takeShard } from './options.js';
+import { forEachPicture, type PictureTask } from './pictures.js';
 import { predictionLines } from './report.js';
+import { openSummary, type Summary } from './summary.js';
 
 /** `atrous-cam predict`: the top five classes of each picture. Returns the exit code. */
 export async function predictCommand(
   files: string[],
-  flags: NetworkFlags & ModeFlags & ShardFlags,
+  flags: NetworkFlags & ModeFlags & PicturesFlags,
   context: Context,
 ): Promise<number> {
-  const network = await loadNetwork(flags, context);
+  const items = expandPictures(files, flags);
+  const closing = flags.summary !== undefined || items.length > files.length;
+  const summary = openSummary(flags.summary);
   try {
-    const pictures = takeShard(files, flags).map((file) => ({ file }));
-    const { json } = flags;
-    const modes = modesOf(flags);
-    return await forEachPicture(
-      network,
-      {
-        pictures,
-        modes,
-        outputStride: 16, // predictions come from the pooled points alone
-        json,
-        task: async ({ file }, run) => {
-          const results: Record<string, object> = {};
-          for (const mode of modes)
-            await run(mode, async (onProgress) => {
-              const options = { mode, signal: context.signal, onProgress };
-              const { predictions, logits } = await network.predict(file, options);
-              results[mode] = { predictions, logits: [...logits] };
-              if (!json) await context.print(`${file}, ${mode}:\n${predictionLines(predictions)}\n`);
-            });
-          return { modes: results };
-        },
-      },
-      context,
-    );
+    const network = await loadNetwork(flags, context);
+    try {
+      return await predictPictures(network, takeShard(items, flags), flags, { summary, closing }, context);
+    } finally {
+      network.dispose();
+    }
   } finally {
-    network.dispose();
+    summary?.close();
   }
+}
+
+function predictPictures(
+  network: Network,
+  pictures: readonly Item[],
+  flags: ModeFlags,
+  report: { summary: Summary | undefined; closing: boolean },
+  context: Context,
+): Promise<number> {
+  const { json } = flags;
+  const modes = modesOf(flags);
+  const task: PictureTask<Item> = async ({ file }, run) => {
+    const results: Record<string, object> = {};
+    for (const mode of modes)
+      await run(mode, async (onProgress) => {
+        const { predictions, logits } = await network.predict(file, { mode, signal: context.signal, onProgress });
+        results[mode] = { predictions, logits: [...logits] };
+        if (!json) await context.print(`${file}, ${mode}:\n${predictionLines(predictions)}\n`);
+      });
+    return results;
+  };
+  // predictions come from the pooled points alone
+  return forEachPicture(network, { pictures, modes, outputStride: 16, json, task, ...report }, context);
 }

@@ -10,8 +10,11 @@ export function formatDuration(seconds: number): string {
   return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
 }
 
+/** Milliseconds between the lines that stand for the bar where there is no terminal, such as in the log of a job. */
+const LOG_INTERVAL = 60_000;
+
 /**
- * A bar on a terminal with rate and time left; silent where the stream is no terminal. It vanishes before anything else is
+ * A bar on a terminal with rate and time left; where the stream is no terminal, a line a minute. The bar vanishes before anything else is
  * written (`hide`) and comes back with the next `update`.
  */
 export class ProgressBar {
@@ -19,6 +22,7 @@ export class ProgressBar {
   private total = 1;
   private unit = '';
   private began = 0;
+  private logged = 0;
 
   constructor(private readonly stream: NodeJS.WritableStream & { isTTY?: boolean }) {}
 
@@ -28,17 +32,23 @@ export class ProgressBar {
     this.total = total;
     this.unit = unit;
     this.began = Date.now();
+    this.logged = this.began;
   }
 
   /** Shows `task` and how much of the total is done. */
   update(task: string, done: number): void {
-    if (!this.stream.isTTY) return;
+    if (!this.stream.isTTY && Date.now() - this.logged < LOG_INTERVAL) return;
     const seconds = (Date.now() - this.began) / 1000;
     const rate = done / seconds;
     const left = (this.total - done) / rate;
     const known = done > 0 && seconds > 0.2;
     const speed = this.unit && known ? ` ${rate.toPrecision(3)} ${this.unit}/s,` : '';
     const payload = { task, rest: known ? `${speed} ${formatDuration(left)} left` : '' };
+    if (!this.stream.isTTY) {
+      this.logged = Date.now();
+      this.stream.write(`atrous-cam: ${task}, ${Math.floor((100 * done) / this.total)}%${payload.rest}\n`);
+      return;
+    }
     if (this.bar) {
       this.bar.update(done, payload);
       return;

@@ -1,0 +1,80 @@
+import { basename, dirname } from 'node:path';
+import type { Prediction } from '../types.js';
+import { UsageError } from './context.js';
+import { prepareFolder, writeFiles } from './output.js';
+
+/** A picture's part of the JSON document. */
+export interface PictureEntry {
+  file: string;
+  modes?: Record<string, object>;
+  error?: { code: string; message: string };
+  /** It was finished by an earlier call. */
+  skipped?: boolean;
+}
+
+/** What the summary takes of a mode's part; `predict` gives the predictions only. */
+interface ModeEntry {
+  predictions: readonly Prediction[];
+  target?: { index: number; label: string };
+  score?: number;
+  map?: { flat: boolean };
+  seconds?: number;
+}
+
+const COLUMNS = [
+  ...['file', 'mode', 'index', 'label', 'probability'],
+  ...['target_index', 'target_label', 'score', 'flat', 'seconds', 'skipped', 'error', 'message'],
+] as const;
+
+/** One line of the summary: a mode of a picture, or a picture that failed. What does not apply is left out. */
+type Row = Partial<Record<(typeof COLUMNS)[number], string | number | boolean>>;
+
+/** The table that `--summary` asks for. */
+export const openSummary = (path: string | undefined) => (path === undefined ? undefined : new Summary(path));
+
+/** Table of a call over many pictures, written to one file at its end: CSV, or JSON with the same fields. */
+export class Summary {
+  readonly #rows: Row[] = [];
+  readonly #removeUnusedFolder: () => void;
+
+  /** Throws UsageError for a name that ends neither in .csv nor in .json, NOT_FOUND for a folder that cannot be written to. */
+  constructor(readonly path: string) {
+    if (!/\.(csv|json)$/i.test(path))
+      throw new UsageError(`--summary: expected a name that ends in .csv or .json, got "${path}"`);
+    this.#removeUnusedFolder = prepareFolder(dirname(path), '--summary');
+  }
+
+  add({ file, modes = {}, error, skipped = false }: PictureEntry): void {
+    if (error) this.#rows.push({ file, error: error.code, message: error.message });
+    for (const [mode, entry] of Object.entries(modes)) {
+      const { predictions, target, score, map, seconds } = entry as ModeEntry;
+      const explained = { target_index: target?.index, target_label: target?.label, score, flat: map?.flat, seconds };
+      this.#rows.push({ file, mode, ...predictions[0], ...explained, skipped });
+    }
+  }
+
+  /** Writes the file as a whole; nothing where there is nothing to tell. `call` is what the JSON document says before its rows. */
+  write(call: object): void {
+    if (this.#rows.length === 0) return;
+    const text = /\.csv$/i.test(this.path)
+      ? this.#csv()
+      : `${JSON.stringify({ ...call, rows: this.#rows }, null, 2)}\n`;
+    writeFiles(dirname(this.path), [{ name: basename(this.path), content: new TextEncoder().encode(text) }]);
+  }
+
+  /** Takes away the folder that was made for the file, if nothing was written. */
+  close(): void {
+    this.#removeUnusedFolder();
+  }
+
+  #csv(): string {
+    const lines = this.#rows.map((row) => COLUMNS.map((column) => csvCell(row[column])));
+    return [COLUMNS, ...lines].map((cells) => `${cells.join(',')}\r\n`).join('');
+  }
+}
+
+/** A value as RFC 4180 writes it. */
+function csvCell(value: string | number | boolean | undefined): string {
+  const text = String(value ?? '');
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}

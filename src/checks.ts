@@ -7,13 +7,13 @@ export class Checks {
   /** Throws unless `shape` is `names.length` whole numbers from 1 on; returns it. */
   shape(shape: readonly number[], ...names: string[]): readonly number[] {
     const right = Array.isArray(shape) && shape.length === names.length && shape.every(isCount);
-    if (!right) this.#fail(`shape [${names.join(', ')}] of whole numbers from 1 on`, `[${shape}]`);
+    if (!right) this.fail(`shape [${names.join(', ')}] of whole numbers from 1 on`, `[${shape}]`);
     return shape;
   }
 
   /** Throws unless `value` is a whole number from 1 on; returns it. */
   count(name: string, value: number): number {
-    if (!isCount(value)) this.#fail(`${name} to be a whole number from 1 on`, String(value));
+    if (!isCount(value)) this.fail(`${name} to be a whole number from 1 on`, String(value));
     return value;
   }
 
@@ -21,16 +21,26 @@ export class Checks {
   array(name: string, array: Float32Array, formula: string, ...sizes: number[]): void {
     const length = sizes.reduce((product, size) => product * size, 1);
     if (!(array instanceof Float32Array))
-      this.#fail(`${name} to be a Float32Array`, Object.prototype.toString.call(array).slice(8, -1));
-    if (array.length !== length) this.#fail(`${name} of ${formula} = ${length} numbers`, String(array.length));
+      this.fail(`${name} to be a Float32Array`, Object.prototype.toString.call(array).slice(8, -1));
+    if (array.length !== length) this.fail(`${name} of ${formula} = ${length} numbers`, String(array.length));
   }
 
   /** Throws unless a pool's window fits into the map. */
   fits(what: string, window: number, side: number): void {
-    if (window > side) this.#fail(`${what} of at least ${window}, the reach of its window`, String(side));
+    if (window > side) this.fail(`${what} of at least ${window}, the reach of its window`, String(side));
   }
 
-  #fail(expected: string, got: string): never {
+  /** Throws unless `labels` are `rows` whole numbers below `columns`; returns them. */
+  labels(labels: ArrayLike<number>, rows: number, columns: number): readonly number[] {
+    const list = Array.from(labels);
+    if (list.length !== rows) this.fail(`labels of rows = ${rows} numbers`, String(list.length));
+    const wrong = list.find((label) => !(Number.isInteger(label) && label >= 0 && label < columns));
+    if (wrong !== undefined) this.fail(`labels to be whole numbers from 0 to ${columns - 1}`, String(wrong));
+    return list;
+  }
+
+  /** Throws BAD_ARGUMENT. */
+  fail(expected: string, got: string): never {
     throw new AtrousCamError('BAD_ARGUMENT', `${this.operation}: expected ${expected}, got ${got}`);
   }
 }

@@ -1,88 +1,51 @@
 import { Checks } from './checks.js';
-import { biasOf, convJobs, convKernel, convKernelBytes, packKernelJob, workspaceBytes } from './convolution.js';
+import {
+  adjointJobs,
+  adjointKernel,
+  adjointKernelBytes,
+  adjointWorkspaceBytes,
+  biasOf,
+  type ConvKernel,
+  convJobs,
+  convKernel,
+  convKernelBytes,
+  convWeightGradientJobs,
+  packKernelJob,
+  type Workspace,
+  weightGradientBytes,
+  workspaceBytes,
+} from './convolution.js';
+import { checkConv, checkDense, crossEntropyOperands, poolShapes } from './kernel-checks.js';
+import type {
+  Conv2dBackwardOptions,
+  Conv2dOptions,
+  CrossEntropyOptions,
+  DenseBackwardOptions,
+  DenseOptions,
+  GemmOptions,
+  KernelOptions,
+  LayerGradients,
+  MaxPool2dOptions,
+  ReluMask,
+} from './kernel-options.js';
 import { checkPrecision } from './options.js';
 import type { KernelSet, Precision } from './types.js';
-import { type View, view } from './wasm/job.js';
+import { type Job, type View, view } from './wasm/job.js';
 import { denseInputGradientJob, denseJob } from './wasm/ops/dense.js';
 import { gemmJob, matrix, transpose } from './wasm/ops/gemm.js';
 import { maxPoolBackwardJob, maxPoolJob } from './wasm/ops/pool.js';
 import { reluBackwardJob } from './wasm/ops/relu.js';
-import { softmaxBackwardJob, softmaxJob } from './wasm/ops/softmax.js';
+import {
+  softmaxBackwardJob,
+  softmaxCrossEntropyBackwardJob,
+  softmaxCrossEntropyJob,
+  softmaxJob,
+} from './wasm/ops/softmax.js';
 import { Runtime } from './wasm/runtime.js';
 
 export { AtrousCamError, type ErrorCode } from './errors.js';
+export type * from './kernel-options.js';
 export type { KernelSet, Precision } from './types.js';
-
-/** How the kernels run. */
-export interface KernelOptions {
-  /** Instruction set: `auto` (default) takes relaxed SIMD where the engine has it. In Node 20 `relaxed` sets a flag of the process. */
-  kernels?: KernelSet;
-  /** Threads, the calling one included; by default what the machine offers. */
-  threads?: number;
-  /** `fast` (default): convolutions by Winograd's algorithm where the channels are multiples of 4. `exact`: plain sums. */
-  precision?: Precision;
-}
-
-/** A 3x3 convolution with zero padding 'same' of maps (n, h, w, cin). */
-export interface Conv2dOptions {
-  /** (n, h, w, cin) */
-  x: Float32Array;
-  /** [n, h, w, cin] */
-  shape: readonly number[];
-  /** (3, 3, cin, cout) */
-  w: Float32Array;
-  /** (cout); zeros by default. */
-  b?: Float32Array;
-  cout: number;
-  /** Distance of the taps in pixels, 1 by default. */
-  dilation?: number;
-  /** Whether negative sums become zero; NaN stays. */
-  relu?: boolean;
-}
-
-/** A max pool of maps (n, h, w, c). */
-export interface MaxPool2dOptions {
-  /** (n, h, w, c) */
-  x: Float32Array;
-  /** [n, h, w, c] */
-  shape: readonly number[];
-  /** Side of the square window, in taps. */
-  size: number;
-  /** Distance of the windows in pixels; `size` by default. */
-  stride?: number;
-  /** Distance of the taps in pixels, 1 by default. */
-  dilation?: number;
-}
-
-/** A dense layer: rows of x (n, in) times w (in, out). */
-export interface DenseOptions {
-  /** (n, in) */
-  x: Float32Array;
-  /** [n, in] */
-  shape: readonly number[];
-  /** (in, out), finite: rows that meet a zero of x are not read. */
-  w: Float32Array;
-  /** (out); zeros by default. */
-  b?: Float32Array;
-  out: number;
-  relu?: boolean;
-}
-
-/** A product of two matrices. */
-export interface GemmOptions {
-  /** (m, k), or (k, m) with `transposeA`. */
-  a: Float32Array;
-  /** (k, n), or (n, k) with `transposeB`. */
-  b: Float32Array;
-  m: number;
-  k: number;
-  n: number;
-  transposeA?: boolean;
-  transposeB?: boolean;
-  /** (n), added to every row. */
-  bias?: Float32Array;
-  relu?: boolean;
-}
 
 /** Elements of a job on an array without a shape. */
 const RUN = 2 ** 22;
@@ -130,27 +93,48 @@ export class Kernels {
   }
 
   /** y (n, h, w, cout) = 3x3 convolution of x with zero padding 'same'. */
-  conv2d({ x, shape, w, b, cout, dilation = 1, relu = false }: Conv2dOptions): Float32Array {
+  conv2d(options: Conv2dOptions): Float32Array {
     const checks = new Checks('conv2d');
-    const [n, height, width, cin] = checks.shape(shape, 'n', 'h', 'w', 'cin');
-    checks.count('cout', cout);
-    checks.count('dilation', dilation);
-    checks.array('x', x, 'n*h*w*cin', n, height, width, cin);
-    checks.array('w', w, '3*3*cin*cout', 9, cin, cout);
+    const { x, w, b, cout, dilation = 1, relu = false } = options;
+    const [n, height, width, cin] = checkConv(checks, options);
     if (b) checks.array('b', b, 'cout', cout);
     return this.#scoped(() => {
-      const layer = { cin, cout };
-      const kernel = convKernel(layer, this.precision, this.#alloc(convKernelBytes(layer, this.precision) / 4));
-      this.#runtime.run(packKernelJob(this.#put(w), kernel));
+      const kernel = this.#packed(w, cin, cout);
       this.#runtime.arena.f32(biasOf(kernel), cout).set(b ?? new Float32Array(cout));
       const source = view(this.#put(x), height, width, cin);
       const target = view(this.#alloc(n * height * width * cout), height, width, cout);
-      const bytes = workspaceBytes({ layer, x: source, dilation }, this.precision);
-      const workspace = { ptr: this.#alloc(bytes / 4), bytes };
-      for (let i = 0; i < n; i++)
-        for (const job of convJobs(image(source, i), kernel, image(target, i), dilation, workspace, relu))
-          this.#runtime.run(job);
+      this.#convolve(n, source, kernel, target, dilation, relu);
       return this.#get(target.ptr, n * height * width * cout);
+    });
+  }
+
+  /**
+   * The gradients of `conv2d`: dx (n, h, w, cin), the convolution of dy with the taps turned by 180 degrees and the channels swapped;
+   * dw (3, 3, cin, cout), the sum over pixels of x under each tap times dy; db (cout), the sum of dy. Summed over the n maps.
+   */
+  conv2dBackward(options: Conv2dBackwardOptions): LayerGradients {
+    const checks = new Checks('conv2dBackward');
+    const { precision } = this;
+    const { x, w, cout, dilation = 1, dy, y } = options;
+    const [n, height, width, cin] = checkConv(checks, options);
+    checks.array('dy', dy, 'n*h*w*cout', n, height, width, cout);
+    if (y) checks.array('y', y, 'n*h*w*cout', n, height, width, cout);
+    return this.#scoped(() => {
+      const X = view(this.#put(x), height, width, cin);
+      const DX = view(this.#alloc(x.length), height, width, cin);
+      const DY = view(this.#put(dy), height, width, cout);
+      this.#maskGradient(DY.ptr, dy.length, options);
+      const [dw, db] = [this.#alloc(w.length), this.#alloc(cout)];
+      for (let i = 0; i < n; i++) {
+        const how = { dilation, precision, accumulate: i > 0 };
+        const workspace = this.#workspace(weightGradientBytes(X, cout, how));
+        this.#run(convWeightGradientJobs(image(X, i), image(DY, i), dw, db, how, workspace));
+      }
+      const kernel = this.#packed(w, cin, cout);
+      const adjoint = adjointKernel(kernel, precision, this.#alloc(adjointKernelBytes(kernel, precision) / 4));
+      this.#run(adjointJobs(kernel, adjoint, this.#workspace(adjointWorkspaceBytes(kernel, adjoint))));
+      this.#convolve(n, DY, adjoint, DX, dilation, false);
+      return { dx: this.#get(DX.ptr, x.length), dw: this.#get(dw, w.length), db: this.#get(db, cout) };
     });
   }
 
@@ -159,7 +143,7 @@ export class Kernels {
    * bottom edge counts as -Infinity; with a larger stride only whole windows count. NaN stays.
    */
   maxPool2d(options: MaxPool2dOptions): Float32Array {
-    const { n, source, target, window } = poolShapes('maxPool2d', options);
+    const { n, source, target, window } = poolShapes(new Checks('maxPool2d'), options);
     return this.#scoped(() => {
       const x = { ...source, ptr: this.#put(options.x) };
       const y = { ...target, ptr: this.#alloc(n * elements(target)) };
@@ -171,7 +155,8 @@ export class Kernels {
 
   /** dx (n, h, w, c) of `maxPool2d` from dy (n, outH, outW, c): the first maximum in row order takes a window's gradient. */
   maxPool2dBackward(options: MaxPool2dOptions & { dy: Float32Array }): Float32Array {
-    const { n, source, target, window, checks } = poolShapes('maxPool2dBackward', options);
+    const checks = new Checks('maxPool2dBackward');
+    const { n, source, target, window } = poolShapes(checks, options);
     checks.array('dy', options.dy, 'n*outH*outW*c', n, target.h, target.w, target.c);
     return this.#scoped(() => {
       const x = { ...source, ptr: this.#put(options.x) };
@@ -201,30 +186,29 @@ export class Kernels {
     });
   }
 
-  /** The gradients of `dense` without its ReLU: dx (n, in) = dy w', dw (in, out) = x' dy, db (out) = the sum of dy's rows. */
-  denseBackward({ x, shape, w, out, dy }: Omit<DenseOptions, 'b' | 'relu'> & { dy: Float32Array }): {
-    dx: Float32Array;
-    dw: Float32Array;
-    db: Float32Array;
-  } {
+  /** The gradients of `dense`: dx (n, in) = dy w', dw (in, out) = x' dy, db (out) = the sum of dy's rows. */
+  denseBackward(options: DenseBackwardOptions): LayerGradients {
     const checks = new Checks('denseBackward');
-    const [n, inputs] = checkDense(checks, { x, shape, w, out });
+    const { x, w, out, dy, y } = options;
+    const [n, inputs] = checkDense(checks, options);
     checks.array('dy', dy, 'n*out', n, out);
+    if (y) checks.array('y', y, 'n*out', n, out);
     return this.#scoped(() => {
       const X = matrix(this.#put(x), n, inputs);
       const W = matrix(this.#put(w), inputs, out);
       const DY = matrix(this.#put(dy), n, out);
+      this.#maskGradient(DY.ptr, dy.length, options);
       const dx = matrix(this.#alloc(n * inputs), n, inputs);
       const dw = matrix(this.#alloc(inputs * out), inputs, out);
       const db = matrix(this.#alloc(out), 1, out);
       const ones = matrix(this.#put(new Float32Array(n).fill(1)), 1, n);
-      this.#runtime.run(
+      this.#run([
         n === 1
           ? denseInputGradientJob({ dy: DY.ptr, w: W.ptr, mask: 0, dx: dx.ptr, in: inputs, out })
           : gemmJob(DY, transpose(W), dx),
-      );
-      this.#runtime.run(gemmJob(transpose(X), DY, dw));
-      this.#runtime.run(gemmJob(ones, DY, db));
+        gemmJob(transpose(X), DY, dw),
+        gemmJob(ones, DY, db),
+      ]);
       return {
         dx: this.#get(dx.ptr, n * inputs),
         dw: this.#get(dw.ptr, inputs * out),
@@ -274,19 +258,42 @@ export class Kernels {
     });
   }
 
-  /** dx = dy where y, the output of a ReLU, is positive, else 0. */
-  reluBackward({ y, dy }: { y: Float32Array; dy: Float32Array }): Float32Array {
+  /** loss (rows) = sum_j t_j (log sum_i exp(x_i) - x_j): the cross-entropy of softmax(x) with the targets t, row by row, without overflow. */
+  softmaxCrossEntropy(options: CrossEntropyOptions): Float32Array {
+    const { x, targets, rows, columns } = crossEntropyOperands(new Checks('softmaxCrossEntropy'), options);
+    return this.#scoped(() => {
+      const loss = this.#alloc(rows);
+      this.#runtime.run(softmaxCrossEntropyJob({ x: this.#put(x), targets: this.#put(targets), loss, rows, columns }));
+      return this.#get(loss, rows);
+    });
+  }
+
+  /**
+   * dx (rows, columns) of `softmaxCrossEntropy`: dy (softmax(x) sum_j t_j - t). dy (rows) is the gradient at the losses: all one by
+   * default, the gradient of their sum; 1 / rows for that of their mean.
+   */
+  softmaxCrossEntropyBackward(options: CrossEntropyOptions & { dy?: Float32Array }): Float32Array {
+    const checks = new Checks('softmaxCrossEntropyBackward');
+    const { x, targets, rows, columns } = crossEntropyOperands(checks, options);
+    const { dy } = options;
+    if (dy) checks.array('dy', dy, 'rows', rows);
+    return this.#scoped(() => {
+      const dx = this.#put(x);
+      const o = { x: dx, targets: this.#put(targets), dy: dy ? this.#put(dy) : 0, dx, rows, columns };
+      this.#runtime.run(softmaxCrossEntropyBackwardJob(o));
+      return this.#get(dx, rows * columns);
+    });
+  }
+
+  /** dx = dy where y, the output of a ReLU (`relu: true` of any layer), is positive, else 0; `guided` passes positive dy only. */
+  reluBackward({ y, dy, guided }: Required<Pick<ReluMask, 'y'>> & ReluMask & { dy: Float32Array }): Float32Array {
     const checks = new Checks('reluBackward');
     checks.array('y', y, 'y.length', y.length);
     checks.array('dy', dy, 'y.length', y.length);
     return this.#scoped(() => {
       const dx = this.#put(dy);
-      const mask = this.#put(y);
-      for (let i = 0; i < y.length; i += RUN) {
-        const run = (ptr: number): View => view(ptr + 4 * i, 1, 1, Math.min(RUN, y.length - i));
-        this.#runtime.run(reluBackwardJob(run(mask), run(dx), run(dx)));
-      }
-      return this.#get(dx, y.length);
+      this.#maskGradient(dx, dy.length, { y, guided });
+      return this.#get(dx, dy.length);
     });
   }
 
@@ -304,6 +311,38 @@ export class Kernels {
     } finally {
       arena.release(mark);
     }
+  }
+
+  #run(jobs: readonly Job[]): void {
+    for (const job of jobs) this.#runtime.run(job);
+  }
+
+  /** A convolution's weights in the form that its algorithm reads; the bias is not set. */
+  #packed(w: Float32Array, cin: number, cout: number): ConvKernel {
+    const layer = { cin, cout };
+    const kernel = convKernel(layer, this.precision, this.#alloc(convKernelBytes(layer, this.precision) / 4));
+    this.#runtime.run(packKernelJob(this.#put(w), kernel));
+    return kernel;
+  }
+
+  /** Convolves n maps that lie one after the other. */
+  #convolve(n: number, x: View, kernel: ConvKernel, y: View, dilation: number, relu: boolean): void {
+    const workspace = this.#workspace(workspaceBytes({ layer: kernel.weights, x, dilation }, this.precision));
+    for (let i = 0; i < n; i++) this.#run(convJobs(image(x, i), kernel, image(y, i), dilation, workspace, relu));
+  }
+
+  /** Takes `length` gradients at dy backwards through the ReLU of which y is the output, in place; without y they stay. */
+  #maskGradient(dy: number, length: number, { y, guided = false }: ReluMask): void {
+    if (!y) return;
+    const mask = this.#put(y);
+    for (let i = 0; i < length; i += RUN) {
+      const run = (ptr: number): View => view(ptr + 4 * i, 1, 1, Math.min(RUN, length - i));
+      this.#runtime.run(reluBackwardJob(run(mask), run(dy), run(dy), { guided }));
+    }
+  }
+
+  #workspace(bytes: number): Workspace {
+    return { ptr: this.#alloc(bytes / 4), bytes };
   }
 
   #alloc(floats: number): number {
@@ -325,31 +364,3 @@ const elements = ({ h, w, c }: View): number => h * w * c;
 
 /** Image i of a batch that begins with the dense map `v`. */
 const image = (v: View, i: number): View => ({ ...v, ptr: v.ptr + 4 * i * elements(v) });
-
-function checkDense(checks: Checks, o: Pick<DenseOptions, 'x' | 'shape' | 'w' | 'out'>): readonly number[] {
-  const [n, inputs] = checks.shape(o.shape, 'n', 'in');
-  checks.count('out', o.out);
-  checks.array('x', o.x, 'n*in', n, inputs);
-  checks.array('w', o.w, 'in*out', inputs, o.out);
-  return [n, inputs];
-}
-
-/** Checks a pool's arguments; the maps have no place in memory yet. */
-function poolShapes(operation: string, { x, shape, size, stride = size, dilation = 1 }: MaxPool2dOptions) {
-  const checks = new Checks(operation);
-  const [n, h, w, c] = checks.shape(shape, 'n', 'h', 'w', 'c');
-  const window = {
-    size: checks.count('size', size),
-    stride: checks.count('stride', stride),
-    dilation: checks.count('dilation', dilation),
-  };
-  checks.array('x', x, 'n*h*w*c', n, h, w, c);
-  const reach = dilation * (size - 1) + 1;
-  const windows = (name: string, side: number): number => {
-    if (stride === 1) return side;
-    checks.fits(name, reach, side);
-    return Math.floor((side - reach) / stride) + 1;
-  };
-  const target = view(0, windows('h', h), windows('w', w), c);
-  return { n, source: view(0, h, w, c), target, window, checks };
-}

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { init, type Kernels } from '../src/kernels.js';
+import { init, type Kernels, type LayerGradients } from '../src/kernels.js';
 import cases from './fixtures/references/kernels-small.json' with { type: 'json' };
-import { conv3x3 } from './reference/conv.js';
-import { multiply, softmax, transposed } from './reference/dense.js';
+import { conv3x3, conv3x3Backward } from './reference/conv.js';
+import { crossEntropy, multiply, softmax, transposed } from './reference/dense.js';
 import { checkKernelCase, titleOf } from './support/kernel-cases.js';
 import { builds } from './support/kernels.js';
 import { randomFloats } from './support/random.js';
-import { expectClose, fixturePath, readReferences } from './support/references.js';
+import { expectClose, expectNear, fixturePath, readReferences } from './support/references.js';
 
 const references = readReferences(fixturePath('kernels-small.safetensors'));
 
@@ -38,6 +38,16 @@ describe.each(builds)('kernels, $kernels, $threads threads', (build) => {
         const expected = maps.flatMap((map) => [...conv3x3(map, weights, b, cout, { dilation, relu })]);
         expectClose(y, expected, TOLERANCE[precision], `relu ${relu}`);
       }
+      const dy = randomFloats(n * h * w * cout, 5);
+      const gradients = k.conv2dBackward({ x, shape: [n, h, w, cin], w: weights, cout, dilation, dy });
+      expectGradients(gradients, [n, h, w, cin], { x, w: weights, dy }, cout, dilation, TOLERANCE[precision]);
+      const y = k.conv2d({ x, shape: [n, h, w, cin], w: weights, b, cout, dilation, relu: true });
+      for (const guided of [false, true]) {
+        const masked = dy.map((value, i) => (y[i] > 0 && (!guided || value > 0) ? value : 0));
+        const options = { x, shape: [n, h, w, cin], w: weights, cout, dilation };
+        expect(k.conv2dBackward({ ...options, dy, y, guided })).toEqual(k.conv2dBackward({ ...options, dy: masked }));
+        expect(k.reluBackward({ y, dy, guided })).toEqual(masked);
+      }
       const unbiased = k.conv2d({ x, shape: [n, h, w, cin], w: weights, cout, dilation });
       const zeros = new Float32Array(cout);
       expect(k.conv2d({ x, shape: [n, h, w, cin], w: weights, b: zeros, cout, dilation })).toEqual(unbiased);
@@ -61,9 +71,51 @@ describe.each(builds)('kernels, $kernels, $threads threads', (build) => {
     expect(k.reluBackward({ y: Float32Array.of(-1, 0, 2), dy: Float32Array.of(4, 5, 6) })).toEqual(
       Float32Array.of(0, 0, 6),
     );
+
+    const labels = [3, 0, 12, 5, 5, 1, 7];
+    const targets = Float32Array.from({ length: m * d }, (_, i) => (labels[Math.floor(i / d)] === i % d ? 1 : 0));
+    const dy = randomFloats(m, 4);
+    const expected = crossEntropy(a, targets, dy, m, d);
+    for (const given of [{ labels }, { targets }]) {
+      const loss = k.softmaxCrossEntropy({ x: a, shape: [m, d], ...given });
+      expectClose(loss, expected.loss, 1e-7, 'softmaxCrossEntropy');
+      const gradient = k.softmaxCrossEntropyBackward({ x: a, shape: [m, d], ...given, dy });
+      expectClose(gradient, expected.dx, 1e-7, 'softmaxCrossEntropyBackward');
+    }
+
+    const layer = { x: a, shape: [m, d], w: b, out: n };
+    const out = k.dense({ ...layer, b: bias, relu: true });
+    const above = randomFloats(m * n, 5);
+    const masked = k.reluBackward({ y: out, dy: above });
+    expect(k.denseBackward({ ...layer, dy: above, y: out })).toEqual(k.denseBackward({ ...layer, dy: masked }));
     k.dispose();
   });
 });
+
+/** Compares the gradients of a batch with the sum of the maps' own. */
+function expectGradients(
+  { dx, dw, db }: LayerGradients,
+  [n, h, w, cin]: number[],
+  o: { x: Float32Array; w: Float32Array; dy: Float32Array },
+  cout: number,
+  dilation: number,
+  tolerance: number,
+): void {
+  const each = Array.from({ length: n }, (_, i) => {
+    const map = { data: o.x.subarray(i * h * w * cin), h, w, c: cin };
+    return conv3x3Backward(map, o.w, o.dy.subarray(i * h * w * cout), cout, dilation);
+  });
+  const sum = (name: 'dw' | 'db') =>
+    each[0][name].map((_, i) => each.reduce((total, part) => total + part[name][i], 0));
+  expectNear(
+    dx,
+    each.flatMap((part) => [...part.dx]),
+    tolerance,
+    'dx',
+  );
+  expectNear(dw, sum('dw'), tolerance, 'dw');
+  expectNear(db, sum('db'), tolerance, 'db');
+}
 
 describe('kernels: arguments', () => {
   let k: Kernels;
@@ -111,6 +163,27 @@ describe('kernels: arguments', () => {
       () => k.dense({ x, shape: [1, 12], w: new Float32Array(35), out: 3 }),
     ],
     ['gemm: expected b of k*n = 8 numbers, got 12', () => k.gemm({ a: x, b: x, m: 3, k: 4, n: 2 })],
+    [
+      'conv2dBackward: expected dy of n*h*w*cout = 24 numbers, got 12',
+      () => k.conv2dBackward({ x, shape: [1, 2, 3, 2], w: new Float32Array(72), cout: 4, dy: x }),
+    ],
+    [
+      'conv2dBackward: expected y of n*h*w*cout = 24 numbers, got 12',
+      () =>
+        k.conv2dBackward({ x, shape: [1, 2, 3, 2], w: new Float32Array(72), cout: 4, dy: new Float32Array(24), y: x }),
+    ],
+    [
+      'softmaxCrossEntropy: expected labels to be whole numbers from 0 to 5, got 6',
+      () => k.softmaxCrossEntropy({ x, shape: [2, 6], labels: [5, 6] }),
+    ],
+    [
+      'softmaxCrossEntropy: expected labels of rows = 2 numbers, got 1',
+      () => k.softmaxCrossEntropy({ x, shape: [2, 6], labels: [5] }),
+    ],
+    [
+      'softmaxCrossEntropyBackward: expected either labels or targets, got neither',
+      () => k.softmaxCrossEntropyBackward({ x, shape: [2, 6] }),
+    ],
     ['softmax: expected x of rows*columns = 10 numbers, got 12', () => k.softmax({ x, shape: [2, 5] })],
   ])('%s', (message, call) => {
     expect(call).toThrow(expect.objectContaining({ name: 'AtrousCamError', code: 'BAD_ARGUMENT', message }));

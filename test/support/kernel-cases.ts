@@ -1,5 +1,5 @@
 import type { Kernels } from '../../src/kernels.js';
-import { expectClose, type ReferenceTensor } from './references.js';
+import { expectClose, expectNear, type ReferenceTensor } from './references.js';
 
 /** One operation of kernels.safetensors: its tensors are called NAME.x ... */
 export interface KernelCase {
@@ -17,6 +17,9 @@ export interface KernelCase {
   in?: number;
   out?: number;
 }
+
+/** Relative L2 error that a convolution's gradients may have. */
+const GRADIENT = { exact: 1e-5, fast: 1e-4 };
 
 /** A title that holds all parameters. */
 export const titleOf = ({ name, op, ...parameters }: KernelCase): string =>
@@ -37,6 +40,10 @@ export function checkKernelCase(
       const options = { shape: [n, h, w, item.cin!], cout: item.cout!, dilation: item.dilation };
       const y = k.conv2d({ ...options, x: get('x_nhwc'), w: get('w_hwio'), b: get('b') });
       expectClose(y, get('y_nhwc'), tolerance, `${title}: y`);
+      const { dx, dw, db } = k.conv2dBackward({ ...options, x: get('x_nhwc'), w: get('w_hwio'), dy: get('dy_nhwc') });
+      expectNear(dx, get('dx_nhwc'), GRADIENT[k.precision], `${title}: dx`);
+      expectNear(dw, get('dw_hwio'), GRADIENT[k.precision], `${title}: dw`);
+      expectNear(db, get('db'), GRADIENT[k.precision], `${title}: db`);
       break;
     }
     case 'maxpool': {

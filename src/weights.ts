@@ -1,9 +1,10 @@
 import { AtrousCamError } from './errors.js';
-import { sniffFormat } from './weights/format.js';
-import { assembleNetwork, type NetworkOptions } from './weights/network.js';
+import { sniffFormat, type WeightFormat } from './weights/format.js';
+import { assembleNetwork, type NetworkOptions, type RawNetwork } from './weights/network.js';
 import { isPacked, readPackedNetwork } from './weights/packed.js';
 import { openSafetensors } from './weights/safetensors.js';
-import { type ByteSource, bytesSource, openSource, type WeightsSource } from './weights/source.js';
+import { type ByteSource, badWeights, bytesSource, openSource, quote, type WeightsSource } from './weights/source.js';
+import type { TensorFile } from './weights/tensor-file.js';
 import { readTorchNetwork } from './weights/torch.js';
 import type { NetworkWeights } from './weights/types.js';
 
@@ -15,8 +16,8 @@ export interface OpenWeightsOptions extends NetworkOptions {
 }
 
 /**
- * Opens a weight file: safetensors with torchvision's, timm's or the package's own names, or HDF5 as Keras writes it; without a source, the embedded
- * default network. Only headers are read here; the tensors read their part of the file when they are copied. Preprocessing and
+ * Opens a weight file: safetensors or .pth with torchvision's or timm's names, a packed file, ONNX, HDF5 (.h5, .weights.h5) or .keras
+ * as Keras writes them; without a source, the embedded default network. Only headers are read here; the tensors read their part of the file when they are copied. Preprocessing and
  * labels are those that belong to the file. Call `close()` when all tensors are copied.
  *
  * Throws NOT_FOUND, BAD_WEIGHTS (broken, of another format, or not a VGG network), BAD_ARGUMENT and ABORTED.
@@ -37,22 +38,75 @@ export async function openWeights(source?: WeightsSource, options: OpenWeightsOp
     abort();
     const format = await sniffFormat(bytes);
     abort();
-    if (format === 'safetensors') {
-      const file = await openSafetensors(bytes);
-      return await assembleNetwork(isPacked(file) ? readPackedNetwork(file) : readTorchNetwork(file), options, close);
-    }
-    const { openHdf5, readKerasNetwork } = await import('./weights/keras.js');
-    const file = await openHdf5(bytes);
-    close = () => {
-      file.close();
-      bytes.close();
-    };
+    const file = await openNetwork(bytes, format);
+    const closeReader = file.close;
+    if (closeReader)
+      close = () => {
+        closeReader();
+        bytes.close();
+      };
     abort();
-    return await assembleNetwork(readKerasNetwork(file), options, close);
+    return await assembleNetwork(file.network, options, close);
   } catch (error) {
     close();
     throw error;
   }
+}
+
+/** A file's layers as its format has them. */
+interface OpenedNetwork {
+  network: RawNetwork;
+  /** Ends what the format's library keeps open. */
+  close?: () => void;
+}
+
+/** The readers of each format are loaded when the first file of it is opened. */
+async function openNetwork(bytes: ByteSource, format: WeightFormat): Promise<OpenedNetwork> {
+  switch (format) {
+    case 'safetensors':
+      return { network: tensorNetwork(await openSafetensors(bytes)) };
+    case 'hdf5':
+      return openKeras(bytes);
+    case 'zip':
+      return openArchive(bytes);
+    case 'legacy-pth': {
+      const { openLegacyPth } = await import('./weights/pth.js');
+      return { network: tensorNetwork(await openLegacyPth(bytes)) };
+    }
+    case 'onnx': {
+      const { readOnnxNetwork } = await import('./weights/onnx.js');
+      return { network: await readOnnxNetwork(bytes) };
+    }
+  }
+}
+
+const tensorNetwork = (file: TensorFile): RawNetwork =>
+  isPacked(file) ? readPackedNetwork(file) : readTorchNetwork(file);
+
+async function openKeras(bytes: ByteSource): Promise<OpenedNetwork> {
+  const { openHdf5, readKerasNetwork } = await import('./weights/keras.js');
+  const file = await openHdf5(bytes);
+  try {
+    return { network: readKerasNetwork(file), close: () => file.close() };
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+/** A zip archive: PyTorch's .pth or Keras' .keras, which is a .weights.h5 beside descriptions of the model. */
+async function openArchive(bytes: ByteSource): Promise<OpenedNetwork> {
+  const { openPth, openZip } = await import('./weights/pth.js');
+  const zip = await openZip(bytes);
+  const keras = await zip.member('model.weights.h5');
+  if (keras) return openKeras(keras);
+  if (zip.names.some((name) => /(^|\/)data\.pkl$/.test(name)))
+    return { network: tensorNetwork(await openPth(bytes, zip)) };
+  const names = zip.names.slice(0, 4).map(quote).join(', ');
+  throw badWeights(
+    bytes.name,
+    `expected a .pth ("data.pkl") or .keras archive ("model.weights.h5"), got a zip archive of ${names || 'nothing'}`,
+  );
 }
 
 async function openDefault(): Promise<ByteSource> {

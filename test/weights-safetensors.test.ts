@@ -132,7 +132,7 @@ describe('networks that are not there', () => {
     [
       'integers',
       { ...tensors, 'features.0.bias': { ...float32([4]), dtype: 'I32' } },
-      /"features.0.bias": expected F32, F16 or BF16, got "I32"/,
+      /"features.0.bias": expected F32, F64, F16 or BF16, got "I32"/,
     ],
     [
       'NaN',

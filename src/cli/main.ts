@@ -59,7 +59,13 @@ function group(command: Command, heading: string, members: Option[]): void {
   for (const option of members) command.addOption(option);
 }
 
-const networkOptions = () => [options.weights(), options.preprocess(), options.resize(), options.fit()];
+const networkOptions = () => [
+  options.weights(),
+  options.inputSize(),
+  options.preprocess(),
+  options.resize(),
+  options.fit(),
+];
 const picturesOptions = () => [options.recursive(), options.shard()];
 const machineOptions = () => [options.precision(), options.kernels(), options.threads()];
 
@@ -116,7 +122,7 @@ function buildProgram(io: Io, context: Context, run: (call: Promise<number>) => 
     .description('Print the layers of a network with their output, parameters and cost; nothing is run.')
     .addHelpText('after', PLAN_HELP)
     .action((flags) => run(planCommand(flags, context)));
-  group(plan, 'Network:', [options.mode('all'), options.weights(), options.outputStride()]);
+  group(plan, 'Network:', [options.mode('all'), options.weights(), options.inputSize(), options.outputStride()]);
   group(plan, 'Output:', [options.json()]);
   group(plan, 'Machine:', [options.precision()]);
   return program;

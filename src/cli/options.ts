@@ -9,6 +9,7 @@ export const MODES: readonly Mode[] = ['pooled', 'dilated', 'atrous'];
 /** Options of every sub-command. */
 export interface WeightsFlags {
   weights?: string;
+  inputSize?: number;
   precision: Precision;
 }
 
@@ -75,6 +76,12 @@ function parseThreads(value: string): number {
   return Number(value);
 }
 
+function parseInputSize(value: string): number {
+  const size = /^\d{1,4}$/.test(value) ? Number(value) : 0;
+  if (size < 32 || size > 4096 || size % 32 !== 0) throw wrong('--input-size', 'a multiple of 32 up to 4096', value);
+  return size;
+}
+
 function parseShard(value: string): Shard {
   const [index, count] = (/^(\d+)\/(\d+)$/.exec(value) ?? []).slice(1).map(Number);
   if (!(index >= 1 && index <= count)) throw wrong('--shard', 'I/N with I from 1 to N, such as 1/4', value);
@@ -88,7 +95,15 @@ function parseTarget(value: string): string | number {
 }
 
 export const weights = () =>
-  new Option('--weights <path>', 'Keras .h5 or safetensors file (default: the cat/dog network in this package)');
+  new Option(
+    '--weights <path>',
+    'Keras .h5 or .keras, safetensors, .pth or ONNX file (default: the cat/dog network in this package)',
+  );
+export const inputSize = () =>
+  new Option(
+    '--input-size <pixels>',
+    'side of the input of weights without dense layers, a multiple of 32 (default: 224)',
+  ).argParser(parseInputSize);
 export const mode = (standard: Mode | 'all') =>
   choice('--mode', [...MODES, 'all'], 'the network: see "Modes" below').default(standard);
 export const target = () =>
@@ -148,9 +163,9 @@ export const takeShard = <T>(items: readonly T[], { shard }: PicturesFlags): T[]
 
 /** Loads the network that the options ask for, with a progress bar. */
 export function loadNetwork(flags: NetworkFlags, { load, signal, progress }: Context): Promise<Network> {
-  const { weights, threads, kernels, precision, preprocess: normalization, resize, fit } = flags;
+  const { weights, inputSize, threads, kernels, precision, preprocess: normalization, resize, fit } = flags;
   const preprocessing = { ...(normalization && { normalization }), ...(resize && { resize }), ...(fit && { fit }) };
   progress.begin(1);
   const onProgress = ({ done }: { done: number }) => progress.update('loading weights', done);
-  return load(weights, { threads, kernels, precision, preprocessing, signal, onProgress });
+  return load(weights, { threads, kernels, precision, preprocessing, inputSize, signal, onProgress });
 }

@@ -6,10 +6,10 @@ import { describeWeights, jsonLine } from './report.js';
 
 /** `atrous-cam plan`: the layers of each mode with their costs; of the weights only the headers are read. Returns the exit code. */
 export async function planCommand(
-  { weights, precision, outputStride, ...flags }: WeightsFlags & ModeFlags & { outputStride?: OutputStride },
+  { weights, inputSize, precision, outputStride, ...flags }: WeightsFlags & ModeFlags & { outputStride?: OutputStride },
   context: Context,
 ): Promise<number> {
-  const network = await context.inspect(weights, { precision, signal: context.signal });
+  const network = await context.inspect(weights, { precision, inputSize, signal: context.signal });
   const plans = modesOf(flags).map((mode) => network.plan(mode, mode === 'atrous' ? { outputStride } : {}));
   if (flags.json) {
     const modes = Object.fromEntries(plans.map((plan) => [plan.mode, plan]));

@@ -1,14 +1,16 @@
 /** Floating-point types of files that are read, by safetensors' names, all little-endian. */
-export type FloatType = 'F32' | 'F16' | 'BF16';
+export type FloatType = 'F64' | 'F32' | 'F16' | 'BF16';
 
-export const isFloatType = (dtype: string): dtype is FloatType =>
-  dtype === 'F32' || dtype === 'F16' || dtype === 'BF16';
+/** Bytes of an element. */
+export const floatBytes: Readonly<Record<FloatType, number>> = { F64: 8, F32: 4, F16: 2, BF16: 2 };
+
+export const isFloatType = (dtype: string): dtype is FloatType => Object.hasOwn(floatBytes, dtype);
 
 /**
  * Decodes where the result will lie: the last bytes of `target`, 2 an element (4 for F32), are in `dtype` and all become float32.
  * Front to back this needs no second buffer, because element i is read before its bytes are overwritten.
  */
-export function decodeInPlace(dtype: FloatType, target: Float32Array): void {
+export function decodeInPlace(dtype: Exclude<FloatType, 'F64'>, target: Float32Array): void {
   if (dtype === 'F32') return;
   const halves = upperHalf(target);
   if (dtype === 'F16') {

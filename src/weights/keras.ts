@@ -1,3 +1,4 @@
+import { knownBlocks } from './family.js';
 import type { Hdf5File } from './hdf5.js';
 import type { RawLayer, RawNetwork } from './network.js';
 import { badWeights, quote } from './source.js';
@@ -10,14 +11,6 @@ type Item = { tensor: RawTensor; label: string } | 'pool';
 
 /** VGG19 has 38 arrays and 5 pools; a hostile file may name one array for ever. */
 const maxItems = 1000;
-
-/** Convolutions per block of VGG11, 13, 16 and 19 by their number, for files whose names do not tell. */
-const knownBlocks: Record<number, readonly number[]> = {
-  8: [1, 1, 2, 2, 2],
-  10: [2, 2, 2, 2, 2],
-  13: [2, 2, 3, 3, 3],
-  16: [2, 2, 4, 4, 4],
-};
 
 /**
  * Reads a Keras HDF5 file: the official layout and other `.h5` weights (`layer_names` on the root), whole models

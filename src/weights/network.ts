@@ -6,12 +6,14 @@ import { badWeights, quote } from './source.js';
 import { plainTensor, type RawTensor, readVector, sizeFrom, transposedTensor } from './tensor.js';
 import type { ConvWeights, DenseWeights, NetworkWeights, Tensor } from './types.js';
 
-/** Inference-time batch normalization after a convolution: (x - mean) / sqrt(variance + 1e-5) * weight + bias. */
+/** Inference-time batch normalization after a convolution: (x - mean) / sqrt(variance + epsilon) * weight + bias. */
 export interface RawBatchNorm {
   readonly weight: RawTensor;
   readonly bias: RawTensor;
   readonly mean: RawTensor;
   readonly variance: RawTensor;
+  /** PyTorch's and ONNX' 1e-5 where the file does not say. */
+  readonly epsilon?: number;
 }
 
 export interface RawLayer {
@@ -158,8 +160,8 @@ function inputSide({ source, layout, dense }: RawNetwork, channels: number, want
   return 32 * side;
 }
 
-/** weight / sqrt(variance + 1e-5), by output channel, in float64. */
-async function normScales(source: string, { weight, variance }: RawBatchNorm): Promise<Float64Array> {
+/** weight / sqrt(variance + epsilon), by output channel, in float64. */
+async function normScales(source: string, { weight, variance, epsilon = 1e-5 }: RawBatchNorm): Promise<Float64Array> {
   const [gamma, spread] = [await readVector(source, weight), await readVector(source, variance)];
   const negative = spread.findIndex((value) => value < 0);
   if (negative >= 0)
@@ -167,7 +169,7 @@ async function normScales(source: string, { weight, variance }: RawBatchNorm): P
       source,
       `tensor ${quote(variance.name)}: expected variances, got ${spread[negative]} at [${negative}]`,
     );
-  return Float64Array.from(gamma, (value, i) => value / Math.sqrt(spread[i] + 1e-5));
+  return Float64Array.from(gamma, (value, i) => value / Math.sqrt(spread[i] + epsilon));
 }
 
 /** (b - mean) * scale + bias of the batch normalization, in float64. */

@@ -1,6 +1,6 @@
 import type { RawLayer, RawNetwork } from './network.js';
-import { requiredTensor, type Safetensors } from './safetensors.js';
 import { badWeights, quote } from './source.js';
+import { requiredTensor, type TensorFile } from './tensor-file.js';
 
 /**
  * The names of the package's own format, written by src/pack.ts: Keras' names of the layers, each with `.kernel` and `.bias`, in the
@@ -12,10 +12,10 @@ const layers = {
   last: 'predictions',
 };
 
-export const isPacked = ({ tensors }: Safetensors): boolean => tensors.has(`${layers.conv(1, 1)}.kernel`);
+export const isPacked = ({ tensors }: TensorFile): boolean => tensors.has(`${layers.conv(1, 1)}.kernel`);
 
 /** Reads a safetensors file for which `isPacked`. */
-export function readPackedNetwork(file: Safetensors): RawNetwork {
+export function readPackedNetwork(file: TensorFile): RawNetwork {
   const { source, tensors, metadata } = file;
   const has = (name: string) => tensors.has(`${name}.kernel`);
   const layer = (name: string): RawLayer => ({

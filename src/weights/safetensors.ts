@@ -1,25 +1,16 @@
-import { decodeInPlace, isFloatType, upperHalf } from './floats.js';
 import { type ByteSource, badWeights, quote } from './source.js';
 import type { RawTensor } from './tensor.js';
-
-/** An opened safetensors file (https://github.com/huggingface/safetensors#format). */
-export interface Safetensors {
-  /** The file, for messages. */
-  readonly source: string;
-  readonly tensors: ReadonlyMap<string, RawTensor>;
-  /** `__metadata__`: text by name. */
-  readonly metadata: ReadonlyMap<string, string>;
-}
+import { StoredTensor, type TensorFile } from './tensor-file.js';
 
 interface Entry {
   dtype: string;
   shape: number[];
   /** Bytes from the end of the header. */
   begin: number;
-  end: number;
 }
 
-const maxHeader = 100_000_000; // the limit of the format's own library
+/** VGG19's header is 3 kB. The format's own library takes 100 MB, which as JSON objects would be a gigabyte. */
+const maxHeader = 16 << 20;
 const byteSizes = new Map(
   Object.entries({
     BOOL: 1,
@@ -40,8 +31,11 @@ const byteSizes = new Map(
   }),
 );
 
-/** Reads and checks the header; every tensor is known to lie in the file and to have as many bytes as its shape needs. */
-export async function openSafetensors(source: ByteSource): Promise<Safetensors> {
+/**
+ * Opens a safetensors file (https://github.com/huggingface/safetensors#format): reads and checks the header; every tensor is known
+ * to lie in the file and to have as many bytes as its shape needs.
+ */
+export async function openSafetensors(source: ByteSource): Promise<TensorFile> {
   const bad = (message: string) => badWeights(source.name, `safetensors header: ${message}`);
   if (source.size < 10) throw bad(`expected at least 10 bytes, got ${source.size}`);
   const prefix = await source.read(0, 8);
@@ -59,20 +53,12 @@ export async function openSafetensors(source: ByteSource): Promise<Safetensors> 
         if (typeof text !== 'string') throw bad(`expected text for metadata ${quote(key)}, got ${typeof text}`);
         metadata.set(key, text);
       }
-    } else
-      tensors.set(
-        name,
-        new StoredTensor(source, name, checkEntry(name, value, source.size - 8 - length, bad), 8 + length),
-      );
+    } else {
+      const { dtype, shape, begin } = checkEntry(name, value, source.size - 8 - length, bad);
+      tensors.set(name, new StoredTensor(source, name, dtype, shape, 8 + length + begin));
+    }
   }
   return { source: source.name, tensors, metadata };
-}
-
-/** A tensor that must be there. */
-export function requiredTensor({ source, tensors }: Safetensors, name: string): RawTensor {
-  const tensor = tensors.get(name);
-  if (!tensor) throw badWeights(source, `expected a tensor ${quote(name)}, got none among ${tensors.size} tensors`);
-  return tensor;
 }
 
 type Bad = (message: string) => Error;
@@ -146,37 +132,5 @@ function checkEntry(name: string, value: unknown, dataSize: number, bad: Bad): E
   const bytes = shape.reduce((product, side) => product * side, size ?? 0); // may lose digits only where it is far above any file
   if (size !== undefined && bytes !== end - begin)
     throw bad(`expected ${bytes} bytes for ${quote(name)} (${dtype} [${shape}]), got ${end - begin}`);
-  return { dtype, shape, begin, end };
+  return { dtype, shape, begin };
 }
-
-class StoredTensor implements RawTensor {
-  readonly shape: readonly number[];
-  readonly readHalves?: (first: number, target: Uint16Array) => Promise<void>;
-
-  constructor(
-    private readonly source: ByteSource,
-    readonly name: string,
-    private readonly entry: Entry,
-    private readonly dataStart: number,
-  ) {
-    this.shape = entry.shape;
-    if (entry.dtype === 'F16') this.readHalves = (first, target) => this.fill(first, bytesOf(target));
-  }
-
-  async readRows(first: number, target: Float32Array): Promise<void> {
-    const { dtype } = this.entry;
-    if (!isFloatType(dtype))
-      throw badWeights(this.source.name, `tensor ${quote(this.name)}: expected F32, F16 or BF16, got ${quote(dtype)}`);
-    await this.fill(first, bytesOf(dtype === 'F32' ? target : upperHalf(target)));
-    decodeInPlace(dtype, target);
-  }
-
-  private fill(first: number, target: Uint8Array): Promise<void> {
-    const { dtype, begin } = this.entry;
-    const row = this.shape.slice(1).reduce((product, side) => product * side, byteSizes.get(dtype)!);
-    return this.source.fill(this.dataStart + begin + first * row, target);
-  }
-}
-
-const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array | Uint16Array): Uint8Array =>
-  new Uint8Array(buffer, byteOffset, byteLength);

@@ -44,6 +44,23 @@ export function bytesSource(bytes: Uint8Array, name: string): ByteSource {
   };
 }
 
+/** A part of a file as a file of its own; closing it leaves the whole open. */
+export function partSource(whole: ByteSource, offset: number, size: number): ByteSource {
+  const { name, readInto } = whole;
+  const at = (from: number, length: number) => {
+    checkRange(name, size, from, length);
+    return offset + from;
+  };
+  return {
+    name,
+    size,
+    read: async (from, length) => whole.read(at(from, length), length),
+    fill: async (from, target) => whole.fill(at(from, target.length), target),
+    readInto: readInto && ((from, target) => readInto(at(from, target.length), target)),
+    close: () => {},
+  };
+}
+
 /** Only workers of browsers read blobs synchronously. */
 declare class FileReaderSync {
   readAsArrayBuffer(blob: Blob): ArrayBuffer;

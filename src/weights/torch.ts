@@ -1,10 +1,11 @@
+import { knownBlocks } from './family.js';
 import type { RawBatchNorm, RawLayer, RawNetwork } from './network.js';
-import { requiredTensor, type Safetensors } from './safetensors.js';
 import { badWeights, quote } from './source.js';
 import type { RawTensor } from './tensor.js';
+import { requiredTensor, type TensorFile } from './tensor-file.js';
 
-/** Reads a safetensors file with torchvision's or timm's names. */
-export function readTorchNetwork(file: Safetensors): RawNetwork {
+/** Reads a file of tensors with torchvision's or timm's names. */
+export function readTorchNetwork(file: TensorFile): RawNetwork {
   for (const name of file.tensors.keys()) {
     const layerOfBias = /^((?:features|classifier)\.\d{1,6})\.bias$/.exec(name)?.[1];
     if (layerOfBias) requiredTensor(file, `${layerOfBias}.weight`); // layers are looked for by their weights
@@ -22,7 +23,7 @@ export function readTorchNetwork(file: Safetensors): RawNetwork {
  * torchvision numbers all modules of `features`: convolution, ReLU (2 steps), perhaps a pool (3 steps), with batch normalization
  * one step more. So the gap to the next convolution tells where a block ends.
  */
-function readBlocks(file: Safetensors): RawLayer[][] {
+function readBlocks(file: TensorFile): RawLayer[][] {
   const indices = numbersOf(file, /^features\.(\d{1,6})\.weight$/, 4);
   if (indices[0] !== 0) throw notVgg(file);
   const blocks: RawLayer[][] = [[]];
@@ -38,10 +39,16 @@ function readBlocks(file: Safetensors): RawLayer[][] {
         `expected a tensor "features.${inBlock}.weight" or, after a pool, "features.${inBlock + 1}.weight", got "features.${next}.weight" next to "features.${index}.weight"`,
       );
   }
+  const counts = blocks.map(({ length }) => length).join(', ');
+  if (blocks.length === 5 && !Object.values(knownBlocks).some((known) => known.join(', ') === counts))
+    throw badWeights(
+      file.source,
+      `expected the convolutions per block of VGG11, 13, 16 or 19, got ${counts}; a layer is missing`, // no gap shows it where the last one is
+    );
   return blocks;
 }
 
-function batchNorm(file: Safetensors, index: number): RawBatchNorm | undefined {
+function batchNorm(file: TensorFile, index: number): RawBatchNorm | undefined {
   const name = `features.${index}`;
   if (file.tensors.get(`${name}.weight`)?.shape.length !== 1) return undefined;
   return {
@@ -52,7 +59,7 @@ function batchNorm(file: Safetensors, index: number): RawBatchNorm | undefined {
 }
 
 /** timm's names come first: its files hold one kind or the other. */
-function readDense(file: Safetensors): RawLayer[] {
+function readDense(file: TensorFile): RawLayer[] {
   const names = file.tensors.has('head.fc.weight')
     ? ['pre_logits.fc1', 'pre_logits.fc2', 'head.fc']
     : numbersOf(file, /^classifier\.(\d{1,6})\.weight$/).map((index) => `classifier.${index}`);
@@ -60,7 +67,7 @@ function readDense(file: Safetensors): RawLayer[] {
 }
 
 /** The numbers in names of that pattern, ascending, of tensors with `dimensions` dimensions. */
-function numbersOf({ tensors }: Safetensors, pattern: RegExp, dimensions?: number): number[] {
+function numbersOf({ tensors }: TensorFile, pattern: RegExp, dimensions?: number): number[] {
   const numbers: number[] = [];
   for (const [name, { shape }] of tensors) {
     const match = pattern.exec(name);
@@ -69,17 +76,17 @@ function numbersOf({ tensors }: Safetensors, pattern: RegExp, dimensions?: numbe
   return numbers.sort((a, b) => a - b);
 }
 
-function layer(file: Safetensors, name: string): RawLayer {
+function layer(file: TensorFile, name: string): RawLayer {
   const { weight, bias } = weightAndBias(file, name);
   return { kernel: weight, bias };
 }
 
-const weightAndBias = (file: Safetensors, name: string): { weight: RawTensor; bias: RawTensor } => ({
+const weightAndBias = (file: TensorFile, name: string): { weight: RawTensor; bias: RawTensor } => ({
   weight: requiredTensor(file, `${name}.weight`),
   bias: requiredTensor(file, `${name}.bias`),
 });
 
-function notVgg({ source, tensors }: Safetensors): Error {
+function notVgg({ source, tensors }: TensorFile): Error {
   const names = [...tensors.keys()].slice(0, 4).map(quote);
   const found =
     names.length === 0

@@ -36,12 +36,20 @@ describe('plan', () => {
   });
 });
 
+test('--input-size gives files without dense layers their input', async () => {
+  const headless = join(folder, 'headless.safetensors');
+  writeSparseVgg16(headless, []);
+  const { stdout } = await command('plan', '--weights', headless, '--input-size', '96', '--mode', 'pooled', '--json');
+  expect(JSON.parse(stdout).weights).toMatchObject({ parameters: 14_714_688, input: [96, 96, 3] });
+});
+
 describe('usage', () => {
   test.each([
     [['explain', photo, '--mode', 'poold'], '--mode: expected pooled, dilated, atrous or all, got "poold"'],
     [['explain'], "missing required argument 'image'"],
     [['explain', photo, '--colour'], "unknown option '--colour'"],
     [['explian', photo], "unknown command 'explian'"],
+    [['plan', '--input-size', '100'], '--input-size: expected a multiple of 32 up to 4096, got "100"'],
     [['plan', '--output-stride', '3'], '--output-stride: expected 16, 8, 4, 2 or 1, got "3"'],
   ])('%j is refused with 2', async (args, message) => {
     const { code, stdout, stderr } = await command(...args);

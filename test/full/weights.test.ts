@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openWeights } from '../../src/weights.js';
 import { expectClose, readReferences } from '../support/references.js';
 import { sharedPath } from '../support/shared.js';
-import { allNumbers, expectRefused, numbers } from '../support/weight-files.js';
+import { allNumbers, numbers } from '../support/weight-files.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const reference = (name: string) => sharedPath(`references/${name}`);
@@ -17,25 +17,28 @@ describe('one network in every format', async () => {
   const expected = await allNumbers(plain);
   plain.close();
 
-  test.each(['timm.safetensors', 'keras-official.h5', 'keras-varlen.h5', 'keras-model.h5', 'keras3.weights.h5'])(
-    '%s',
-    async (format) => {
-      const weights = await openWeights(reference(`micro-vgg16.${format}`));
-      expect(weights.inputSize).toBe(96);
-      expect(await allNumbers(weights)).toEqual(expected);
-      weights.close();
-    },
-  );
+  test.each([
+    'timm.safetensors',
+    'keras-official.h5',
+    'keras-varlen.h5',
+    'keras-model.h5',
+    'keras3.weights.h5',
+    'keras',
+    'onnx',
+    'torchvision.pth',
+    'torchvision-legacy.pth',
+  ])('%s', async (format) => {
+    const weights = await openWeights(reference(`micro-vgg16.${format}`));
+    expect(weights.inputSize).toBe(96);
+    expect(await allNumbers(weights)).toEqual(expected);
+    weights.close();
+  });
 
   test('float16', async () => {
     const weights = await openWeights(reference('micro-vgg16.torchvision.f16.safetensors'));
     for (const [name, values] of await allNumbers(weights)) expectClose(values, expected.get(name)!, 2 ** -11, name);
     weights.close();
   });
-
-  test.each(['keras', 'onnx', 'torchvision.pth', 'torchvision-legacy.pth'])('%s is named and refused', (format) =>
-    expectRefused(() => openWeights(reference(`micro-vgg16.${format}`)), 'BAD_WEIGHTS', 'not supported yet'),
-  );
 
   test('batch normalization, folded, gives the logits of the reference', async () => {
     const weights = await openWeights(reference('micro-vgg16_bn.torchvision.safetensors'));

@@ -1,0 +1,7 @@
+/** Convolutions per block of VGG11, 13, 16 and 19 by their number. */
+export const knownBlocks: Record<number, readonly number[]> = {
+  8: [1, 1, 2, 2, 2],
+  10: [2, 2, 2, 2, 2],
+  13: [2, 2, 3, 3, 3],
+  16: [2, 2, 4, 4, 4],
+};

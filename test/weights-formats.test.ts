@@ -1,0 +1,394 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { load } from '../src/index.js';
+import { readPickle } from '../src/weights/pickle.js';
+import { bytesSource } from '../src/weights/source.js';
+import { maxInflated, openZip } from '../src/weights/zip.js';
+import { openWeights } from '../src/weights.js';
+import { integer, type OnnxNode, type OnnxTensor, onnxFile, packed } from './support/onnx-file.js';
+import { expectClose, fixturePath } from './support/references.js';
+import { allNumbers, type Entry, expectRefused, float32, readEntries, safetensors } from './support/weight-files.js';
+import { type ZipMember, zipFile, zipMembers } from './support/zip-file.js';
+
+const formats = ['torchvision.pth', 'torchvision-legacy.pth', 'onnx', 'keras'];
+const path = (format: string) => fixturePath(`formats/micro-vgg16.${format}`);
+const index = JSON.parse(readFileSync(fixturePath('formats/index.json'), 'utf8'));
+const pth = readFileSync(path('torchvision.pth'));
+const legacy = readFileSync(path('torchvision-legacy.pth'));
+const expected = await allNumbers(await openWeights(pth));
+
+/** A file that counts what is read of it. */
+class CountingFile extends File {
+  count = 0;
+  override slice(start = 0, end = this.size, type?: string): Blob {
+    this.count += end - start;
+    return super.slice(start, end, type);
+  }
+}
+
+describe.each(formats)('%s', (format) => {
+  test('has the numbers of the other formats', async () => {
+    const weights = await openWeights(path(format));
+    expect(await allNumbers(weights)).toEqual(expected);
+    expect([weights.inputSize, weights.parameters]).toEqual([96, 49_626]);
+    weights.close();
+  });
+
+  test("gives PyTorch's logits", async () => {
+    const net = await load(path(format), { preprocessing: index.preprocessing, precision: 'exact', threads: 1 });
+    const { logits } = await net.predict(fixturePath(`formats/${index.picture}`));
+    expectClose(logits, index['pooled.logits'], 1e-5, format);
+    net.dispose();
+  });
+});
+
+describe('only what is needed is read', () => {
+  test.each([
+    ['torchvision.pth', 20_000],
+    ['torchvision-legacy.pth', 70_000],
+    ['onnx', 70_000],
+  ])('%s', async (format, most) => {
+    const file = new CountingFile([new Uint8Array(readFileSync(path(format)))], format);
+    const weights = await openWeights(file);
+    const opened = file.count;
+    expect(opened).toBeLessThan(most);
+    const { kernel } = weights.blocks[0][0];
+    await kernel.copyInto(new Float32Array(3 * 3 * 3 * 8));
+    expect(file.count - opened).toBe(4 * 3 * 3 * 3 * 8);
+  });
+});
+
+describe('.pth', () => {
+  const members = zipMembers(pth);
+  const archive = (change: (member: ZipMember) => ZipMember | undefined) =>
+    zipFile(members.map(change).filter((member) => member !== undefined));
+  const replace = (ending: string, data: Uint8Array) =>
+    archive((member) => (member.name.endsWith(ending) ? { ...member, data } : member));
+
+  test('compressed members are unpacked', async () => {
+    const weights = await openWeights(archive((member) => ({ ...member, deflate: true })));
+    expect(await allNumbers(weights)).toEqual(expected);
+  });
+
+  test('a checkpoint of DataParallel: state_dict, names with "module."', async () => {
+    const text = (value: string) => [0x8c, value.length, ...Buffer.from(value)];
+    const original = zipMembers(pth).find(({ name }) => name.endsWith('data.pkl'))!.data;
+    // {'epoch': 3, 'state_dict': {...}}: the old pickle without its protocol and its end, between the new dictionary's parts
+    const pickle = [
+      0x80,
+      4,
+      0x7d,
+      0x28,
+      ...text('epoch'),
+      0x4b,
+      3,
+      ...text('state_dict'),
+      ...original.slice(2, -1),
+      0x75,
+      0x2e,
+    ];
+    expect(await allNumbers(await openWeights(replace('data.pkl', Uint8Array.from(pickle))))).toEqual(expected);
+  });
+
+  const pickled = (body: string) => Buffer.from(`\x80\x02${body}.`, 'latin1');
+  const cases: [string, Uint8Array, RegExp][] = [
+    [
+      'a call of the system',
+      pickled('cos\nsystem\n(X\x02\x00\x00\x00lstR'),
+      /names "os.system".*nothing of it was executed/,
+    ],
+    ['eval', pickled('c__builtin__\neval\n(X\x01\x00\x00\x001tR'), /names "__builtin__.eval"/],
+    ['a class by protocol 4', pickled('\x8c\x02os\x8c\x06system\x93'), /names "os.system"/],
+    ['an object', pickled('(i__main__\nModel\n'), /instruction 0x69/],
+    ['a whole model', pickled('ctorchvision.models.vgg\nVGG\n)\x81'), /names "torchvision.models.vgg.VGG"/],
+    ['a number', pickled('K\x01'), /expected a dictionary of tensors/],
+    ['nothing on the stack', pickled(''), /instructions make no sense/],
+    ['a lonely mark', pickled('('), /instructions make no sense/],
+    ['what was never remembered', pickled('h\x05'), /instructions make no sense/],
+    ['a cut pickle', pickled('X\xff\x00\x00\x00abc'), /its pickle is cut off/],
+    ['too many instructions', pickled('}'.repeat(300_000)), /more than 200000 instructions/],
+    ['no tensors', pickled('}'), /got no tensors/],
+  ];
+  test.each(cases)('refuses %s', (_, pickle, message) =>
+    expectRefused(() => openWeights(replace('data.pkl', pickle)), 'BAD_WEIGHTS', message),
+  );
+
+  test('"__proto__" is a name like any other', () => {
+    const { value } = readPickle(pickled('}X\x09\x00\x00\x00__proto__}X\x01\x00\x00\x00aK\x01ss'));
+    expect(value).toEqual(new Map([['__proto__', new Map([['a', 1]])]]));
+    expect(({} as { a?: number }).a).toBeUndefined();
+  });
+
+  test('refuses what is missing or of another size', async () => {
+    const missing = archive((member) => (member.name.endsWith('data/3') ? undefined : member));
+    await expectRefused(() => openWeights(missing), 'BAD_WEIGHTS', 'expected 32 bytes in "data/3", got no such member');
+    await expectRefused(() => openWeights(replace('data/3', new Uint8Array(28))), 'BAD_WEIGHTS', 'got 28');
+    await expectRefused(() => openWeights(replace('byteorder', Buffer.from('big'))), 'BAD_WEIGHTS', 'big-endian');
+    for (const length of [100, 3000, 4000, legacy.length - 1])
+      await expectRefused(() => openWeights(legacy.subarray(0, length)), 'BAD_WEIGHTS', /truncated|got the end/);
+    await expectRefused(() => openWeights(pth.subarray(0, pth.length - 1)), 'BAD_WEIGHTS', 'truncated');
+  });
+
+  test('refuses a tensor that is not in order', async () => {
+    const pickle = Buffer.from(zipMembers(pth).find(({ name }) => name.endsWith('data.pkl'))!.data);
+    const strides = pickle.indexOf(Buffer.from([0x4b, 27, 0x4b, 9, 0x4b, 3, 0x4b, 1]));
+    pickle[strides + 1] = 1;
+    pickle[strides + 7] = 27;
+    await expectRefused(
+      () => openWeights(replace('data.pkl', pickle)),
+      'BAD_WEIGHTS',
+      /"features.0.weight".*contiguous/,
+    );
+  });
+});
+
+describe('zip', () => {
+  const open = (file: Uint8Array) => openZip(bytesSource(file, 'x'));
+  const text = (value: string) => new TextEncoder().encode(value);
+
+  test('finds members in place and unpacks compressed ones', async () => {
+    const zip = await open(
+      zipFile(
+        [
+          { name: 'a', data: text('stored') },
+          { name: 'b', data: text('deflated'.repeat(999)), deflate: true },
+        ],
+        'PK\x05\x06 comment',
+      ),
+    );
+    expect(zip.names).toEqual(['a', 'b']);
+    const [a, b] = [(await zip.member('a'))!, (await zip.member('b'))!];
+    expect(new TextDecoder().decode(await a.read(1, 3))).toBe('tor');
+    expect(b.size).toBe(8 * 999);
+    expect(await zip.member('../a')).toBeUndefined();
+    await expectRefused(() => a.read(0, 7), 'BAD_WEIGHTS', 'truncated');
+  });
+
+  test('refuses bombs before and while they go off', async () => {
+    const zeros = (name: string, size: number): ZipMember => ({ name, data: new Uint8Array(size), deflate: true });
+    const large = await open(zipFile([zeros('model', maxInflated + 1)]));
+    await expectRefused(() => large.member('model'), 'BAD_WEIGHTS', /compressed members of at most 67108864 bytes/);
+    const half = maxInflated / 2 + 1;
+    const two = await open(zipFile([zeros('a', half), zeros('b', half)]));
+    await two.member('a');
+    await expectRefused(() => two.member('b'), 'BAD_WEIGHTS', /in all, got more with "b"/);
+    const liar = await open(zipFile([{ ...zeros('a', 1e6), size: 1000 }]));
+    await expectRefused(() => liar.member('a'), 'BAD_WEIGHTS', 'unpacks to more than the 1000 bytes it states');
+    const boaster = await open(zipFile([{ ...zeros('a', 1000), size: 1001 }]));
+    await expectRefused(() => boaster.member('a'), 'BAD_WEIGHTS', 'does not unpack to the 1001 bytes');
+  });
+
+  test('refuses damage', async () => {
+    const good = Buffer.from(
+      zipFile([
+        { name: 'a', data: text('abc') },
+        { name: 'b', data: text('abc') },
+      ]),
+    );
+    const changed = (change: (bytes: Buffer) => void) => {
+      const bytes = Buffer.from(good);
+      change(bytes);
+      return bytes;
+    };
+    const directory = good.readUInt32LE(good.length - 6);
+    const cases: [Uint8Array, RegExp][] = [
+      [good.subarray(0, good.length - 3), /directory is missing/],
+      [changed((bytes) => bytes.writeUInt32LE(1e6, bytes.length - 6)), /lies beyond the end/],
+      [changed((bytes) => bytes.writeUInt16LE(3, bytes.length - 12)), /expected 3 members in its directory, got 2/],
+      [changed((bytes) => bytes.writeUInt16LE(999, directory + 28)), /directory is damaged/],
+      [changed((bytes) => bytes.writeUInt8(0x61, directory + 47 + 46)), /"a" occurs twice/],
+      [changed((bytes) => bytes.writeUInt32LE(0xffffffff, bytes.length - 6)), /64-bit directory is missing/],
+    ];
+    for (const [bytes, message] of cases) await expectRefused(() => open(bytes), 'BAD_WEIGHTS', message);
+    const members: [Uint8Array, RegExp][] = [
+      [changed((bytes) => bytes.writeUInt32LE(5, directory + 42)), /"a" is not where the directory says/],
+      [changed((bytes) => bytes.writeUInt32LE(1e6, directory + 42)), /"a" lies beyond the end/],
+      [changed((bytes) => bytes.writeUInt32LE(4, directory + 20)), /"a" has two sizes/],
+      [changed((bytes) => bytes.writeUInt16LE(1, directory + 8)), /"a" is encrypted/],
+      [changed((bytes) => bytes.writeUInt16LE(99, directory + 10)), /packed by method 99/],
+    ];
+    for (const [bytes, message] of members)
+      await expectRefused(async () => (await open(bytes)).member('a'), 'BAD_WEIGHTS', message);
+    await expectRefused(() => openWeights(good), 'BAD_WEIGHTS', /got a zip archive of "a", "b"/);
+  });
+});
+
+describe('.keras', () => {
+  test('compressed, as other zip programs make it', async () => {
+    const members = zipMembers(readFileSync(path('keras'))).map((member) => ({ ...member, deflate: true }));
+    expect(await allNumbers(await openWeights(zipFile(members)))).toEqual(expected);
+  });
+});
+
+describe('torchvision', () => {
+  const tensors = readEntries(fixturePath('small/micro-vgg16.torchvision.safetensors'));
+
+  test('a file without its last convolution is refused', async () => {
+    const cut = Object.fromEntries(Object.entries(tensors).filter(([name]) => !name.startsWith('features.28')));
+    await expectRefused(
+      () => openWeights(safetensors(cut)),
+      'BAD_WEIGHTS',
+      'expected the convolutions per block of VGG11, 13, 16 or 19, got 2, 2, 3, 3, 2; a layer is missing',
+    );
+  });
+
+  test('bfloat16 and float64', async () => {
+    const plain = await allNumbers(await openWeights(safetensors(tensors)));
+    const wide = (entry: Entry): Entry => ({
+      ...entry,
+      dtype: 'F64',
+      data: new Uint8Array(Float64Array.from(new Float32Array(entry.data.buffer)).buffer),
+    });
+    const upper = (entry: Entry): Entry => ({
+      ...entry,
+      dtype: 'BF16',
+      data: new Uint8Array(Uint16Array.from(new Uint32Array(entry.data.buffer), (bits) => bits >>> 16).buffer),
+    });
+    const all = (change: (entry: Entry) => Entry) =>
+      safetensors(Object.fromEntries(Object.entries(tensors).map(([name, entry]) => [name, change(entry)])));
+    expect(await allNumbers(await openWeights(all(wide)))).toEqual(plain);
+    for (const [name, values] of await allNumbers(await openWeights(all(upper))))
+      expectClose(values, plain.get(name)!, 2 ** -7, name);
+  });
+});
+
+describe('ONNX', () => {
+  const tensors = readEntries(fixturePath('small/micro-vgg16.torchvision.safetensors'));
+  const indices = [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28];
+  const pools = [2, 7, 14, 21, 28];
+  const convolution = { kernel_shape: [3, 3], pads: [1, 1, 1, 1] };
+  const window = { kernel_shape: [2, 2], strides: [2, 2] };
+  const graph = (): OnnxNode[] => {
+    const steps: Omit<OnnxNode, 'output'>[] = indices.flatMap((i) => [
+      { operator: 'Conv', inputs: [`features.${i}.weight`, `features.${i}.bias`], attributes: convolution },
+      { operator: 'Relu', inputs: [] },
+      ...(pools.includes(i) ? [{ operator: 'MaxPool', inputs: [], attributes: window }] : []),
+    ]);
+    steps.push({ operator: 'Flatten', inputs: [] });
+    for (const i of [0, 3, 6])
+      steps.push(
+        { operator: 'Gemm', inputs: [`classifier.${i}.weight`, `classifier.${i}.bias`], attributes: { transB: [1] } },
+        { operator: i < 6 ? 'Relu' : 'Softmax', inputs: [] },
+      );
+    return steps.map((step, i) => ({
+      ...step,
+      inputs: [i === 0 ? 'x' : `y${i - 1}`, ...step.inputs],
+      output: `y${i}`,
+    }));
+  };
+  const stored = (type: number, field: number, encode: (values: Float32Array) => Uint8Array): OnnxTensor[] =>
+    Object.entries(tensors).map(([name, { shape, data }]) => ({
+      name,
+      shape,
+      type,
+      field,
+      data: encode(new Float32Array(data.buffer)),
+    }));
+  const raw = (values: ArrayBufferView) => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  const floats = stored(1, 9, raw);
+  const upperHalves = (values: Float32Array) => Uint16Array.from(new Uint32Array(values.buffer), (bits) => bits >>> 16);
+
+  test('raw data, float_data, double_data, 16-bit numbers raw and as varints', async () => {
+    const plain = await allNumbers(await openWeights(safetensors(tensors)));
+    const files: [number, OnnxTensor[]][] = [
+      [0, floats],
+      [0, stored(1, 4, raw)],
+      [0, stored(11, 10, (values) => raw(Float64Array.from(values)))],
+      [2 ** -7, stored(16, 9, (values) => raw(upperHalves(values)))],
+      [2 ** -7, stored(16, 5, (values) => packed(upperHalves(values)))],
+    ];
+    for (const [tolerance, file] of files)
+      for (const [name, values] of await allNumbers(await openWeights(onnxFile(graph(), file))))
+        expectClose(values, plain.get(name)!, tolerance, name);
+  });
+
+  test('batch normalization with its epsilon is folded', async () => {
+    const nodes = graph();
+    nodes.splice(1, 0, { operator: 'BatchNormalization', inputs: ['y0', 'g', 'b', 'm', 'v'], output: 'n0' });
+    nodes[2].inputs = ['n0'];
+    const vector = (name: string, value: number): OnnxTensor => ({
+      name,
+      shape: [4],
+      type: 1,
+      field: 9,
+      data: float32([4], () => value).data,
+    });
+    const file = onnxFile(nodes, [...floats, vector('g', 3), vector('b', 1), vector('m', 0.5), vector('v', 4)]);
+    const plain = await allNumbers(await openWeights(safetensors(tensors)));
+    const folded = await allNumbers(await openWeights(file));
+    const scale = 3 / Math.sqrt(4 + 1e-5);
+    const [kernel, bias] = ['block1_conv1.kernel [3,3,3,4]', 'block1_conv1.bias [4]'];
+    expectClose(
+      folded.get(kernel)!,
+      plain.get(kernel)!.map((w) => w * scale),
+      1e-6,
+      kernel,
+    );
+    expectClose(
+      folded.get(bias)!,
+      plain.get(bias)!.map((b) => (b - 0.5) * scale + 1),
+      1e-6,
+      bias,
+    );
+  });
+
+  const edited = (change: (nodes: OnnxNode[]) => void) => {
+    const nodes = graph();
+    change(nodes);
+    return onnxFile(nodes, floats);
+  };
+  const cases: [string, Uint8Array, RegExp][] = [
+    ['another operator', edited((nodes) => (nodes[1].operator = 'Sigmoid')), /expected Conv.*got "Sigmoid"/],
+    ['a branch', edited((nodes) => (nodes[4].inputs[0] = 'y1')), /expected layers in a chain/],
+    [
+      'another stride',
+      edited((nodes) => (nodes[0].attributes = { ...convolution, strides: [2, 2] })),
+      /Conv: expected strides 1, 1, got 2, 2/,
+    ],
+    [
+      'no padding',
+      edited((nodes) => (nodes[0].attributes = { kernel_shape: [3, 3] })),
+      /Conv: expected pads 1, 1, 1, 1, got none/,
+    ],
+    [
+      'a wide pool',
+      edited((nodes) => (nodes[4].attributes = { kernel_shape: [3, 3], strides: [2, 2] })),
+      /MaxPool: expected kernel_shape 2, 2/,
+    ],
+    ['no bias', edited((nodes) => nodes[0].inputs.pop()), /expected weights and a bias in every layer, got none/],
+    [
+      'no tensor',
+      onnxFile(graph(), floats.slice(1)),
+      /no tensor "features.0.bias"|no tensor "features.0.weight"|no tensor/,
+    ],
+    [
+      'external data',
+      onnxFile(
+        graph(),
+        floats.map((t) => ({ ...t, field: 13 })),
+      ),
+      /are in another file \(external data\); save the model as one file/,
+    ],
+    [
+      'integers',
+      onnxFile(
+        graph(),
+        floats.map((t) => ({ ...t, type: 3 })),
+      ),
+      /got "ONNX type 3"/,
+    ],
+    [
+      'too few numbers',
+      onnxFile(
+        graph(),
+        floats.map((t) => ({ ...t, data: t.data.subarray(4) })),
+      ),
+      /bytes for F32 \[/,
+    ],
+    ['no graph', Buffer.concat([integer(1, 7), integer(5, 1)]), /unknown format|expected a model with a graph/],
+    ['a cut file', onnxFile(graph(), floats).subarray(0, 50_000), /damaged or cut off/],
+  ];
+  test.each(cases)('refuses %s', (_, file, message) =>
+    expectRefused(async () => allNumbers(await openWeights(file)), 'BAD_WEIGHTS', message),
+  );
+});

@@ -5,10 +5,11 @@ import nodeResolve from '@rollup/plugin-node-resolve';
 import license from 'rollup-plugin-license';
 import { embed } from './scripts/embed.js';
 import { limitHdf5 } from './scripts/limit-hdf5.js';
+import { shrinkDependencies } from './scripts/shrink-dependencies.js';
 
 /** TypeScript is compiled to build/js first (`npm run build`); everything the package needs at run time is bundled. */
 const output = { dir: 'dist', format: 'es', chunkFileNames: 'chunks/[name].js', generatedCode: 'es2015' };
-const plugins = [embed(), limitHdf5(), nodeResolve({ preferBuiltins: true }), commonjs()];
+const plugins = [embed(), limitHdf5(), nodeResolve({ preferBuiltins: true }), commonjs(), shrinkDependencies()];
 /** What the chunks that are loaded when needed share with the library; without a chunk of its own it would turn dist/index.js into a mere list of exports. */
 const sharedWithLazyChunks =
   /build\/js\/(base64|errors|weights\/(family|floats|source|tensor-file)|figure\/raster)\.js$|node_modules\/pako\//;

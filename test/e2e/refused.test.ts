@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
@@ -35,9 +35,11 @@ describe('pictures', () => {
   const png = readFileSync(fixture('images/source.png'));
   const flipped = Buffer.from(png);
   flipped[png.length >> 1] ^= 0xff;
+  const emptyFolder = mkdtempSync(join(folder, 'empty-'));
   const cases: [string, string, RegExp][] = [
     [join(folder, 'missing.jpg'), 'NOT_FOUND', /^no such file$/],
-    [folder, 'NOT_FOUND', /^it is a folder$/],
+    [emptyFolder, 'NOT_FOUND', /^no PNG or JPEG file in it; --recursive looks deeper$/],
+    [join(folder, '*.tiff'), 'NOT_FOUND', /^no file matches this pattern$/],
     ['/dev/zero', 'NOT_FOUND', /^expected a file, got a device$/],
     ['https://example.org/dog.jpg', 'NOT_FOUND', /^pictures are not downloaded/],
     [write('empty.png', ''), 'BAD_IMAGE', /^expected a PNG or JPEG file, got an empty one$/],

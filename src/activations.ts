@@ -1,8 +1,9 @@
 import type { Activation, ActivationsOptions } from './api.js';
 import { runSteps } from './engine.js';
 import type { Loaded } from './explain.js';
+import { LayerMap } from './layer-map.js';
 import { MODES, oneOf, outputStrides } from './options.js';
-import { mapSpacing, planMode, stepsUpTo } from './plan.js';
+import { planMode, stepsUpTo } from './plan.js';
 import { preprocess } from './preprocess.js';
 import type { OutputStride, RgbImage } from './types.js';
 
@@ -21,14 +22,7 @@ export async function activations(
   const wanted = (options.layers ?? names.slice(-1)).map((name) => all[names.indexOf(oneOf('layer', name, names))]);
 
   const plan = planMode(topology, mode, stride);
-  const maps = new Map(
-    wanted.map((layer) => {
-      const spacing = mapSpacing(mode, layer.block, plan.outputStride);
-      const side = topology.inputSize / spacing;
-      const shape: Activation['shape'] = [1, side, side, layer.cout];
-      return [layer.name, { shape, spacing, data: new Float32Array(side * side * layer.cout) }];
-    }),
-  );
+  const maps = new Map(wanted.map((layer) => [layer.name, new LayerMap(topology, mode, layer, plan.outputStride)]));
   const { input } = preprocess(image, topology.inputSize, { ...loaded.preprocessing, ...options.preprocessing });
   const steps = stepsUpTo(plan, Math.max(...wanted.map((layer) => layer.block)));
   const { onProgress, signal } = options;
@@ -38,18 +32,7 @@ export async function activations(
     plan,
     steps,
     input,
-    ({ layer, y, at }, pixel) => {
-      const map = maps.get(layer.name);
-      if (!map) return;
-      const [, , width, channels] = map.shape;
-      for (let i = 0; i < y.h; i++) {
-        const row = (at.row + i * at.spacing) / map.spacing;
-        for (let j = 0; j < y.w; j++) {
-          const column = (at.column + j * at.spacing) / map.spacing;
-          map.data.set(pixel(i, j), (row * width + column) * channels);
-        }
-      }
-    },
+    ({ layer, at }, y) => maps.get(layer.name)?.put(runtime.arena, y, at),
     { signal, onProgress: onProgress && ((done) => onProgress({ stage: 'compute', mode, done })) },
   );
   return Object.fromEntries([...maps].map(([name, { shape, data }]) => [name, { shape, data }]));

@@ -1,4 +1,6 @@
 import type {
+  GradientScore,
+  Heads,
   KernelSet,
   Mode,
   OutputStride,
@@ -72,7 +74,7 @@ export interface ExplainOptions {
   /** What is differentiated: the class logit (default) or its probability. */
   score?: Score;
   /** Whose head gives the gradient in `atrous`: that of phase (0,0), `one`. */
-  heads?: 'one' | 'each' | 'mean';
+  heads?: Heads;
   /** Spacing of the computed map's points in `atrous`; default 1. */
   outputStride?: OutputStride;
   /** Average over the lattice's period before the last normalisation. Default `box` in `atrous`, `none` in the other modes. */
@@ -132,6 +134,62 @@ export interface Activation {
   data: Float32Array;
 }
 
+export interface GradientsOptions {
+  /** Default `pooled`. */
+  mode?: Mode;
+  /** A class index, a label, or `top` (the default): the pooled network's top class, in every mode. */
+  target?: 'top' | number | string;
+  /** What is differentiated: the target's logit (default), its probability, or the `loss`, softmax cross-entropy with the target as label. */
+  score?: GradientScore;
+  /**
+   * Whose score in `atrous`. `one` (default): the network's own, phase (0,0)'s; the gradient is the pooled network's, zero at the points
+   * between. `mean`: the dense score, the mean over all phases. `each`: at each point of the last layer its own phase's score.
+   */
+  heads?: Heads;
+  /** With respect to what: `input`, names of convolutions (their outputs after ReLU), `weights`. Default `input`. */
+  wrt?: readonly string[];
+  /** ReLU passes only positive gradients back (guided backpropagation). Default false. */
+  guided?: boolean;
+  /** Of the backward pass. Default: the network's. `fast` after an `exact` forward pass keeps its ReLU masks and maxima. */
+  precision?: Precision;
+  /** Spacing of the last map's points in `atrous`, with `mean` and `each` of the phases that have a score; default 1. */
+  outputStride?: OutputStride;
+  preprocessing?: Partial<Preprocessing>;
+  signal?: AbortSignal;
+  onProgress?: (progress: Progress) => void;
+}
+
+/** Row by row, the last index fastest. */
+export interface Tensor {
+  shape: number[];
+  data: Float32Array;
+}
+
+export interface WeightGradients {
+  /** [3, 3, in, out] of a convolution, [in, out] of a dense layer. */
+  kernel: Tensor;
+  /** [out] */
+  bias: Tensor;
+}
+
+/** Gradients by what they are taken with respect to. */
+export interface Gradients extends PredictionResult {
+  mode: Mode;
+  target: { index: number; label: string };
+  /** The differentiated value; with heads `mean` the mean over the phases, with `each` that of phase (0,0). */
+  score: number;
+  /** Of each head: one, or with heads `mean` and `each` (16 / outputStride)^2 in the row order of the phases. */
+  scores: Float32Array;
+  /** [1, inputSize, inputSize, 3], of the input after preprocessing. */
+  input?: Activation;
+  /** By layer: all convolutions, then the dense layers. */
+  weights?: Record<string, WeightGradients>;
+  /** The gradient at a convolution's output after ReLU, as `activations` gives that output. */
+  [layer: `block${number}_conv${number}`]: Activation;
+  /** High-water mark of maps and scratch in bytes, weights excluded. */
+  peakBytes: number;
+}
+
 export interface PlanRow {
   layer: string;
   /** (rows, columns, channels) or (units) */
@@ -175,6 +233,8 @@ export interface Network extends NetworkInfo {
   predict(image: ImageInput, options?: PredictOptions): Promise<PredictionResult>;
   /** Outputs of convolutions after ReLU, by name. */
   activations(image: ImageInput, options?: ActivationsOptions): Promise<Record<string, Activation>>;
+  /** Gradients of a score with respect to the input, layers' outputs and weights. */
+  gradients(image: ImageInput, options?: GradientsOptions): Promise<Gradients>;
   /** Which pixels made the network decide. */
   explain(image: ImageInput, options?: ExplainOptions): Promise<Explanation>;
   /** Ends the threads and gives the memory back. Running calls fail with ABORTED. */

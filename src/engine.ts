@@ -1,9 +1,9 @@
 import type { RawMap } from './cam.js';
 import { convJobs, type Workspace, workspaceBytes } from './convolution.js';
-import { channelMeans, logitGradient, pooledGradient } from './gradient.js';
-import { type HeadResult, runHead } from './head.js';
+import { channelMeans, classScore } from './gradient.js';
+import { Head } from './head.js';
 import type { PackedNetwork } from './network.js';
-import { type ConvStep, type FoldStep, type HeadStep, type Plan, type Step, stepMacs } from './plan.js';
+import { type ConvStep, type FoldStep, type HeadStep, type Plan, type PoolStep, type Step, stepMacs } from './plan.js';
 import { lastChannels, pooledStride } from './topology.js';
 import type { OutputStride, Precision, Score } from './types.js';
 import type { View } from './wasm/job.js';
@@ -11,8 +11,8 @@ import { channelSumJob } from './wasm/ops/cam.js';
 import { maxPoolJob } from './wasm/ops/pool.js';
 import { type Runtime, throwIfAborted } from './wasm/runtime.js';
 
-/** What both kinds of run listen and report to. */
-interface Watch {
+/** What every kind of run listens and reports to. */
+export interface Watch {
   signal?: AbortSignal;
   /** Share of the convolutions' multiply-accumulates that are done, 0..1. */
   onProgress?: (done: number) => void;
@@ -46,21 +46,21 @@ export function runPlan(
   return inFreeMemory(runtime, (mark) => new Run(runtime, network, plan, request).explain(input, mark));
 }
 
-/** Runs some convolutions and pools of a plan; `onConv` is given the output of each convolution, valid during the call only. */
+/** Runs some convolutions and pools of a plan; `onConv` is given the output of each convolution (absolute), valid during the call only. */
 export function runSteps(
   runtime: Runtime,
   network: PackedNetwork,
   plan: Plan,
   steps: readonly Step[],
   input: Float32Array,
-  onConv: (step: ConvStep, pixel: (y: number, x: number) => Float32Array) => void,
+  onConv: (step: ConvStep, y: View) => void,
   watch: Watch,
 ): Promise<void> {
   return inFreeMemory(runtime, () => new Run(runtime, network, plan, watch).observe(input, steps, onConv));
 }
 
 /** Runs a task in the memory above the weights, which is free again afterwards. */
-async function inFreeMemory<T>({ arena }: Runtime, task: (mark: number) => Promise<T>): Promise<T> {
+export async function inFreeMemory<T>({ arena }: Runtime, task: (mark: number) => Promise<T>): Promise<T> {
   const mark = arena.mark();
   arena.resetPeak();
   try {
@@ -74,11 +74,37 @@ async function inFreeMemory<T>({ arena }: Runtime, task: (mark: number) => Promi
 export const planWorkspace = (plan: Plan, precision: Precision): number =>
   plan.steps.reduce((most, step) => (step.op === 'conv' ? Math.max(most, workspaceBytes(step, precision)) : most), 0);
 
+/** Runs the steps that every plan has, on the block of memory at `base`. */
+export class StepRunner {
+  constructor(
+    readonly runtime: Runtime,
+    readonly network: PackedNetwork,
+    readonly base: number,
+    readonly workspace: Workspace,
+    readonly signal?: AbortSignal,
+  ) {}
+
+  /** A view of the plan with its absolute address. */
+  at(v: View): View {
+    return { ...v, ptr: v.ptr + this.base };
+  }
+
+  async convolve({ layer, x, y, dilation }: ConvStep): Promise<void> {
+    const kernel = this.network.convs.get(layer.name)!;
+    for (const job of convJobs(this.at(x), kernel, this.at(y), dilation, this.workspace))
+      await this.runtime.runAsync(job, this.signal);
+  }
+
+  pool(step: PoolStep): Promise<void> {
+    const job = maxPoolJob(this.at(step.x), this.at(step.y), { ...step, size: 2 });
+    return this.runtime.runAsync(job, this.signal);
+  }
+}
+
 class Run {
-  readonly #base: number;
   readonly #alpha: number;
-  readonly #workspace: Workspace;
-  #head: HeadResult | undefined;
+  readonly #steps: StepRunner;
+  #head: { logits: Float32Array; probabilities: Float32Array } | undefined;
   #explained: { target: number; score: number } | undefined;
 
   constructor(
@@ -89,10 +115,10 @@ class Run {
   ) {
     const { arena } = runtime;
     const channels = lastChannels(network.topology);
-    this.#base = arena.alloc(plan.bytes);
+    const base = arena.alloc(plan.bytes);
     this.#alpha = arena.alloc(4 * channels);
     const bytes = planWorkspace(plan, network.precision);
-    this.#workspace = { ptr: arena.alloc(bytes), bytes };
+    this.#steps = new StepRunner(runtime, network, base, { ptr: arena.alloc(bytes), bytes }, request.signal);
   }
 
   async explain(input: Float32Array, mark: number): Promise<RunResult> {
@@ -105,9 +131,7 @@ class Run {
 
   observe(input: Float32Array, steps: readonly Step[], onConv: Parameters<typeof runSteps>[5]): Promise<void> {
     return this.#each(input, steps, (step) => {
-      if (step.op !== 'conv') return false;
-      const { ptr, row, pix, c } = this.#at(step.y);
-      onConv(step, (y, x) => this.runtime.arena.f32(ptr + 4 * (y * row + x * pix), c));
+      if (step.op === 'conv') onConv(step, this.#steps.at(step.y));
       return false;
     });
   }
@@ -115,7 +139,7 @@ class Run {
   /** Runs the steps one after the other until `stop` says that this was the last. */
   async #each(input: Float32Array, steps: readonly Step[], stop: (step: Step) => boolean): Promise<void> {
     const { signal, onProgress } = this.request;
-    this.runtime.arena.f32(this.#base + this.plan.input.ptr, input.length).set(input);
+    this.runtime.arena.f32(this.#steps.at(this.plan.input).ptr, input.length).set(input);
     const total = steps.reduce((sum, step) => sum + stepMacs(step), 0);
     let done = 0;
     for (const step of steps) {
@@ -128,57 +152,49 @@ class Run {
   }
 
   #step(step: Step): Promise<void> | void {
-    const { runtime, request } = this;
     switch (step.op) {
       case 'conv':
-        return this.#convolve(step);
+        return this.#steps.convolve(step);
       case 'pool':
-        return runtime.runAsync(maxPoolJob(this.#at(step.x), this.#at(step.y), { ...step, size: 2 }), request.signal);
+        return this.#steps.pool(step);
       case 'head':
         return this.#runHead(step);
       case 'fold':
         return this.#fold(step);
       case 'refined':
-        request.onRefined?.(step.outputStride, () => this.#rawMap(step.outputStride / this.plan.outputStride));
+        this.request.onRefined?.(step.outputStride, () => this.#rawMap(step.outputStride / this.plan.outputStride));
     }
-  }
-
-  async #convolve({ layer, x, y, dilation }: ConvStep): Promise<void> {
-    const kernel = this.network.convs.get(layer.name)!;
-    for (const job of convJobs(this.#at(x), kernel, this.#at(y), dilation, this.#workspace))
-      await this.runtime.runAsync(job, this.request.signal);
   }
 
   async #runHead(step: HeadStep): Promise<void> {
     const { runtime, network, request, plan } = this;
     const { arena } = runtime;
+    const { signal } = request;
     const mark = arena.mark();
-    const head = await runHead(runtime, network, { ...step, x: this.#at(step.x) }, request.signal);
-    this.#head = head;
+    const head = new Head(runtime, network);
+    this.#head = await head.forward([this.#steps.at(step.x)], step.size, { signal });
     if (request.target) {
-      const target = request.target(head.logits);
-      const kind = request.score ?? 'logit';
-      const dlogits = logitGradient(head.probabilities, target, kind);
-      const gradient = await pooledGradient(runtime, network, head, dlogits, request.signal);
+      const { logits, probabilities } = this.#head;
+      const target = request.target(logits);
+      const { value, gradient } = classScore(request.score ?? 'logit', target)(logits, probabilities);
+      const dpooled = await head.backward(gradient, { signal });
       const side = network.topology.inputSize / (plan.mode === 'dilated' ? 1 : pooledStride(network.topology));
-      arena.f32(this.#alpha, step.x.c).set(channelMeans(gradient, step.x.c, side * side));
-      this.#explained = { target, score: (kind === 'logit' ? head.logits : head.probabilities)[target] };
+      const alpha = channelMeans(arena.f32(dpooled, network.dense[0].in), step.x.c, side * side);
+      arena.f32(this.#alpha, step.x.c).set(alpha);
+      this.#explained = { target, score: value };
     }
     arena.release(mark);
   }
 
-  #fold(step: FoldStep): Promise<void> {
-    return this.runtime.runAsync(channelSumJob(this.#at(step.x), this.#alpha, this.#at(step.y)), this.request.signal);
-  }
-
-  #at(v: View): View {
-    return { ...v, ptr: v.ptr + this.#base };
+  #fold({ x, y }: FoldStep): Promise<void> {
+    const job = channelSumJob(this.#steps.at(x), this.#alpha, this.#steps.at(y));
+    return this.runtime.runAsync(job, this.request.signal);
   }
 
   /** Every `every`-th point of the raw map, copied. */
   #rawMap(every: number): RawMap {
     const { raw } = this.plan;
-    const all = this.runtime.arena.f32(this.#base + raw.ptr, raw.h * raw.w);
+    const all = this.runtime.arena.f32(this.#steps.at(raw).ptr, raw.h * raw.w);
     if (every === 1) return { width: raw.w, height: raw.h, data: all.slice() };
     const [width, height] = [raw.w / every, raw.h / every];
     const data = Float32Array.from({ length: width * height }, (_, i) => {

@@ -148,7 +148,8 @@ function checkOptions(
   };
 }
 
-function requireHead({ network }: Loaded): void {
+/** Throws UNSUPPORTED for weights without classes. */
+export function requireHead({ network }: Loaded): void {
   if (network.dense.length === 0)
     throw new AtrousCamError(
       'UNSUPPORTED',
@@ -164,13 +165,13 @@ const progress = (
 });
 
 /** Index of the largest value, the first of equals. */
-function largest(values: Float32Array): number {
+export function largest(values: Float32Array): number {
   let best = 0;
   for (let i = 1; i < values.length; i++) if (values[i] > values[best]) best = i;
   return best;
 }
 
-function topFive(probabilities: Float32Array, labels: readonly string[]): Prediction[] {
+export function topFive(probabilities: Float32Array, labels: readonly string[]): Prediction[] {
   return Array.from(probabilities, (probability, index) => ({ index, label: labels[index], probability }))
     .sort((a, b) => b.probability - a.probability || a.index - b.index)
     .slice(0, 5);

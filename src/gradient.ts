@@ -1,43 +1,37 @@
-import type { HeadResult } from './head.js';
-import type { PackedNetwork } from './network.js';
-import type { Score } from './types.js';
-import { denseInputGradientJob } from './wasm/ops/dense.js';
-import type { Runtime } from './wasm/runtime.js';
+import type { GradientScore } from './types.js';
 
-/**
- * Gradient of the score with respect to the logits: a one for the class logit, or the row of the softmax's Jacobian,
- * dp_c/dz_j = p_c (delta_cj - p_j).
- */
-export function logitGradient(probabilities: Float32Array, target: number, score: Score): Float32Array {
-  const p = probabilities[target];
-  return probabilities.map((q, j) => {
-    const delta = j === target ? 1 : 0;
-    return score === 'logit' ? delta : p * (delta - q);
-  });
+/** What is differentiated: a function of one head's logits. */
+export type ScoreFunction = (logits: Float32Array, probabilities: Float32Array) => ScoreValue;
+
+export interface ScoreValue {
+  value: number;
+  /** dscore/dlogits, one a class. */
+  gradient: Float32Array;
 }
 
-/** dy/dP: gradient of the score at the pooled map (cells, cells, channels), backwards through the dense layers. */
-export async function pooledGradient(
-  runtime: Runtime,
-  network: PackedNetwork,
-  head: HeadResult,
-  logits: Float32Array,
-  signal?: AbortSignal,
-): Promise<Float32Array> {
-  const { arena } = runtime;
-  let dy = arena.alloc(4 * logits.length);
-  arena.f32(dy, logits.length).set(logits);
-  for (let i = network.dense.length - 1; i >= 0; i--) {
-    const layer = network.dense[i];
-    const dx = arena.alloc(4 * layer.in);
-    const mask = i > 0 ? head.outputs[i - 1] : 0;
-    await runtime.runAsync(
-      denseInputGradientJob({ dy, w: layer.kernel, mask, dx, in: layer.in, out: layer.out }),
-      signal,
-    );
-    dy = dx;
-  }
-  return arena.f32(dy, network.dense[0].in).slice();
+/**
+ * The score of one class: its logit; its probability, whose gradient is the row of the softmax's Jacobian,
+ * dp_c/dz_j = p_c (delta_cj - p_j); or the loss, softmax cross-entropy -log p_c with the gradient p_j - delta_cj.
+ */
+export function classScore(kind: GradientScore, target: number): ScoreFunction {
+  return (logits, probabilities) => {
+    const p = probabilities[target];
+    const delta = (j: number) => (j === target ? 1 : 0);
+    switch (kind) {
+      case 'logit':
+        return { value: logits[target], gradient: probabilities.map((_, j) => delta(j)) };
+      case 'probability':
+        return { value: p, gradient: probabilities.map((q, j) => p * (delta(j) - q)) };
+      case 'loss':
+        return { value: logSumExp(logits) - logits[target], gradient: probabilities.map((q, j) => q - delta(j)) };
+    }
+  };
+}
+
+/** log(sum of e^z), in float64 and without overflow. */
+function logSumExp(logits: Float32Array): number {
+  const most = logits.reduce((a, b) => Math.max(a, b));
+  return most + Math.log(logits.reduce((sum, z) => sum + Math.exp(z - most), 0));
 }
 
 /**

@@ -4,6 +4,8 @@ import type {
   ActivationsOptions,
   ExplainOptions,
   Explanation,
+  Gradients,
+  GradientsOptions,
   ImageInput,
   LoadOptions,
   Network,
@@ -11,6 +13,7 @@ import type {
   PredictOptions,
 } from './api.js';
 import { explain, type Loaded, predict } from './explain.js';
+import { gradients } from './gradients.js';
 import { readImage } from './input.js';
 import { WeightsInfo } from './inspect.js';
 import { packNetwork } from './network.js';
@@ -89,6 +92,10 @@ class LoadedNetwork extends WeightsInfo implements Network {
 
   activations(image: ImageInput, options?: ActivationsOptions): Promise<Record<string, Activation>> {
     return this.#enqueue(async () => activations(this.#loaded, await readImage(image), options));
+  }
+
+  gradients(image: ImageInput, options?: GradientsOptions): Promise<Gradients> {
+    return this.#enqueue(async () => gradients(this.#loaded, await readImage(image), options));
   }
 
   explain(image: ImageInput, options?: ExplainOptions): Promise<Explanation> {

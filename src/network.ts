@@ -20,6 +20,8 @@ export interface PackedNetwork {
   readonly precision: Precision;
   readonly convs: ReadonlyMap<string, ConvKernel>;
   readonly dense: readonly PackedDense[];
+  /** Adjoint kernels by layer, made when a gradient first needs them (src/adjoint.ts). */
+  readonly adjoints: Map<Precision, ReadonlyMap<string, ConvKernel>>;
 }
 
 /**
@@ -79,5 +81,6 @@ export async function packNetwork(
     await read(weights.dense[i].kernel, layer.kernel);
     await read(weights.dense[i].bias, layer.bias);
   }
-  return { topology, precision, convs: new Map(layers.map((layer, i) => [layer.name, kernels[i]])), dense: heads };
+  const convs = new Map(layers.map((layer, i) => [layer.name, kernels[i]]));
+  return { topology, precision, convs, dense: heads, adjoints: new Map() };
 }

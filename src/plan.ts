@@ -1,6 +1,7 @@
+import { CHILDREN, childAt, isSubtree, type Lattice, ORIGIN, Stack } from './phase-tree.js';
 import { type ConvLayer, lastChannels, pooledStride, type Topology } from './topology.js';
 import type { Mode, OutputStride } from './types.js';
-import { phase, type View, view } from './wasm/job.js';
+import { phase, type View } from './wasm/job.js';
 
 /**
  * What a mode does, in order, before anything runs: pure data that can be printed, tested and drawn. Addresses are bytes from
@@ -17,13 +18,6 @@ export interface ConvStep {
   readonly dilation: number;
   /** Where y lies: its element (i, j) belongs to pixel (row + spacing i, column + spacing j) of the input. */
   readonly at: Lattice;
-}
-
-/** The pixels (row + spacing i, column + spacing j) of the input: a phase. */
-export interface Lattice {
-  readonly row: number;
-  readonly column: number;
-  readonly spacing: number;
 }
 
 /** y(i, j) = the largest of x at (offsetY + stride i + {0, dilation}, offsetX + stride j + {0, dilation}), -inf beyond the edges. */
@@ -73,12 +67,6 @@ export interface Plan {
 }
 
 /**
- * A subtree of the phase tree is computed as one interleaved map, layer by layer, once all its maps are about this small:
- * below, they live in the caches and phases are many enough to fill the kernels' tiles.
- */
-const SUBTREE_BYTES = 8e6;
-
-/**
  * Plans a mode as a walk over the phase tree (depth first, child (0,0) first). A node is a phase of rate 2^level; its block runs
  * on it as an ordinary dense convolution. `atrous` pools towards each child, `dilated` takes the child as a view; `pooled` is
  * the path to phase (0,0) alone, that is `atrous` at the largest output stride.
@@ -92,9 +80,17 @@ export function planMode(topology: Topology, mode: Mode, outputStride: OutputStr
   return walk.plan();
 }
 
+/**
+ * The forward part of `dilated` alone: the steps from the input to the whole last map. Both lie on `memory`, the map above the input,
+ * so that releasing it keeps the input.
+ */
+export function planLastMap(topology: Topology, memory: Stack): { steps: readonly Step[]; input: View; lastMap: View } {
+  return new Walk(topology, 'dilated', 1, memory).lastMap();
+}
+
 class Walk {
   readonly #steps: Step[] = [];
-  readonly #memory = new Stack();
+  readonly #memory: Stack;
   readonly #last: number;
   readonly #input: View;
   readonly #raw: View;
@@ -105,19 +101,21 @@ class Walk {
     readonly topology: Topology,
     readonly mode: Mode,
     readonly outputStride: number,
+    memory = new Stack(),
   ) {
     const n = topology.inputSize;
+    this.#memory = memory;
     this.#last = topology.blocks.length - 1;
-    this.#input = this.#memory.alloc(n, n, 3);
-    this.#raw = this.#memory.alloc(n / outputStride, n / outputStride, 1);
-    if (mode === 'dilated') this.#lastMap = this.#memory.alloc(n, n, lastChannels(topology));
+    this.#input = memory.alloc(n, n, 3);
+    this.#raw = memory.alloc(n / outputStride, n / outputStride, 1);
+    if (mode === 'dilated') this.#lastMap = memory.alloc(n, n, lastChannels(topology));
   }
 
   plan(): Plan {
     if (this.#lastMap) {
-      this.#visit(0, this.#input, ORIGIN, false);
-      this.#steps.push({ op: 'head', x: this.#lastMap, size: 2 * pooledStride(this.topology) });
-      this.#steps.push({ op: 'fold', x: this.#lastMap, y: this.#raw });
+      const { lastMap } = this.lastMap();
+      this.#steps.push({ op: 'head', x: lastMap, size: 2 * pooledStride(this.topology) });
+      this.#steps.push({ op: 'fold', x: lastMap, y: this.#raw });
       this.#steps.push({ op: 'refined', outputStride: 1 });
     } else this.#visit(0, this.#input, ORIGIN, true);
     const outputStride = this.outputStride as OutputStride;
@@ -133,6 +131,12 @@ class Walk {
     };
   }
 
+  /** In `dilated`: the steps to the whole last map. */
+  lastMap(): { steps: readonly Step[]; input: View; lastMap: View } {
+    this.#visit(0, this.#input, ORIGIN, false);
+    return { steps: this.#steps, input: this.#input, lastMap: this.#lastMap! };
+  }
+
   /**
    * Block `level` on one phase of rate 2^level, then its children. `first` is true on the path to phase (0,0),
    * where the head runs, and where the map is refined each time the other three children of a node are done.
@@ -145,14 +149,13 @@ class Walk {
       this.#leaves(y, at, first);
     } else {
       const all = rate >= this.outputStride;
-      if (!first && this.#isSubtree(level + 1, y)) this.#subtree(level + 1, y, at, 2);
+      if (!first && isSubtree(this.topology, level + 1, y)) this.#subtree(level + 1, y, at, 2);
       else {
         const children = all ? this.#childMap(y) : undefined;
         for (const [dy, dx] of all ? CHILDREN : CHILDREN.slice(0, 1)) {
           const child = children ? phase(children, 2, dy, dx) : this.#memory.alloc(y.h / 2, y.w / 2, y.c);
           this.#pool(level, y, child, { stride: 2, dilation: 1, offsetY: dy, offsetX: dx });
-          const below = { row: at.row + dy * rate, column: at.column + dx * rate, spacing: 2 * rate };
-          this.#visit(level + 1, child, below, first && dy + dx === 0);
+          this.#visit(level + 1, child, childAt(at, dy, dx), first && dy + dx === 0);
         }
         if (first && all) this.#steps.push({ op: 'refined', outputStride: rate as OutputStride });
       }
@@ -190,14 +193,6 @@ class Walk {
     return out;
   }
 
-  /** Maps below this node are small enough to be computed as one subtree. */
-  #isSubtree(level: number, y: View): boolean {
-    const widest = Math.max(
-      ...this.topology.blocks.slice(level).flatMap((layers) => layers.map((layer) => layer.cout)),
-    );
-    return 4 * y.h * y.w * widest <= SUBTREE_BYTES;
-  }
-
   /** The map that holds a node's four children, interleaved: in `dilated`, where nothing is pooled, the node's own map. */
   #childMap(y: View): View {
     return this.mode === 'dilated' ? y : this.#memory.alloc(y.h, y.w, y.c);
@@ -214,35 +209,6 @@ class Walk {
     const s = this.outputStride;
     this.#steps.push({ op: 'fold', x: y, y: phase(this.#raw, spacing / s, row / s, column / s) });
     if (first) this.#steps.push({ op: 'refined', outputStride: spacing as OutputStride });
-  }
-}
-
-const ORIGIN: Lattice = { row: 0, column: 0, spacing: 1 };
-
-/** Depth-first order of a node's children: (0,0) first, so that the map refines. */
-const CHILDREN = [
-  [0, 0],
-  [0, 1],
-  [1, 0],
-  [1, 1],
-] as const;
-
-/** A stack of maps in one block of memory; remembers how high it stood. */
-class Stack {
-  #top = 0;
-  peak = 0;
-
-  alloc(h: number, w: number, c: number): View {
-    const start = this.#top;
-    this.#top = start + Math.ceil((4 * h * w * c) / 64) * 64;
-    this.peak = Math.max(this.peak, this.#top);
-    return view(start, h, w, c);
-  }
-  mark(): number {
-    return this.#top;
-  }
-  release(mark: number): void {
-    this.#top = mark;
   }
 }
 

@@ -15,6 +15,10 @@ export interface Rect {
 
 export type Mode = 'pooled' | 'dilated' | 'atrous';
 export type Score = 'logit' | 'probability';
+/** `loss`: softmax cross-entropy with the target as label. */
+export type GradientScore = Score | 'loss';
+/** Whose score is differentiated in `atrous`: the network's own, that of phase (0,0) (`one`); each phase its own (`each`); the mean over all phases, the dense score (`mean`). */
+export type Heads = 'one' | 'each' | 'mean';
 export type OutputStride = 16 | 8 | 4 | 2 | 1;
 export type Precision = 'fast' | 'exact';
 export type KernelSet = 'auto' | 'simd' | 'relaxed';

@@ -55,6 +55,7 @@ function fakeNetwork(calls: Calls): Network {
       return results;
     },
     activations: async () => ({}),
+    gradients: () => Promise.reject(new Error('unused')),
     explain: async (image, options = {}): Promise<Explanation> => {
       const { mode = 'atrous', target, signal, onProgress } = options;
       check(image, signal);

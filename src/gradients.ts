@@ -1,0 +1,105 @@
+import type { Activation, Gradients, GradientsOptions, WeightGradients } from './api.js';
+import { gradientsOf } from './backward.js';
+import { AtrousCamError } from './errors.js';
+import { type Loaded, largest, predict, requireHead, topFive } from './explain.js';
+import { classScore, type ScoreFunction } from './gradient.js';
+import { checkPrecision, MODES, oneOf, outputStrides } from './options.js';
+import { preprocess } from './preprocess.js';
+import type { GradientScore, Heads, Mode, OutputStride, Precision, RgbImage } from './types.js';
+import type { WeightGradient } from './weight-gradients.js';
+import { resolveTarget } from './weights/labels.js';
+
+/** Gradients of a class's score with respect to the input, layers' outputs and weights. */
+export async function gradients(loaded: Loaded, image: RgbImage, options: GradientsOptions = {}): Promise<Gradients> {
+  const { network, labels } = loaded;
+  const { mode, score, heads, outputStride, precision, wrt } = checkOptions(loaded, options);
+  const { preprocessing, signal, onProgress, guided } = options;
+  const { inputSize } = network.topology;
+  const { input } = preprocess(image, inputSize, { ...loaded.preprocessing, ...preprocessing });
+
+  let target = await chooseTarget(loaded, image, mode, options);
+  const scoreOfTarget: ScoreFunction = (logits, probabilities) => {
+    target ??= largest(logits); // of the first head, phase (0,0)'s
+    return classScore(score, target)(logits, probabilities);
+  };
+  const result = await gradientsOf(loaded, input, {
+    ...{ mode, heads, outputStride, precision, guided, signal },
+    score: scoreOfTarget,
+    layers: wrt.filter((name) => name !== 'input' && name !== 'weights'),
+    input: wrt.includes('input'),
+    weights: wrt.includes('weights'),
+    onProgress: onProgress && ((done) => onProgress({ stage: 'compute', mode, done })),
+  });
+
+  const index = target!;
+  return {
+    mode,
+    target: { index, label: labels[index] },
+    score: result.score,
+    scores: result.scores,
+    logits: result.logits,
+    probabilities: result.probabilities,
+    predictions: topFive(result.probabilities, labels),
+    ...(result.input && { input: { shape: [1, inputSize, inputSize, 3], data: result.input } as Activation }),
+    ...Object.fromEntries(
+      [...result.layers].map(([name, { side, channels, gradient }]): [string, Activation] => [
+        name,
+        { shape: [1, side, side, channels], data: gradient },
+      ]),
+    ),
+    ...(result.weights && { weights: Object.fromEntries([...result.weights].map(weightEntry)) }),
+    peakBytes: result.peakBytes,
+  };
+}
+
+const weightEntry = ([name, { shape, kernel, bias }]: [string, WeightGradient]): [string, WeightGradients] => [
+  name,
+  { kernel: { shape, data: kernel }, bias: { shape: shape.slice(-1), data: bias } },
+];
+
+/** As in `explain`: `top` is the pooled network's top class, which only in `dilated` another run has to find. */
+async function chooseTarget(
+  loaded: Loaded,
+  image: RgbImage,
+  mode: Mode,
+  { target = 'top', preprocessing, signal }: GradientsOptions,
+): Promise<number | undefined> {
+  if (target !== 'top') return resolveTarget(loaded.labels, target);
+  if (mode !== 'dilated') return undefined;
+  return largest((await predict(loaded, image, { preprocessing, signal })).logits);
+}
+
+interface CheckedOptions {
+  mode: Mode;
+  score: GradientScore;
+  heads: Heads;
+  outputStride: OutputStride;
+  precision: Precision;
+  wrt: readonly string[];
+}
+
+function checkOptions(loaded: Loaded, options: GradientsOptions): CheckedOptions {
+  requireHead(loaded);
+  const { topology, precision: own } = loaded.network;
+  const mode = oneOf('mode', options.mode ?? 'pooled', MODES);
+  const heads = oneOf('heads', options.heads ?? 'one', ['one', 'each', 'mean']);
+  const layers = topology.blocks.flat().map((layer) => layer.name);
+  const wrt = (options.wrt ?? ['input']).map((name) => oneOf('wrt', name, ['input', 'weights', ...layers]));
+  const before = wrt.find((name) => name !== layers.at(-1));
+  if (mode === 'atrous' && heads === 'each' && before)
+    throw new AtrousCamError(
+      'BAD_ARGUMENT',
+      `wrt: with heads 'each' only '${layers.at(-1)}' has a gradient, because before it phases share points; got '${before}', for which take heads 'mean' or 'one'`,
+    );
+  const precision = checkPrecision(options.precision ?? own);
+  if (precision === 'exact' && own === 'fast')
+    throw new AtrousCamError(
+      'BAD_ARGUMENT',
+      "precision: an exact gradient needs an exact forward pass; load the network with precision 'exact'",
+    );
+  return {
+    ...{ mode, heads, wrt, precision },
+    score: oneOf('score', options.score ?? 'logit', ['logit', 'probability', 'loss']),
+    outputStride: oneOf('outputStride', options.outputStride ?? 1, outputStrides(topology)) as OutputStride,
+  };
+}

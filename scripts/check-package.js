@@ -1,13 +1,13 @@
 /**
- * Checks the package as npm would publish it: packs it, lints the tarball with publint, compiles and imports every entry from
- * an empty project, and prints the sizes. Run after `npm run build`.
+ * Checks the package as npm would publish it: packs it, lints the tarball with publint and are-the-types-wrong, and compiles and
+ * imports every entry from an empty project. Run after `npm run build`.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { brotliCompressSync, gzipSync } from 'node:zlib';
+import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 
@@ -18,12 +18,21 @@ const specifiers = Object.keys(entries)
   .filter((entry) => !entry.endsWith('.json'))
   .map((entry) => name + entry.slice(1));
 
+/** What a package of ES modules alone is not for: `require`, and TypeScript's oldest resolution, which knows no `exports`. */
+const NOT_FOR = new Set(['node10', 'node16-cjs']);
+
 const folder = mkdtempSync(join(tmpdir(), `${name}-package-`));
 try {
   const tarball = pack();
   const installed = install(tarball);
-  const problems = [...(await lint(tarball)), ...checkTypes(), ...checkImports(), ...checkCommands(installed)];
-  printSizes(tarball, installed);
+  const problems = [
+    ...(await lint(tarball)),
+    ...(await lintTypes(tarball)),
+    ...checkTypes(),
+    ...checkImports(),
+    ...checkCommands(installed),
+  ];
+  console.log(`package: ${specifiers.length} entries, tarball of ${(statSync(tarball).size / 1e6).toFixed(2)} MB`);
   for (const problem of problems) console.error(`package: ${problem}`);
   process.exitCode = problems.length > 0 ? 1 : 0;
 } finally {
@@ -55,6 +64,15 @@ async function lint(tarball) {
   return messages
     .filter(({ type }) => type !== 'suggestion')
     .map((message) => `publint: ${formatMessage(message, pkg, { color: false })}`);
+}
+
+/** What are-the-types-wrong finds, as a package of ES modules alone sees it. @param {string} tarball */
+async function lintTypes(tarball) {
+  const result = await checkPackage(createPackageFromTarballData(new Uint8Array(readFileSync(tarball))));
+  if (!result.types) return ['are-the-types-wrong: the package has no types'];
+  return result.problems
+    .filter((problem) => !('resolutionKind' in problem && NOT_FOR.has(problem.resolutionKind)))
+    .map((problem) => `are-the-types-wrong: ${JSON.stringify(problem)}`);
 }
 
 /** The declarations by themselves, as Node and as bundlers resolve them, for a browser project without Node's types. */
@@ -100,20 +118,4 @@ function attempt(command, args) {
     const { stdout, stderr, message } = /** @type {{ stdout?: Buffer, stderr?: Buffer, message: string }} */ (error);
     return [`${stdout ?? ''}${stderr ?? ''}`.trim() || message];
   }
-}
-
-/** @param {string} tarball @param {string} installed */
-function printSizes(tarball, installed) {
-  const modules = /** @type {string[]} */ (readdirSync(join(installed, 'dist'), { recursive: true }))
-    .filter((path) => path.endsWith('.js'))
-    .sort();
-  const kilobytes = (/** @type {{ length: number }} */ { length }) => `${(length / 1000).toFixed(1)} kB`.padStart(12);
-  console.log(`${'file'.padEnd(40)}${['raw', 'gzip', 'brotli'].map((title) => title.padStart(12)).join('')}`);
-  for (const path of modules) {
-    const bytes = readFileSync(join(installed, 'dist', path));
-    console.log(
-      `dist/${path.padEnd(35)}${[bytes, gzipSync(bytes), brotliCompressSync(bytes)].map(kilobytes).join('')}`,
-    );
-  }
-  console.log(`${'tarball'.padEnd(40)}${kilobytes(readFileSync(tarball))}`);
 }

@@ -1,0 +1,79 @@
+/**
+ * Prints the sizes of what the package consists of and checks them against the budget below: `npm run sizes`, after
+ * `npm run build`.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
+import ts from 'typescript';
+
+const root = resolve(fileURLToPath(new URL('..', import.meta.url)));
+const dist = join(root, 'dist');
+
+/**
+ * The most that brotli may leave of a file or an entry, in kB (1000 bytes); a file without a line here fails the check. An entry
+ * is a module with all that it imports at once; a chunk is loaded when first needed.
+ */
+const BUDGET = {
+  'kernels.simd.wasm': 16,
+  'kernels.simd-shared.wasm': 16,
+  'kernels.relaxed.wasm': 16,
+  'kernels.relaxed-shared.wasm': 16,
+  'kernels.js': 60,
+  'index.js': 150,
+  'cli.js': 200,
+  'chunks/default-network.js': 1300,
+  'chunks/imagenet-labels.js': 8,
+  'chunks/keras.js': 850,
+  'chunks/text.js': 130,
+};
+
+/** Modules that a module of dist imports statically, with itself: paths from dist. @param {string} path @returns {Set<string>} */
+function closure(path, seen = new Set()) {
+  if (seen.has(path)) return seen;
+  seen.add(path);
+  const source = ts.createSourceFile(path, readFileSync(join(dist, path), 'utf8'), ts.ScriptTarget.Latest);
+  for (const statement of source.statements)
+    if ((ts.isImportDeclaration(statement) || ts.isExportDeclaration(statement)) && statement.moduleSpecifier) {
+      const specifier = /** @type {ts.StringLiteral} */ (statement.moduleSpecifier).text;
+      if (specifier.startsWith('.')) closure(relative(dist, join(dist, dirname(path), specifier)), seen);
+    }
+  return seen;
+}
+
+/** @param {string[]} files */
+const concatenate = (files) => Buffer.concat(files.map((file) => readFileSync(file)));
+const modules = /** @type {string[]} */ (readdirSync(dist, { recursive: true })).filter((path) => path.endsWith('.js'));
+const entries = modules.filter((path) => dirname(path) === '.').sort();
+const atOnce = new Set(entries.flatMap((entry) => [...closure(entry)]));
+const chunks = modules.filter((path) => !atOnce.has(path)).sort();
+const builds = ['simd', 'simd-shared', 'relaxed', 'relaxed-shared'].map((name) => `kernels.${name}.wasm`);
+
+/** @type {{ name: string, note: string, bytes: Buffer }[]} */
+const rows = [
+  ...builds.map((name) => ({ name, note: 'kernels', bytes: concatenate([join(root, 'build', name)]) })),
+  ...entries.map((name) => {
+    const files = [...closure(name)];
+    const note = files.length > 1 ? `with ${files.length - 1} more` : '';
+    return { name, note, bytes: concatenate(files.map((path) => join(dist, path))) };
+  }),
+  ...chunks.map((name) => ({ name, note: 'when needed', bytes: concatenate([join(dist, name)]) })),
+];
+
+if (!existsSync(dist)) throw new Error('dist is missing: run `npm run build` first');
+console.log(`${'in kB'.padEnd(46)}${['raw', 'gzip', 'brotli', 'at most'].map((title) => title.padStart(10)).join('')}`);
+for (const { name, note, bytes } of rows) {
+  const brotli = brotliCompressSync(bytes).length / 1000;
+  const limit = /** @type {Record<string, number>} */ (BUDGET)[name];
+  const sizes = [bytes.length / 1000, gzipSync(bytes).length / 1000, brotli].map((size) =>
+    size.toFixed(1).padStart(10),
+  );
+  console.log(`${name.padEnd(30)}${note.padEnd(16)}${sizes.join('')}${String(limit ?? '?').padStart(10)}`);
+  if (!(brotli <= limit)) {
+    console.error(
+      `sizes: ${name}: expected at most ${limit ?? '(no budget)'} kB, got ${brotli.toFixed(1)} kB; see BUDGET`,
+    );
+    process.exitCode = 1;
+  }
+}

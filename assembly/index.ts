@@ -10,5 +10,11 @@ export { reluBackward } from './relu';
 export { softmax, softmaxBackward, softmaxCrossEntropy, softmaxCrossEntropyBackward } from './softmax';
 export { multiplyTile } from './tile'; // not a kernel, see there
 export { winogradGemm, winogradInput, winogradOutput } from './winograd';
-export { adjointWinograd } from './winograd-gradient';
+export { adjointWinograd } from './winograd-adjoint';
+export {
+  winogradGradientData,
+  winogradGradientGemm,
+  winogradGradientOutput,
+  winogradGradientWeights,
+} from './winograd-gradient';
 export { winogradWeights } from './winograd-weights';

@@ -73,24 +73,33 @@ function dataColumn2(work: usize, bytes: usize, v: usize, down: usize): void {
   }
 }
 
-/** Data transform of one tile: from x to v, `own` bytes further for rows 3 and 4 of the coefficients. */
-function inputTile(args: WinogradArgs, tile: Tile, v: usize, own: usize, work: usize): void {
-  const row = args.dilation * args.xRow;
-  const pix = args.dilation * args.xPix;
-  const down = args.vStride * 6;
-  const zeros = work + WORK;
-  // Rows outside of the map stay zero for all channels.
+/** Clears the rows of a tile that lie outside of the map: they stay zero for all channels. */
+export function clearMissing(tile: Tile, work: usize): void {
   if (tile.top > 0) memory.fill(work, 0, 6 * CHUNK);
   const missing = (tile.edgeY ? 4 : 6) - tile.bottom;
   if (missing > 0) memory.fill(work + <usize>tile.bottom * 6 * CHUNK, 0, <usize>missing * 6 * CHUNK);
+}
+
+/** Horizontal data transforms of all rows of a tile, `bytes` of channels from byte k on. Behind work lies a chunk of zeros. */
+export function inputRows(args: WinogradArgs, tile: Tile, k: usize, bytes: usize, work: usize): void {
+  const row = args.dilation * args.xRow;
+  const pix = args.dilation * args.xPix;
+  const zeros = work + WORK;
+  for (let i = tile.top; i < tile.bottom; i++) {
+    const x = tile.x + <usize>i * row + k;
+    if (tile.edgeX) dataRow2(x, pix, tile, bytes, zeros, work + <usize>i * 6 * CHUNK);
+    else dataRow4(x, pix, tile, bytes, zeros, work + <usize>i * 6 * CHUNK);
+  }
+}
+
+/** Data transform of one tile: from x to v, `own` bytes further for rows 3 and 4 of the coefficients. */
+function inputTile(args: WinogradArgs, tile: Tile, v: usize, own: usize, work: usize): void {
+  const down = args.vStride * 6;
+  clearMissing(tile, work);
   const cin = args.cin * 4;
   for (let k: usize = 0; k < cin; k += CHUNK) {
     const bytes = min(CHUNK, cin - k);
-    for (let i = tile.top; i < tile.bottom; i++) {
-      const x = tile.x + <usize>i * row + k;
-      if (tile.edgeX) dataRow2(x, pix, tile, bytes, zeros, work + <usize>i * 6 * CHUNK);
-      else dataRow4(x, pix, tile, bytes, zeros, work + <usize>i * 6 * CHUNK);
-    }
+    inputRows(args, tile, k, bytes, work);
     for (let j: usize = 0; j < 6; j++) {
       if (tile.edgeX && (j === 3 || j === 4)) continue;
       const out = v + j * args.vStride + k * MR;

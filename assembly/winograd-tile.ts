@@ -82,6 +82,16 @@ export class kinds {
     const h = kinds.whole(args.h);
     return kinds.clip(args, (kinds.edge(args.h) + h) * kinds.whole(args.w) + h * kinds.edge(args.w));
   }
+
+  /** The first tile that has coefficients of row i. */
+  static first(args: WinogradArgs, i: i32): i32 {
+    return i === 3 || i === 4 ? kinds.rows(args) : 0;
+  }
+
+  /** Behind the last tile that has coefficient (i, j). */
+  static last(args: WinogradArgs, i: i32, j: i32): i32 {
+    return j === 3 || j === 4 ? kinds.full(args) : i === 3 || i === 4 ? kinds.columns(args) : args.count;
+  }
 }
 
 /** What a task needs to know of one tile; kept in scratch. */

@@ -10,8 +10,8 @@ export function winogradGemm(args: WinogradArgs, task: i32, _scratch: usize): vo
   const end = min(strips, begin + args.stripsPerTask);
   const i = coefficient / 6;
   const j = coefficient % 6;
-  const first = i === 3 || i === 4 ? kinds.rows(args) : 0;
-  const last = j === 3 || j === 4 ? kinds.full(args) : i === 3 || i === 4 ? kinds.columns(args) : args.count;
+  const first = kinds.first(args, i);
+  const last = kinds.last(args, i, j);
   if (last <= first) return;
   const panels = (<usize>(last - first) + MR - 1) / MR;
   const ldc = <usize>strips * 32;

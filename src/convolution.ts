@@ -16,7 +16,12 @@ import {
   winogradWeightBytes,
   winogradWeightsJob,
 } from './wasm/ops/winograd.js';
-import { adjointWinogradJob } from './wasm/ops/winograd-gradient.js';
+import {
+  adjointWinogradJob,
+  winogradGradientBytes,
+  winogradTiles,
+  winogradWeightGradientJobs,
+} from './wasm/ops/winograd-gradient.js';
 
 /** A convolution's weights in the wasm memory, in the form that its algorithm reads. */
 export type ConvKernel =
@@ -125,9 +130,19 @@ export interface WeightGradientOptions {
   readonly accumulate: boolean;
 }
 
-/** The workspace that `convWeightGradientJobs` needs. */
-export function weightGradientBytes(_x: Pick<View, 'h' | 'w' | 'c'>, _cout: number, _o: WeightGradientOptions): number {
-  return 0;
+/** Below so many tiles the transformed sums, four times as large as the weights, cost more than Winograd's algorithm saves. */
+const FEWEST_TILES = 16;
+
+const weightGradientAlgorithm = (
+  x: Pick<View, 'h' | 'w' | 'c'>,
+  cout: number,
+  { precision, dilation }: WeightGradientOptions,
+): ConvKernel['algorithm'] =>
+  winogradTiles(x.h, x.w, dilation) < FEWEST_TILES ? 'direct' : algorithmOf({ cin: x.c, cout }, precision);
+
+/** The workspace that `convWeightGradientJobs` needs for a layer's input x (h, w, cin). */
+export function weightGradientBytes(x: Pick<View, 'h' | 'w' | 'c'>, cout: number, how: WeightGradientOptions): number {
+  return weightGradientAlgorithm(x, cout, how) === 'direct' ? 0 : winogradGradientBytes(x, cout, how.dilation);
 }
 
 /**
@@ -139,8 +154,12 @@ export function convWeightGradientJobs(
   dy: View,
   dw: number,
   db: number,
-  { dilation, accumulate }: WeightGradientOptions,
-  _workspace: Workspace,
+  how: WeightGradientOptions,
+  workspace: Workspace,
 ): Job[] {
-  return [biasGradientJob(dy, db, accumulate), ...directWeightGradientJobs(x, dy, dw, { dilation, accumulate })];
+  const weights =
+    weightGradientAlgorithm(x, dy.c, how) === 'direct'
+      ? directWeightGradientJobs(x, dy, dw, how)
+      : winogradWeightGradientJobs(x, dy, dw, how, workspace);
+  return [biasGradientJob(dy, db, how.accumulate), ...weights];
 }

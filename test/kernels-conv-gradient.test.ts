@@ -15,7 +15,10 @@ import {
   workspaceBytes,
 } from '../src/convolution.js';
 import type { Precision } from '../src/types.js';
-import { type View, view } from '../src/wasm/job.js';
+import { type Job, type View, view } from '../src/wasm/job.js';
+import { biasGradientJob } from '../src/wasm/ops/conv-gradient.js';
+import { winogradFits } from '../src/wasm/ops/winograd.js';
+import { winogradGradientBytes, winogradWeightGradientJobs } from '../src/wasm/ops/winograd-gradient.js';
 import type { Runtime } from '../src/wasm/runtime.js';
 import { conv3x3Backward } from './reference/conv.js';
 import { builds, get, onRuntime, put, putLast, readView, reserve, UNTOUCHED, writeView } from './support/kernels.js';
@@ -89,6 +92,23 @@ function adjoint(runtime: Runtime, from: ConvKernel, precision: Precision): Conv
   return to;
 }
 
+/** The jobs of dw at `to` and db behind it; `Winograd` by that algorithm however small the map is. */
+function jobsOf(
+  runtime: Runtime,
+  way: Precision | 'Winograd',
+  x: View,
+  dy: View,
+  to: number,
+  o: { dilation: number; accumulate: boolean },
+): Job[] {
+  const db = to + 4 * 9 * x.c * dy.c;
+  const how = { ...o, precision: way === 'exact' ? way : 'fast' } as const;
+  if (way !== 'Winograd')
+    return convWeightGradientJobs(x, dy, to, db, how, workspace(runtime, weightGradientBytes(x, dy.c, how)));
+  const space = workspace(runtime, winogradGradientBytes(x, dy.c, o.dilation));
+  return [biasGradientJob(dy, db, o.accumulate), ...winogradWeightGradientJobs(x, dy, to, o, space)];
+}
+
 describe.each(builds)('the gradients of conv3x3, $kernels, $threads threads', (build) => {
   it.each(shapes)('dx: %d x %d, %d -> %d channels, dilation %d', async (h, w, cin, cout, dilation) => {
     const o = operands(h, w, cin, cout);
@@ -141,31 +161,48 @@ describe.each(builds)('the gradients of conv3x3, $kernels, $threads threads', (b
     const o = operands(h, w, cin, cout);
     const { dw, db } = conv3x3Backward({ data: o.x, h, w, c: cin }, o.w, o.dy, cout, dilation);
     await onRuntime(build, (runtime) => {
-      for (const precision of ['exact', 'fast'] as const) {
+      for (const way of winogradFits(cin, cout)
+        ? (['exact', 'fast', 'Winograd'] as const)
+        : (['exact', 'fast'] as const)) {
+        const tolerance = TOLERANCE[way === 'exact' ? way : 'fast'];
         const run = (x: View, dy: View, to: number, accumulate: boolean) => {
-          const options = { dilation, precision, accumulate };
-          const space = workspace(runtime, weightGradientBytes(x, cout, options));
-          for (const job of convWeightGradientJobs(x, dy, to, to + 4 * dw.length, options, space)) runtime.run(job);
+          for (const job of jobsOf(runtime, way, x, dy, to, { dilation, accumulate })) runtime.run(job);
           return get(runtime, to, dw.length + cout + 4);
         };
         const [x, dy] = [view(put(runtime, o.x), h, w, cin), view(put(runtime, o.dy), h, w, cout)];
         const to = reserve(runtime, dw.length + cout + 4);
         const dense = run(x, dy, to, false);
-        expectNear(dense.subarray(0, dw.length), dw, TOLERANCE[precision], `dw, ${precision}`);
-        expectNear(dense.subarray(dw.length, -4), db, TOLERANCE[precision], `db, ${precision}`);
+        expectNear(dense.subarray(0, dw.length), dw, tolerance, `dw, ${way}`);
+        expectNear(dense.subarray(dw.length, -4), db, tolerance, `db, ${way}`);
         expect(dense.subarray(-4), 'behind db').toEqual(new Float32Array(4).fill(UNTOUCHED));
         const gapped = [gappedView(runtime, o.x, h, w, cin), gappedView(runtime, o.dy, h, w, cout)] as const;
         const other = run(...gapped, reserve(runtime, dw.length + cout + 4), false);
         expect(other, 'the same bits on views').toEqual(dense);
         const twice = run(x, dy, to, true);
         const doubled = dw.map((value) => 2 * value);
-        expectNear(twice.subarray(0, dw.length), doubled, TOLERANCE[precision], `dw twice, ${precision}`);
+        expectNear(twice.subarray(0, dw.length), doubled, tolerance, `dw twice, ${way}`);
         expectNear(
           twice.subarray(dw.length, -4),
           db.map((value) => 2 * value),
-          TOLERANCE[precision],
+          tolerance,
           'db twice',
         );
+      }
+    });
+  });
+
+  it('sums weights and biases of 50,000 pixels without losing digits', async () => {
+    const [h, w, cin, cout] = [224, 224, 4, 4];
+    const o = operands(h, w, cin, cout);
+    const positive = { x: o.x.map(Math.abs), dy: o.dy.map(Math.abs), w: o.w };
+    const { dw, db } = conv3x3Backward({ data: positive.x, h, w, c: cin }, o.w, positive.dy, cout, 1);
+    await onRuntime(build, (runtime) => {
+      const [x, dy] = [view(put(runtime, positive.x), h, w, cin), view(put(runtime, positive.dy), h, w, cout)];
+      for (const way of ['exact', 'fast'] as const) {
+        const to = reserve(runtime, dw.length + cout);
+        for (const job of jobsOf(runtime, way, x, dy, to, { dilation: 1, accumulate: false })) runtime.run(job);
+        expectNear(get(runtime, to, dw.length), dw, TOLERANCE.exact, `dw, ${way}`);
+        expectNear(get(runtime, to + 4 * dw.length, cout), db, TOLERANCE.exact, `db, ${way}`);
       }
     });
   });

@@ -1,16 +1,16 @@
 import type { Job, View } from '../job.js';
 
 /** Products of a 6 x 6 tile. */
-const COEFFICIENTS = 36;
+export const COEFFICIENTS = 36;
 /** Tiles of a panel of V, and channels of a block of it: both are filled up. */
 const PANEL = 4;
 const BLOCK = 64;
 /** Bytes between the cache sets of two coefficients, which would else all fall into one: their distance is near a power of two. */
 const SKEW = 64;
 /** Tiles of one transform task. */
-const TILES_PER_TASK = 8;
+export const TILES_PER_TASK = 8;
 /** Strips of 8 output channels of one GEMM task: 0.4 ms of work at 512 channels. */
-const STRIPS_PER_TASK = 16;
+export const STRIPS_PER_TASK = 16;
 /**
  * Tiles of a pass. Measured on Zen 3, 512 -> 512 channels, 16 phases of 14x14, relaxed, one thread: 32 tiles 107, 64 tiles
  * 118, 128 tiles 120, 256 tiles 125 effective GF/s; at 64, 128 and 256 channels 32 to 512 tiles differ by less than the noise,
@@ -20,7 +20,7 @@ const TILES_PER_PASS = 128;
 /** Most bytes of V and M that a plan asks for. */
 const MAX_WORKSPACE = 24e6;
 /** Scratch of a transform task: 6 x 6 and one chunks of 64 channels, and what it notes of a tile. */
-const SCRATCH = 37 * 256 + 64;
+export const SCRATCH = 37 * 256 + 64;
 
 /** Sizes of a 3x3 convolution in Winograd form. */
 export interface WinogradPlan {
@@ -50,7 +50,7 @@ export interface WinogradWeights {
 }
 
 /** A rectangle of phases of equal size: rows `y` to `y + down - 1`, columns `x` to `x + across - 1`. */
-interface Group {
+export interface Group {
   readonly y: number;
   readonly x: number;
   readonly down: number;
@@ -61,10 +61,11 @@ interface Group {
 
 const up = (value: number, step: number): number => Math.ceil(value / step) * step;
 
-const strips = (cout: number): number => Math.ceil(cout / 8);
+/** Strips of 8 output channels. */
+export const strips = (cout: number): number => Math.ceil(cout / 8);
 
-/** Bytes from one coefficient to the next. */
-const skewed = (floats: number): number => up(floats * 4, SKEW) + SKEW;
+/** Bytes from one coefficient of as many floats to the next. */
+export const skewed = (floats: number): number => up(floats * 4, SKEW) + SKEW;
 
 /** Bytes from one coefficient of transformed weights to the next. */
 export const strideU = (cin: number, cout: number): number => skewed(cin * strips(cout) * 8);
@@ -87,7 +88,8 @@ function runs(side: number, dilation: number): { start: number; count: number; s
   ].filter((run) => run.count > 0 && run.size > 0);
 }
 
-const groups = (h: number, w: number, dilation: number): Group[] =>
+/** All phases of a map, by size. */
+export const groups = (h: number, w: number, dilation: number): Group[] =>
   runs(h, dilation).flatMap((rows) =>
     runs(w, dilation).map((cols) => ({
       y: rows.start,
@@ -99,7 +101,8 @@ const groups = (h: number, w: number, dilation: number): Group[] =>
     })),
   );
 
-const tilesOf = ({ down, across, h, w }: Group): number => down * across * Math.ceil(h / 4) * Math.ceil(w / 4);
+/** Tiles of all phases of a group. */
+export const tilesOf = ({ down, across, h, w }: Group): number => down * across * Math.ceil(h / 4) * Math.ceil(w / 4);
 
 /** Transformed rows of a phase's side: 6 for each tile of 4, 4 for an edge of one or two pixels. */
 function coefficientsOf(side: number): number {
@@ -120,7 +123,7 @@ function fitting(bytes: number, cin: number, cout: number): number {
 }
 
 /** The fewest passes of at most `limit` tiles, of nearly equal length. */
-function splitPasses(tiles: number, limit: number): { first: number; count: number }[] {
+export function splitPasses(tiles: number, limit: number): { first: number; count: number }[] {
   const passes = Math.ceil(tiles / limit);
   const count = Math.ceil(tiles / passes);
   return Array.from({ length: passes }, (_, i) => ({ first: i * count, count: Math.min(count, tiles - i * count) }));
@@ -180,23 +183,40 @@ export function winogradJobs(
   const { cin, cout } = weights;
   const { dilation, relu } = options;
   const limit = fitting(workspace.bytes, cin, cout);
-  return groups(x.h, x.w, dilation).flatMap((group) => {
-    const at = (v: View): number => v.ptr + 4 * (group.y * v.row + group.x * v.pix);
-    return splitPasses(tilesOf(group), limit).flatMap(({ first, count }) => {
-      const vStride = strideV(count, cin);
-      const args = [
-        ...[at(x), x.row * 4, x.pix * 4, at(y), y.row * 4, y.pix * 4],
-        ...[weights.ptr, strideU(cin, cout), weights.bias],
-        ...[workspace.ptr, vStride, workspace.ptr + COEFFICIENTS * vStride, strideM(count, cout)],
-        ...[cin, cout, dilation, group.down * group.across, group.across, group.h, group.w],
-        ...[first, count, TILES_PER_TASK, STRIPS_PER_TASK, relu ? 1 : 0],
-      ];
-      const transforms = Math.ceil(count / TILES_PER_TASK);
+  return groups(x.h, x.w, dilation).flatMap((group) =>
+    splitPasses(tilesOf(group), limit).flatMap((pass) => {
+      const vStride = strideV(pass.count, cin);
+      const args = passFields(x, y, group, pass, {
+        u: [weights.ptr, strideU(cin, cout)],
+        bias: weights.bias,
+        v: [workspace.ptr, vStride],
+        m: [workspace.ptr + COEFFICIENTS * vStride, strideM(pass.count, cout)],
+        dilation,
+        relu,
+      });
+      const transforms = Math.ceil(pass.count / TILES_PER_TASK);
       return [
         { kernel: 'winogradInput', args, tasks: transforms, scratch: SCRATCH },
         { kernel: 'winogradGemm', args, tasks: COEFFICIENTS * Math.ceil(strips(cout) / STRIPS_PER_TASK), scratch: 0 },
         { kernel: 'winogradOutput', args, tasks: transforms, scratch: SCRATCH },
       ];
-    });
-  });
+    }),
+  );
+}
+
+/** The fields of assembly's WinogradArgs for one pass; u, v and m: address and bytes from one coefficient to the next. */
+export function passFields(
+  x: View,
+  y: View,
+  group: Group,
+  { first, count }: { first: number; count: number },
+  o: { u: number[]; bias: number; v: number[]; m: number[]; dilation: number; relu: boolean },
+): number[] {
+  const at = (v: View): number => v.ptr + 4 * (group.y * v.row + group.x * v.pix);
+  return [
+    ...[at(x), x.row * 4, x.pix * 4, at(y), y.row * 4, y.pix * 4],
+    ...[...o.u, o.bias, ...o.v, ...o.m],
+    ...[x.c, y.c, o.dilation, group.down * group.across, group.across, group.h, group.w],
+    ...[first, count, TILES_PER_TASK, STRIPS_PER_TASK, o.relu ? 1 : 0],
+  ];
 }

@@ -2,14 +2,23 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import commonjs from '@rollup/plugin-commonjs';
 import nodeResolve from '@rollup/plugin-node-resolve';
+import { transform } from 'esbuild';
 import license from 'rollup-plugin-license';
 import { embed } from './scripts/embed.js';
 import { limitHdf5 } from './scripts/limit-hdf5.js';
 import { shrinkDependencies } from './scripts/shrink-dependencies.js';
+import { splitHdf5 } from './scripts/split-hdf5.js';
 
 /** TypeScript is compiled to build/js first (`npm run build`); everything the package needs at run time is bundled. */
 const output = { dir: 'dist', format: 'es', chunkFileNames: 'chunks/[name].js', generatedCode: 'es2015' };
-const plugins = [embed(), limitHdf5(), nodeResolve({ preferBuiltins: true }), commonjs(), shrinkDependencies()];
+const plugins = [
+  embed(),
+  limitHdf5(),
+  splitHdf5(),
+  nodeResolve({ preferBuiltins: true }),
+  commonjs(),
+  shrinkDependencies(),
+];
 /** What the chunks that are loaded when needed share with the library; without a chunk of its own it would turn dist/index.js into a mere list of exports. */
 const sharedWithLazyChunks =
   /build\/js\/(base64|errors|weights\/(family|floats|source|tensor-file)|figure\/raster)\.js$|node_modules\/pako\//;
@@ -24,10 +33,32 @@ const fontLicence = {
   },
 };
 const library = resolve('build/js/index.js');
+/** A worker that is started from text has no files beside it: large data comes from the thread that started it. */
+const textOnly = {
+  name: 'text-only',
+  resolveId: (id, importer) =>
+    importer && resolve(importer, '..', id) === resolve('build/js/assets.js')
+      ? resolve('build/js/worker/caller-assets.js')
+      : null,
+  resolveImportMeta: () => '""',
+  // Half the size; names stay, so that stacks can be read.
+  renderChunk: (code) => transform(code, { minifyWhitespace: true, minifySyntax: true, legalComments: 'none' }),
+};
 
 export default [
   {
-    input: { index: 'build/js/index.js', kernels: 'build/js/kernels.js' },
+    // The worker's side as one classic script, which the library then contains as text.
+    input: 'build/js/worker-host.js',
+    output: { file: 'build/worker-host.js', format: 'iife', name: 'atrousCam', inlineDynamicImports: true },
+    plugins: [textOnly, ...plugins],
+  },
+  {
+    input: {
+      index: 'build/js/index.js',
+      kernels: 'build/js/kernels.js',
+      worker: 'build/js/worker.js',
+      'worker-host': 'build/js/worker-host.js',
+    },
     output: { ...output, manualChunks: (id) => (sharedWithLazyChunks.test(id) ? 'shared' : undefined) },
     plugins: [...plugins, licences('library'), fontLicence],
   },

@@ -1,11 +1,12 @@
 import { defineConfig } from 'vitest/config';
 import { embed } from './scripts/embed.js';
 import { limitHdf5 } from './scripts/limit-hdf5.js';
+import { splitHdf5 } from './scripts/split-hdf5.js';
 
 export default defineConfig({
-  plugins: [embed(), limitHdf5()],
+  plugins: [embed(), limitHdf5(), splitHdf5()],
   test: {
-    server: { deps: { inline: ['h5wasm'] } }, // so that limitHdf5 sees it
+    server: { deps: { inline: ['h5wasm'] } }, // so that the plugins see it
     include: ['test/**/*.test.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -1,3 +1,4 @@
+import type { Plan } from './plan.js';
 import type { ConvLayer } from './topology.js';
 import type { Precision } from './types.js';
 import type { Job, View } from './wasm/job.js';
@@ -163,3 +164,7 @@ export function convWeightGradientJobs(
       : winogradWeightGradientJobs(x, dy, dw, how, workspace);
   return [biasGradientJob(dy, db, how.accumulate), ...weights];
 }
+
+/** Bytes of workspace that the convolutions of a plan need. */
+export const planWorkspace = (plan: Plan, precision: Precision): number =>
+  plan.steps.reduce((most, step) => (step.op === 'conv' ? Math.max(most, workspaceBytes(step, precision)) : most), 0);

@@ -3,3 +3,15 @@ declare module 'embed:*' {
   const base64: string;
   export default base64;
 }
+
+/** The text of a file of the repository, put there by scripts/embed.js. */
+declare module 'text:*' {
+  const text: string;
+  export default text;
+}
+
+/** Makes the bytes of h5wasm's WebAssembly module, put there by scripts/split-hdf5.js. */
+declare module 'h5wasm:binary' {
+  const binary: () => Uint8Array;
+  export default binary;
+}

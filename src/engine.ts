@@ -1,11 +1,11 @@
 import type { RawMap } from './cam.js';
-import { convJobs, type Workspace, workspaceBytes } from './convolution.js';
+import { convJobs, planWorkspace, type Workspace } from './convolution.js';
 import { channelMeans, classScore } from './gradient.js';
 import { Head } from './head.js';
 import type { PackedNetwork } from './network.js';
 import { type ConvStep, type FoldStep, type HeadStep, type Plan, type PoolStep, type Step, stepMacs } from './plan.js';
 import { lastChannels, pooledStride } from './topology.js';
-import type { OutputStride, Precision, Score } from './types.js';
+import type { OutputStride, Score } from './types.js';
 import type { View } from './wasm/job.js';
 import { channelSumJob } from './wasm/ops/cam.js';
 import { maxPoolJob } from './wasm/ops/pool.js';
@@ -69,10 +69,6 @@ export async function inFreeMemory<T>({ arena }: Runtime, task: (mark: number) =
     arena.release(mark);
   }
 }
-
-/** Bytes of workspace that the convolutions of a plan need. */
-export const planWorkspace = (plan: Plan, precision: Precision): number =>
-  plan.steps.reduce((most, step) => (step.op === 'conv' ? Math.max(most, workspaceBytes(step, precision)) : most), 0);
 
 /** Runs the steps that every plan has, on the block of memory at `base`. */
 export class StepRunner {

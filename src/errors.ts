@@ -6,7 +6,8 @@ export type ErrorCode =
   | 'NOT_FOUND' // a file that is not there or cannot be read
   | 'OUT_OF_MEMORY' // the network does not fit
   | 'UNSUPPORTED' // something this machine or version cannot do
-  | 'ABORTED'; // stopped by an AbortSignal or dispose()
+  | 'ABORTED' // stopped by an AbortSignal or dispose()
+  | 'WORKER_FAILED'; // the worker of atrous-cam/worker could not be started, or ended by itself
 
 /**
  * Every error this package throws on purpose. The message says what, where and what to do, in one line.
@@ -24,3 +25,7 @@ export class AtrousCamError extends Error {
     super(message, options);
   }
 }
+
+/** The error of a call that its caller's signal stopped. */
+export const abortedBy = (signal: AbortSignal): AtrousCamError =>
+  new AtrousCamError('ABORTED', 'stopped by the caller', { cause: signal.reason });

@@ -15,8 +15,8 @@ import type {
 import { explain, type Loaded, predict } from './explain.js';
 import { gradients } from './gradients.js';
 import { readImage } from './input.js';
-import { WeightsInfo } from './inspect.js';
 import { packNetwork } from './network.js';
+import { DescribedNetwork, describe } from './network-info.js';
 import { checkPrecision } from './options.js';
 import { Runtime } from './wasm/runtime.js';
 import type { NetworkWeights } from './weights/types.js';
@@ -70,12 +70,12 @@ export async function load(source?: WeightsSource, options: LoadOptions = {}): P
 }
 
 /** Calls are queued: one runs at a time, with all threads. */
-class LoadedNetwork extends WeightsInfo implements Network {
+class LoadedNetwork extends DescribedNetwork implements Network {
   readonly #loaded: Loaded;
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(weights: NetworkWeights, loaded: Loaded) {
-    super(weights, loaded.network.precision);
+    super(describe(weights, loaded.network.precision));
     this.#loaded = loaded;
   }
 

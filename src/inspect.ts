@@ -1,9 +1,6 @@
-import type { InspectOptions, NetworkInfo, PlanTable } from './api.js';
-import { checkPrecision, MODES, oneOf, outputStrides } from './options.js';
-import { planTable } from './plan-table.js';
-import { readTopology, type Topology } from './topology.js';
-import type { Mode, OutputStride, Precision, Preprocessing } from './types.js';
-import type { NetworkWeights } from './weights/types.js';
+import type { InspectOptions, NetworkInfo } from './api.js';
+import { DescribedNetwork, describe } from './network-info.js';
+import { checkPrecision } from './options.js';
 import { openWeights, type WeightsSource } from './weights.js';
 
 /**
@@ -22,33 +19,5 @@ export async function inspect(source?: WeightsSource, options: InspectOptions = 
   const precision = checkPrecision(options.precision);
   const weights = await openWeights(source, { preprocessing, inputSize, signal });
   weights.close();
-  return new WeightsInfo(weights, precision);
-}
-
-/** What is known of a network from the names and shapes in its file; the file may be closed. */
-export class WeightsInfo implements NetworkInfo {
-  readonly source: string;
-  readonly parameters: number;
-  readonly inputSize: number;
-  readonly labels: readonly string[];
-  readonly layers: readonly string[];
-  readonly preprocessing: Preprocessing;
-  readonly #topology: Topology;
-  readonly #precision: Precision;
-
-  constructor(weights: NetworkWeights, precision: Precision) {
-    this.#topology = readTopology(weights);
-    this.#precision = precision;
-    this.source = weights.source;
-    this.parameters = weights.parameters;
-    this.inputSize = weights.inputSize;
-    this.labels = weights.labels;
-    this.layers = weights.blocks.flat().map((layer) => layer.name);
-    this.preprocessing = weights.preprocessing;
-  }
-
-  plan(mode: Mode, options: { outputStride?: OutputStride } = {}): PlanTable {
-    const outputStride = oneOf('outputStride', options.outputStride ?? 1, outputStrides(this.#topology));
-    return planTable(this.#topology, this.#precision, oneOf('mode', mode, MODES), outputStride as OutputStride);
-  }
+  return new DescribedNetwork(describe(weights, precision));
 }

@@ -1,5 +1,5 @@
 import type { PlanRow, PlanTable } from './api.js';
-import { planWorkspace } from './engine.js';
+import { planWorkspace } from './convolution.js';
 import { mapSpacing, planMode, stepMacs } from './plan.js';
 import { convParameters, denseParameters, headCells, lastChannels, pooledStride, type Topology } from './topology.js';
 import type { Mode, OutputStride, Precision } from './types.js';

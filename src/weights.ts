@@ -1,3 +1,4 @@
+import { loadAsset } from './assets.js';
 import { AtrousCamError } from './errors.js';
 import { sniffFormat, type WeightFormat } from './weights/format.js';
 import { assembleNetwork, type NetworkOptions, type RawNetwork } from './weights/network.js';
@@ -110,6 +111,5 @@ async function openArchive(bytes: ByteSource): Promise<OpenedNetwork> {
 }
 
 async function openDefault(): Promise<ByteSource> {
-  const { defaultNetwork } = await import('./weights/default-network.js');
-  return bytesSource(defaultNetwork(), 'default');
+  return bytesSource(await loadAsset('default-network'), 'default');
 }

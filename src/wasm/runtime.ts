@@ -1,5 +1,5 @@
 import { instantiate } from '@assemblyscript/loader';
-import { AtrousCamError } from '../errors.js';
+import { AtrousCamError, abortedBy } from '../errors.js';
 import type { KernelSet } from '../types.js';
 import { Arena, createMemory } from './arena.js';
 import type { Job } from './job.js';
@@ -194,7 +194,7 @@ const mayBlock = typeof (globalThis as { document?: unknown }).document === 'und
 
 /** Throws ABORTED where the signal says so. */
 export function throwIfAborted(signal?: AbortSignal): void {
-  if (signal?.aborted) throw new AtrousCamError('ABORTED', 'stopped by the caller', { cause: signal.reason });
+  if (signal?.aborted) throw abortedBy(signal);
 }
 
 /** One turn of the event loop. */

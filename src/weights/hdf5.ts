@@ -1,4 +1,5 @@
 import { type Dataset, File as H5File, ready } from 'h5wasm';
+import { loadAsset } from '../assets.js';
 import { AtrousCamError } from '../errors.js';
 import { type ByteSource, badWeights, bytesSource, quote } from './source.js';
 import type { RawTensor } from './tensor.js';
@@ -20,6 +21,8 @@ export interface Hdf5File {
 }
 
 type H5Module = Awaited<typeof ready>;
+/** The build makes h5wasm's `ready` a function of the WebAssembly module's bytes (scripts/split-hdf5.js). */
+const start = ready as unknown as (wasm: Uint8Array) => typeof ready;
 
 /** Of names in one attribute: VGG19 has 26 layers. */
 const maxNames = 10_000;
@@ -29,7 +32,9 @@ let mounted = 0;
 
 export async function openHdf5(source: ByteSource): Promise<Hdf5File> {
   const bytes = source.readInto ? source : bytesSource(await source.read(0, source.size), source.name);
-  library ??= ready.then((module) => new Library(module));
+  library ??= loadAsset('hdf5')
+    .then(start)
+    .then((module) => new Library(module));
   return (await library).open(bytes);
 }
 

@@ -1,0 +1,50 @@
+import type { NetworkInfo, PlanTable } from './api.js';
+import { MODES, oneOf, outputStrides } from './options.js';
+import { planTable } from './plan-table.js';
+import { readTopology, type Topology } from './topology.js';
+import type { Mode, OutputStride, Precision, Preprocessing } from './types.js';
+import type { NetworkWeights } from './weights/types.js';
+
+/** What the names and shapes in a weight file say of its network, as plain data that can be posted to another thread. */
+export interface Description {
+  readonly source: string;
+  readonly parameters: number;
+  readonly labels: readonly string[];
+  readonly preprocessing: Preprocessing;
+  readonly topology: Topology;
+  readonly precision: Precision;
+}
+
+export function describe(weights: NetworkWeights, precision: Precision): Description {
+  const { source, parameters, labels, preprocessing } = weights;
+  return { source, parameters, labels, preprocessing, topology: readTopology(weights), precision };
+}
+
+/** What is known of a network from its description; the file may be closed. */
+export class DescribedNetwork implements NetworkInfo {
+  readonly source: string;
+  readonly parameters: number;
+  readonly inputSize: number;
+  readonly labels: readonly string[];
+  readonly layers: readonly string[];
+  readonly preprocessing: Preprocessing;
+  /** @internal */
+  readonly description: Description;
+
+  constructor(description: Description) {
+    const { topology } = description;
+    this.description = description;
+    this.source = description.source;
+    this.parameters = description.parameters;
+    this.inputSize = topology.inputSize;
+    this.labels = description.labels;
+    this.layers = topology.blocks.flat().map((layer) => layer.name);
+    this.preprocessing = description.preprocessing;
+  }
+
+  plan(mode: Mode, options: { outputStride?: OutputStride } = {}): PlanTable {
+    const { topology, precision } = this.description;
+    const outputStride = oneOf('outputStride', options.outputStride ?? 1, outputStrides(topology));
+    return planTable(topology, precision, oneOf('mode', mode, MODES), outputStride as OutputStride);
+  }
+}

@@ -1,0 +1,39 @@
+import { isNode, nodeModule } from '../platform.js';
+import { mark, type Reply, type Request, unmark } from './messages.js';
+
+/** The worker's end of its channel. */
+export interface Scope {
+  post(message: Reply, transfer?: ArrayBuffer[]): void;
+  listen(listener: (request: Request) => void): void;
+}
+
+/** What of a dedicated worker's global scope is used. */
+declare class DedicatedWorkerGlobalScope extends EventTarget {
+  postMessage(message: unknown, transfer: ArrayBuffer[]): void;
+}
+
+/** The end of the channel that belongs to this thread; undefined where it is no worker. */
+export async function workerScope(): Promise<Scope | undefined> {
+  if (isNode) {
+    const { parentPort } = await nodeModule('worker_threads');
+    return (
+      (parentPort && {
+        post: (message, transfer) => parentPort.postMessage(mark(message), transfer),
+        listen: (listener) => void parentPort.on('message', (data) => deliver(data, listener)),
+      }) ??
+      undefined
+    );
+  }
+  if (typeof DedicatedWorkerGlobalScope === 'undefined' || !(globalThis instanceof DedicatedWorkerGlobalScope))
+    return undefined;
+  const scope = globalThis as unknown as DedicatedWorkerGlobalScope;
+  return {
+    post: (message, transfer = []) => scope.postMessage(mark(message), transfer),
+    listen: (listener) => scope.addEventListener('message', (event) => deliver((event as MessageEvent).data, listener)),
+  };
+}
+
+function deliver(data: unknown, listener: (request: Request) => void): void {
+  const request = unmark<Request>(data);
+  if (request) listener(request);
+}

@@ -3,10 +3,10 @@
  * `npm run build`.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
-import ts from 'typescript';
+import { staticImports } from './static-imports.js';
 
 const root = resolve(fileURLToPath(new URL('..', import.meta.url)));
 const dist = join(root, 'dist');
@@ -20,43 +20,36 @@ const BUDGET = {
   'kernels.simd-shared.wasm': 16,
   'kernels.relaxed.wasm': 16,
   'kernels.relaxed-shared.wasm': 16,
-  'kernels.js': 60,
-  'index.js': 150,
-  'cli.js': 200,
+  'kernels.js': 75,
+  'index.js': 160,
+  'worker.js': 60,
+  'worker-host.js': 160,
+  'cli.js': 220,
   'chunks/default-network.js': 1300,
+  'chunks/hdf5-library.js': 800,
+  'chunks/host-text.js': 190,
   'chunks/imagenet-labels.js': 8,
-  'chunks/keras.js': 850,
+  'chunks/keras.js': 60,
+  'chunks/onnx.js': 10,
+  'chunks/pth.js': 10,
   'chunks/text.js': 130,
 };
-
-/** Modules that a module of dist imports statically, with itself: paths from dist. @param {string} path @returns {Set<string>} */
-function closure(path, seen = new Set()) {
-  if (seen.has(path)) return seen;
-  seen.add(path);
-  const source = ts.createSourceFile(path, readFileSync(join(dist, path), 'utf8'), ts.ScriptTarget.Latest);
-  for (const statement of source.statements)
-    if ((ts.isImportDeclaration(statement) || ts.isExportDeclaration(statement)) && statement.moduleSpecifier) {
-      const specifier = /** @type {ts.StringLiteral} */ (statement.moduleSpecifier).text;
-      if (specifier.startsWith('.')) closure(relative(dist, join(dist, dirname(path), specifier)), seen);
-    }
-  return seen;
-}
 
 /** @param {string[]} files */
 const concatenate = (files) => Buffer.concat(files.map((file) => readFileSync(file)));
 const modules = /** @type {string[]} */ (readdirSync(dist, { recursive: true })).filter((path) => path.endsWith('.js'));
 const entries = modules.filter((path) => dirname(path) === '.').sort();
-const atOnce = new Set(entries.flatMap((entry) => [...closure(entry)]));
-const chunks = modules.filter((path) => !atOnce.has(path)).sort();
+const atOnce = new Set(entries.flatMap((entry) => [...staticImports(join(dist, entry))]));
+const chunks = modules.filter((path) => !atOnce.has(join(dist, path))).sort();
 const builds = ['simd', 'simd-shared', 'relaxed', 'relaxed-shared'].map((name) => `kernels.${name}.wasm`);
 
 /** @type {{ name: string, note: string, bytes: Buffer }[]} */
 const rows = [
   ...builds.map((name) => ({ name, note: 'kernels', bytes: concatenate([join(root, 'build', name)]) })),
   ...entries.map((name) => {
-    const files = [...closure(name)];
+    const files = [...staticImports(join(dist, name))];
     const note = files.length > 1 ? `with ${files.length - 1} more` : '';
-    return { name, note, bytes: concatenate(files.map((path) => join(dist, path))) };
+    return { name, note, bytes: concatenate(files) };
   }),
   ...chunks.map((name) => ({ name, note: 'when needed', bytes: concatenate([join(dist, name)]) })),
 ];

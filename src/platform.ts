@@ -18,5 +18,6 @@ export const isNode: boolean =
 /** One of Node's own modules. Call only where `isNode`. */
 export async function nodeModule<Name extends keyof NodeModules>(name: Name): Promise<NodeModules[Name]> {
   const specifier = `node:${name}`;
-  return (process.getBuiltinModule?.(specifier) ?? (await import(/* @vite-ignore */ specifier))) as NodeModules[Name];
+  return (process.getBuiltinModule?.(specifier) ??
+    (await import(/* webpackIgnore: true */ /* @vite-ignore */ specifier))) as NodeModules[Name];
 }

@@ -1,0 +1,1 @@
+import 'atrous-cam/worker-host';

@@ -1,4 +1,6 @@
+import type { MethodName } from './methods/table.js';
 import type {
+  Combine,
   GradientScore,
   Heads,
   KernelSet,
@@ -10,7 +12,11 @@ import type {
   Rect,
   RgbImage,
   Score,
+  Sign,
+  TargetOption,
 } from './types.js';
+
+export type { MethodName };
 
 /**
  * A picture: a path or `file:` URL (Node), the bytes of a PNG or JPEG file, a Blob or File, or pixels (ImageData, or RGBA or
@@ -65,12 +71,17 @@ export interface PredictOptions {
 export interface ExplainOptions {
   /** Default `atrous`. */
   mode?: Mode;
-  /** A class index, a label, or `top` (the default): the pooled network's top class, in every mode. */
-  target?: 'top' | number | string;
-  /** `gradcam` */
-  method?: string;
-  /** The last convolution, by default; this version explains no other. */
-  layer?: string;
+  /** What is explained; `top` (the default): the pooled network's top class, in every mode. */
+  target?: TargetOption;
+  /** Default `gradcam`. */
+  method?: MethodName;
+  /**
+   * The layer or layers whose activations are weighed: a name, several in a list or with commas. Default: the last convolution
+   * (`refinecam`: those of the last three blocks). Methods that explain the input itself take none.
+   */
+  layer?: string | readonly string[];
+  /** How the maps of several layers become one. Default `mean`; `product` for `refinecam`. */
+  combine?: Combine;
   /** What is differentiated: the class logit (default) or its probability. */
   score?: Score;
   /** Whose head gives the gradient in `atrous`: that of phase (0,0), `one`. */
@@ -79,6 +90,14 @@ export interface ExplainOptions {
   outputStride?: OutputStride;
   /** Average over the lattice's period before the last normalisation. Default `box` in `atrous`, `none` in the other modes. */
   degrid?: 'none' | 'box';
+  /** Which part of the raw map is shown: `positive` (default), `negative`, `absolute`, or `signed`, which gives a map of -1..1. */
+  sign?: Sign;
+  /** Mean of the maps of six inputs: the picture and its mirror image, each times 0.9, 1 and 1.1. Default false. */
+  augSmooth?: boolean;
+  /** Projects the weighted activations on their first principal component instead of summing them. Default false. */
+  eigenSmooth?: boolean;
+  /** Of the methods that draw numbers (`smoothgrad`); default 0. The same seed gives the same map. */
+  seed?: number;
   preprocessing?: Partial<Preprocessing>;
   signal?: AbortSignal;
   onProgress?: (progress: Progress) => void;
@@ -93,15 +112,31 @@ export interface PredictionResult {
   probabilities: Float32Array;
 }
 
+/** What an explanation costs. */
+export interface Estimate {
+  /** Multiply-accumulates of all passes through the network. */
+  macs: number;
+  /** At the pace of this network's latest run, or, before any, at a careful guess. */
+  seconds: number;
+}
+
 export interface Explanation extends PredictionResult {
   mode: Mode;
+  method: MethodName;
+  /** Names of the layers whose activations were weighed; none for methods at the input. */
+  layers: string[];
+  heads: Heads;
+  /** The class. Of a score that is not one class's, `index` is -1 and the label tells: `cat + dog`, `cat rather than dog`. */
   target: { index: number; label: string };
   /** The explained value: the target's logit or probability in this mode. */
   score: number;
-  /** sum_k alpha_k A_k as it is: signed, not normalised, at the mode's own resolution. */
+  /**
+   * The method's map as it is: signed, not normalised, at the mode's own resolution, (H, W) of the input for methods that explain the
+   * input. Of several layers, or with `augSmooth`, the combined map before its last normalisation.
+   */
   raw: { width: number; height: number; data: Float32Array };
-  /** The finished map, 0..1, at the input's size. `flat`: the raw map has no positive part, so there is nothing to show. */
-  map: { width: number; height: number; data: Float32Array; flat: boolean };
+  /** The finished map, 0..1 (-1..1 where it is `signed`), at the input's size. `flat`: all values are equal, so there is nothing to show. */
+  map: { width: number; height: number; data: Float32Array; flat: boolean; signed?: boolean };
   /** The part of the upright photograph that the network saw. */
   rect: Rect;
   /** The whole upright photograph. */
@@ -237,6 +272,8 @@ export interface Network extends NetworkInfo {
   gradients(image: ImageInput, options?: GradientsOptions): Promise<Gradients>;
   /** Which pixels made the network decide. */
   explain(image: ImageInput, options?: ExplainOptions): Promise<Explanation>;
+  /** What a call of `explain` would cost, from its plan; nothing is computed. Throws what `explain` would throw of its options. */
+  estimate(options?: ExplainOptions): Estimate;
   /** Ends the threads and gives the memory back. Running calls fail with ABORTED. */
   dispose(): void;
 }

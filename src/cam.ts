@@ -1,3 +1,5 @@
+import type { Combine, Sign } from './types.js';
+
 /** A raw map: one float a point, row by row. */
 export interface RawMap {
   width: number;
@@ -15,22 +17,68 @@ export interface Finishing {
   origin: number;
   /** Period of the lattice to average out; 1 leaves the map as it is. */
   degridPeriod: number;
+  sign: Sign;
+}
+
+/** The values that a sign shows. A NaN shows nothing. */
+const shown: Record<Sign, (value: number) => number> = {
+  positive: (value) => Math.max(value, 0) || 0,
+  negative: (value) => Math.max(-value, 0) || 0,
+  absolute: (value) => Math.abs(value) || 0,
+  signed: (value) => value || 0,
+};
+
+/** Map values of the input's size; `flat`: all are equal, so there is nothing to show. */
+export interface FinishedMap {
+  data: Float32Array;
+  flat: boolean;
 }
 
 /**
- * From the raw map to the finished one, as pytorch-grad-cam does it: the negative part goes, then 0..1, then bilinear to the
- * input's size (coordinates clamped to the map), then 0..1 again. `flat`: the raw map has no positive part, or is constant.
+ * From the raw map to the finished one, as pytorch-grad-cam does it: the part that `sign` names (the positive one), then 0..1,
+ * then bilinear to the input's size (coordinates clamped to the map), then 0..1 again; -1..1 where it is signed. `flat`: the raw
+ * map has no such part, or is constant.
  */
 export function finishMap(
   raw: RawMap,
-  { inputSize, outputStride, origin, degridPeriod }: Finishing,
-): { data: Float32Array; flat: boolean } {
-  const positive = raw.data.map((value) => Math.max(value, 0));
-  const flat = !normalize(positive);
-  const resized = resample({ ...raw, data: positive }, inputSize, (at) => (at - origin) / outputStride);
+  { inputSize, outputStride, origin, degridPeriod, sign }: Finishing,
+): FinishedMap {
+  const normalize = normalizer(sign);
+  const part = raw.data.map(shown[sign]);
+  const flat = !normalize(part);
+  const resized = resample({ ...raw, data: part }, inputSize, (at) => (at - origin) / outputStride);
   const data = degridPeriod > 1 ? boxAverage(resized, inputSize, degridPeriod) : resized;
   normalize(data);
   return { data, flat };
+}
+
+/** One map of several finished ones: `raw` is their mean or product, `data` the same, normalised again. */
+export function combineMaps(
+  maps: readonly Float32Array[],
+  combine: Combine,
+  sign: Sign,
+): FinishedMap & { raw: RawMap } {
+  const values = maps[0].map((_, i) =>
+    combine === 'mean'
+      ? maps.reduce((sum, map) => sum + map[i], 0) / maps.length
+      : maps.reduce((product, map) => product * map[i], 1),
+  );
+  const data = values.slice();
+  const flat = !normalizer(sign)(data);
+  const side = Math.sqrt(values.length);
+  return { data, flat, raw: { width: side, height: side, data: values } };
+}
+
+const normalizer = (sign: Sign) => (sign === 'signed' ? normalizeSigned : normalize);
+
+/** m = m / (1e-7 + max |m|), in place: 0 stays 0. False where all values are equal. */
+function normalizeSigned(map: Float32Array): boolean {
+  let most = 0;
+  for (const value of map) most = Math.max(most, Math.abs(value));
+  const first = map[0];
+  const flat = map.every((value) => value === first);
+  for (let i = 0; i < map.length; i++) map[i] /= 1e-7 + most;
+  return !flat;
 }
 
 /** m = (m - min m) / (1e-7 + max(m - min m)), in place. False where all values are equal (then all are 0). */
@@ -47,7 +95,7 @@ function normalize(map: Float32Array): boolean {
 }
 
 /** Bilinear samples of a map at `source(0) ... source(size - 1)` in both directions, coordinates clamped to the map. */
-function resample(map: RawMap, size: number, source: (at: number) => number): Float32Array {
+export function resample(map: RawMap, size: number, source: (at: number) => number): Float32Array {
   const out = new Float32Array(size * size);
   const columns = Array.from({ length: size }, (_, x) => neighbours(source(x), map.width));
   for (let y = 0; y < size; y++) {

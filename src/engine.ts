@@ -1,11 +1,12 @@
 import type { RawMap } from './cam.js';
 import { convJobs, planWorkspace, type Workspace } from './convolution.js';
-import { channelMeans, classScore } from './gradient.js';
+import { channelMeans } from './gradient.js';
 import { Head } from './head.js';
 import type { PackedNetwork } from './network.js';
 import { type ConvStep, type FoldStep, type HeadStep, type Plan, type PoolStep, type Step, stepMacs } from './plan.js';
+import type { Subject } from './target.js';
 import { lastChannels, pooledStride } from './topology.js';
-import type { OutputStride, Score } from './types.js';
+import type { OutputStride } from './types.js';
 import type { View } from './wasm/job.js';
 import { channelSumJob } from './wasm/ops/cam.js';
 import { maxPoolJob } from './wasm/ops/pool.js';
@@ -20,18 +21,23 @@ export interface Watch {
 
 /** What a run is for. */
 export interface RunRequest extends Watch {
-  /** Chooses the class to explain once the logits are there. Without it the run ends there: a prediction. */
-  target?: (logits: Float32Array) => number;
-  score?: Score;
+  /** Chooses what to explain once the logits are there. Without it the run ends there: a prediction. */
+  subject?: (logits: Float32Array) => Subject;
+  onConv?: OnConv;
+  /** `pooled`: begins behind this layer, whose output is given (rows, columns, channels), instead of at the input. */
+  resume?: { layer: string; activation: Float32Array };
   /** All points at this output stride are in the raw map; `map()` copies them. */
   onRefined?: (outputStride: OutputStride, map: () => RawMap) => void;
 }
 
+/** Given the output of each convolution (absolute), which it may change; valid during the call only. */
+export type OnConv = (step: ConvStep, y: View) => void;
+
 export interface RunResult {
   logits: Float32Array;
   probabilities: Float32Array;
-  /** What the target function chose, the score's value, and the map: absent in a prediction. */
-  explained?: { target: number; score: number; raw: RawMap };
+  /** What was chosen, the score's value, and the map: absent in a prediction. */
+  explained?: { subject: Subject; score: number; raw: RawMap };
   peakBytes: number;
 }
 
@@ -46,17 +52,17 @@ export function runPlan(
   return inFreeMemory(runtime, (mark) => new Run(runtime, network, plan, request).explain(input, mark));
 }
 
-/** Runs some convolutions and pools of a plan; `onConv` is given the output of each convolution (absolute), valid during the call only. */
+/** Runs some convolutions and pools of a plan. */
 export function runSteps(
   runtime: Runtime,
   network: PackedNetwork,
   plan: Plan,
   steps: readonly Step[],
   input: Float32Array,
-  onConv: (step: ConvStep, y: View) => void,
+  onConv: OnConv,
   watch: Watch,
 ): Promise<void> {
-  return inFreeMemory(runtime, () => new Run(runtime, network, plan, watch).observe(input, steps, onConv));
+  return inFreeMemory(runtime, () => new Run(runtime, network, plan, { ...watch, onConv }).observe(input, steps));
 }
 
 /** Runs a task in the memory above the weights, which is free again afterwards. */
@@ -101,7 +107,7 @@ class Run {
   readonly #alpha: number;
   readonly #steps: StepRunner;
   #head: { logits: Float32Array; probabilities: Float32Array } | undefined;
-  #explained: { target: number; score: number } | undefined;
+  #explained: { subject: Subject; score: number } | undefined;
 
   constructor(
     readonly runtime: Runtime,
@@ -119,17 +125,24 @@ class Run {
 
   async explain(input: Float32Array, mark: number): Promise<RunResult> {
     const { arena } = this.runtime;
-    await this.#each(input, this.plan.steps, (step) => step.op === 'head' && !this.request.target);
+    const { resume, subject } = this.request;
+    const steps = resume ? this.#behind(resume) : this.plan.steps;
+    await this.#each(input, steps, (step) => step.op === 'head' && !subject);
     const { logits, probabilities } = this.#head!;
     const explained = this.#explained && { ...this.#explained, raw: this.#rawMap(1) };
     return { logits, probabilities, explained, peakBytes: arena.peakSince(mark) };
   }
 
-  observe(input: Float32Array, steps: readonly Step[], onConv: Parameters<typeof runSteps>[5]): Promise<void> {
-    return this.#each(input, steps, (step) => {
-      if (step.op === 'conv') onConv(step, this.#steps.at(step.y));
-      return false;
-    });
+  observe(input: Float32Array, steps: readonly Step[]): Promise<void> {
+    return this.#each(input, steps, () => false);
+  }
+
+  /** The steps behind a layer, whose output is put where they read it. */
+  #behind({ layer, activation }: NonNullable<RunRequest['resume']>): readonly Step[] {
+    const index = this.plan.steps.findIndex((step) => step.op === 'conv' && step.layer.name === layer);
+    const { y } = this.plan.steps[index] as ConvStep;
+    this.runtime.arena.f32(this.#steps.at(y).ptr, activation.length).set(activation);
+    return this.plan.steps.slice(index + 1);
   }
 
   /** Runs the steps one after the other until `stop` says that this was the last. */
@@ -150,7 +163,7 @@ class Run {
   #step(step: Step): Promise<void> | void {
     switch (step.op) {
       case 'conv':
-        return this.#steps.convolve(step);
+        return this.#convolve(step);
       case 'pool':
         return this.#steps.pool(step);
       case 'head':
@@ -162,6 +175,11 @@ class Run {
     }
   }
 
+  async #convolve(step: ConvStep): Promise<void> {
+    await this.#steps.convolve(step);
+    this.request.onConv?.(step, this.#steps.at(step.y));
+  }
+
   async #runHead(step: HeadStep): Promise<void> {
     const { runtime, network, request, plan } = this;
     const { arena } = runtime;
@@ -169,15 +187,15 @@ class Run {
     const mark = arena.mark();
     const head = new Head(runtime, network);
     this.#head = await head.forward([this.#steps.at(step.x)], step.size, { signal });
-    if (request.target) {
+    if (request.subject) {
       const { logits, probabilities } = this.#head;
-      const target = request.target(logits);
-      const { value, gradient } = classScore(request.score ?? 'logit', target)(logits, probabilities);
+      const subject = request.subject(logits);
+      const { value, gradient } = subject.score(logits, probabilities);
       const dpooled = await head.backward(gradient, { signal });
       const side = network.topology.inputSize / (plan.mode === 'dilated' ? 1 : pooledStride(network.topology));
       const alpha = channelMeans(arena.f32(dpooled, network.dense[0].in), step.x.c, side * side);
       arena.f32(this.#alpha, step.x.c).set(alpha);
-      this.#explained = { target, score: value };
+      this.#explained = { subject, score: value };
     }
     arena.release(mark);
   }

@@ -1,16 +1,20 @@
 import type { ExplainOptions, Explanation, PredictionResult, PredictOptions, Progress } from './api.js';
-import { finishMap, type RawMap } from './cam.js';
+import type { RawMap } from './cam.js';
 import { type RunRequest, runPlan } from './engine.js';
 import { AtrousCamError } from './errors.js';
+import { estimate, type Pace } from './estimate.js';
+import { finisher, type MethodResult, runMethod } from './methods/run.js';
+import { placeOf } from './methods/work.js';
 import type { PackedNetwork } from './network.js';
-import { MODES, oneOf, outputStrides } from './options.js';
+import { MODES, oneOf } from './options.js';
 import { overlayMap } from './overlay.js';
 import { planMode } from './plan.js';
 import { preprocess } from './preprocess.js';
+import { type ExplainRequest, readRequest } from './request.js';
+import { needsTop, resolveSubject, type Subject } from './target.js';
 import { pooledStride } from './topology.js';
-import type { Mode, OutputStride, Prediction, Preprocessing, RgbImage, Score } from './types.js';
+import type { Mode, OutputStride, Prediction, Preprocessing, RgbImage } from './types.js';
 import type { Runtime } from './wasm/runtime.js';
-import { resolveTarget } from './weights/labels.js';
 
 /** A loaded network: what the calls below work on. */
 export interface Loaded {
@@ -18,6 +22,7 @@ export interface Loaded {
   readonly network: PackedNetwork;
   readonly labels: readonly string[];
   readonly preprocessing: Preprocessing;
+  readonly pace: Pace;
 }
 
 /** image -> preprocess -> network -> head: class probabilities. */
@@ -34,37 +39,73 @@ export async function predict(
     ...options.preprocessing,
   });
   const plan = planMode(network.topology, mode, pooledStride(network.topology) as OutputStride);
+  const start = performance.now();
   const { logits, probabilities } = await runPlan(runtime, network, plan, input, {
     ...progress(mode, options),
     signal: options.signal,
   });
+  loaded.pace.note(plan.macs, (performance.now() - start) / 1000);
   return { logits, probabilities, predictions: topFive(probabilities, loaded.labels) };
 }
 
 /** image -> preprocess -> network -> head -> gradient -> cam -> overlay: which pixels made the network decide. */
 export async function explain(loaded: Loaded, image: RgbImage, options: ExplainOptions = {}): Promise<Explanation> {
-  const { runtime, network, labels } = loaded;
-  const { mode, score, outputStride, degrid } = checkOptions(loaded, options);
+  requireHead(loaded);
+  const { network, labels } = loaded;
   const { inputSize } = network.topology;
-  const target = await chooseTarget(loaded, image, mode, options);
+  const request = readRequest(network.topology, options);
+  const choose = await chooseSubject(loaded, image, request, options);
 
   const start = performance.now();
   const { input, rect } = preprocess(image, inputSize, { ...loaded.preprocessing, ...options.preprocessing });
-  const plan = planMode(network.topology, mode, outputStride);
-  const period = pooledStride(network.topology);
-  const finish = (raw: RawMap, stride: number) =>
-    finishMap(raw, {
-      inputSize,
-      outputStride: stride,
-      origin: mode === 'dilated' ? 0 : (period - 1) / 2,
-      degridPeriod: degrid === 'box' ? period : 1,
-    });
-  const { onProgress } = options;
+  const run = await (request.streams ? streamMap : explainByMethod)(loaded, input, request, choose, options);
+  const { subject, score, raw, flat, logits, probabilities, peakBytes } = run;
+  const seconds = (performance.now() - start) / 1000;
+  loaded.pace.note(estimate(network.topology, loaded.pace, options).macs, seconds);
+  const map = { width: inputSize, height: inputSize, data: run.data, flat, signed: request.sign === 'signed' };
+
+  return {
+    ...{
+      mode: request.mode,
+      method: request.name,
+      heads: request.heads,
+      logits,
+      probabilities,
+      score,
+      raw,
+      map,
+      rect,
+      image,
+    },
+    layers: request.method.layers ? request.layers.map((layer) => layer.name) : [],
+    predictions: topFive(probabilities, labels),
+    target: { index: subject.index, label: subject.label },
+    ...{ seconds, peakBytes },
+    overlay: (style) => overlayMap(image, map, rect, style),
+  };
+}
+
+/** What both ways to explain give. */
+type Explained = Omit<MethodResult, 'seconds'> & { subject: Subject };
+
+/** Plain Grad-CAM of the last layer: its map refines while it is computed, and only the head goes backwards. */
+async function streamMap(
+  loaded: Loaded,
+  input: Float32Array,
+  request: ExplainRequest,
+  subject: (logits: Float32Array) => Subject,
+  { signal, onProgress }: ExplainOptions,
+): Promise<Explained> {
+  const { topology } = loaded.network;
+  const { mode } = request;
+  const plan = planMode(topology, mode, request.outputStride);
+  const finish = finisher(topology.inputSize, request);
+  const finished = (raw: RawMap, stride: number) =>
+    finish([{ raw, place: placeOf(topology, mode, request.layers[0], stride) }]);
   let done = 0;
-  const run = await runPlan(runtime, network, plan, input, {
-    target: target ?? largest,
-    score,
-    signal: options.signal,
+  const run = await runPlan(loaded.runtime, loaded.network, plan, input, {
+    subject,
+    signal,
     onProgress: (share) => {
       done = share;
       onProgress?.({ stage: 'compute', mode, done });
@@ -72,80 +113,43 @@ export async function explain(loaded: Loaded, image: RgbImage, options: ExplainO
     onRefined:
       onProgress && mode === 'atrous'
         ? (stride, map) =>
-            onProgress({ stage: 'compute', mode, done, map: finish(map(), stride).data, outputStride: stride })
+            onProgress({ stage: 'compute', mode, done, map: finished(map(), stride).data, outputStride: stride })
         : undefined,
   });
-  const { raw, target: index, score: value } = run.explained!;
-  const { data, flat } = finish(raw, plan.outputStride);
-  const map = { width: inputSize, height: inputSize, data, flat };
+  return { ...run, ...run.explained!, ...finished(run.explained!.raw, plan.outputStride) };
+}
 
-  return {
-    mode,
-    predictions: topFive(run.probabilities, labels),
-    logits: run.logits,
-    probabilities: run.probabilities,
-    target: { index, label: labels[index] },
-    score: value,
-    raw,
-    map,
-    rect,
-    image,
-    seconds: (performance.now() - start) / 1000,
-    peakBytes: run.peakBytes,
-    overlay: (style) => overlayMap(image, map, rect, style),
-  };
+/** Every other method. */
+async function explainByMethod(
+  loaded: Loaded,
+  input: Float32Array,
+  request: ExplainRequest,
+  choose: (logits: Float32Array) => Subject,
+  { signal, onProgress }: ExplainOptions,
+): Promise<Explained> {
+  const { mode } = request;
+  const subject = choose(new Float32Array(0));
+  const report = onProgress && ((done: number) => onProgress({ stage: 'compute', mode, done }));
+  return { subject, ...(await runMethod(loaded, input, request, subject, { signal, onProgress: report })) };
 }
 
 /**
- * The class to explain; undefined where it is the top class of the run itself. `top` is the pooled network's top class in every
- * mode, and only `dilated` can have another one, so only there it costs a pooled prediction.
+ * What is explained. `top` is the pooled network's top class in every mode; where the run itself shows it first, it is chosen
+ * there, otherwise by a pooled prediction.
  */
-async function chooseTarget(
+async function chooseSubject(
   loaded: Loaded,
   image: RgbImage,
-  mode: Mode,
-  options: ExplainOptions,
-): Promise<(() => number) | undefined> {
-  const { target = 'top', preprocessing, signal } = options;
-  if (target !== 'top') {
-    const index = resolveTarget(loaded.labels, target);
-    return () => index;
-  }
-  if (mode !== 'dilated') return undefined;
+  { mode, score, streams }: ExplainRequest,
+  { target = 'top', preprocessing, signal }: ExplainOptions,
+): Promise<(logits: Float32Array) => Subject> {
+  const { labels } = loaded;
+  const known = resolveSubject(labels, target, score, 0); // refuses what no picture can have
+  if (!needsTop(target)) return () => known;
+  if (streams && mode !== 'dilated') return (logits) => resolveSubject(labels, target, score, largest(logits));
   const { logits } = await predict(loaded, image, { preprocessing, signal });
-  return () => largest(logits);
-}
-
-function checkOptions(
-  loaded: Loaded,
-  options: ExplainOptions,
-): { mode: Mode; score: Score; outputStride: OutputStride; degrid: 'none' | 'box' } {
-  requireHead(loaded);
-  const mode = oneOf('mode', options.mode ?? 'atrous', MODES);
-  oneOf('method', options.method ?? 'gradcam', ['gradcam']);
-  const layers = loaded.network.topology.blocks.flat().map((layer) => layer.name);
-  const layer = oneOf('layer', options.layer ?? layers.at(-1)!, layers);
-  if (layer !== layers.at(-1))
-    throw new AtrousCamError(
-      'UNSUPPORTED',
-      `layer '${layer}': this version explains the last convolution only, '${layers.at(-1)}'`,
-    );
-  const heads = oneOf('heads', options.heads ?? 'one', ['one', 'each', 'mean']);
-  if (heads !== 'one')
-    throw new AtrousCamError(
-      'UNSUPPORTED',
-      `heads '${heads}': this version takes the gradient of one head only, that of phase (0,0): 'one'`,
-    );
-  return {
-    mode,
-    score: oneOf('score', options.score ?? 'logit', ['logit', 'probability']),
-    outputStride: oneOf(
-      'outputStride',
-      options.outputStride ?? 1,
-      outputStrides(loaded.network.topology),
-    ) as OutputStride,
-    degrid: oneOf('degrid', options.degrid ?? (mode === 'atrous' ? 'box' : 'none'), ['none', 'box']),
-  };
+  const subject = resolveSubject(labels, target, score, largest(logits));
+  return () => subject;
 }
 
 /** Throws UNSUPPORTED for weights without classes. */

@@ -4,7 +4,7 @@ import { blank, fillRect, paste } from './figure/raster.js';
 import type { Typeface } from './figure/text.js';
 import { formatSeconds } from './format.js';
 import { resizeImage } from './image.js';
-import { colormapTable, type OverlayOptions, overlayMap } from './overlay.js';
+import { colormapTable, defaultColormap, type OverlayOptions, overlayMap } from './overlay.js';
 import type { RgbImage } from './types.js';
 
 const WHITE = [255, 255, 255];
@@ -93,15 +93,15 @@ function drawPanel(
   semibold.draw(figure, text, boxX + 10, boxY + 19, TEXT, DARK);
 }
 
-/** The colour map from 0 (bottom) to 1 (top) with its ticks. */
+/** The colour map from 0, or -1 if signed, (bottom) to 1 (top) with its ticks. */
 function drawColourBar(
   figure: RgbImage,
-  colormap: string | undefined,
+  { colormap, signed }: { colormap: string; signed?: boolean },
   height: number,
   { top, bar }: Layout,
   face: Typeface,
 ): void {
-  const colours = colormapTable(colormap ?? 'turbo');
+  const colours = colormapTable(colormap);
   for (let row = 0; row < height; row++) {
     const index = Math.round((1 - row / Math.max(1, height - 1)) * 255);
     fillRect(figure, bar.x, top + row, bar.width, 1, [...colours.subarray(3 * index, 3 * index + 3)]);
@@ -111,7 +111,7 @@ function drawColourBar(
   for (let i = 0; i <= steps; i++) {
     const y = top + Math.round((1 - i / steps) * (height - 1));
     fillRect(figure, bar.x + bar.width, y, 5, 1, DARK);
-    face.draw(figure, String(i / steps), bar.x + bar.width + 9, y + 5, TICK, DARK);
+    face.draw(figure, String(signed ? (2 * i) / steps - 1 : i / steps), bar.x + bar.width + 9, y + 5, TICK, DARK);
   }
 }
 
@@ -157,13 +157,21 @@ export async function drawFigure(
 
   const layout = layOut(photo, panels.length);
   const figure = blank(layout.width, layout.height);
-  const probability = `, probability ${first.probabilities[target.index].toFixed(3)}`;
+  const known = target.index >= 0; // one class, which has a number and a probability
+  const probability = known ? `, probability ${first.probabilities[target.index].toFixed(3)}` : '';
   const room = layout.width - 2 * MARGIN - faces.semibold.measure(probability, TITLE);
-  const subject = faces.semibold.fit(`Evidence for ${target.label} (${target.index})`, TITLE, room);
+  const subject = faces.semibold.fit(`Evidence for ${target.label}${known ? ` (${target.index})` : ''}`, TITLE, room);
   faces.semibold.draw(figure, subject + probability, MARGIN, MARGIN + TITLE - 4, TITLE, DARK);
   panels.forEach((panel, i) => {
     drawPanel(figure, panel, layout.columns[i], layout, faces);
   });
-  drawColourBar(figure, colormap, photo.height, layout, faces.regular);
+  const { signed } = first.map;
+  drawColourBar(
+    figure,
+    { colormap: colormap ?? defaultColormap(first.map), signed },
+    photo.height,
+    layout,
+    faces.regular,
+  );
   return figure;
 }

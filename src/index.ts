@@ -2,6 +2,7 @@ import { activations } from './activations.js';
 import type {
   Activation,
   ActivationsOptions,
+  Estimate,
   ExplainOptions,
   Explanation,
   Gradients,
@@ -12,6 +13,7 @@ import type {
   PredictionResult,
   PredictOptions,
 } from './api.js';
+import { estimate, Pace } from './estimate.js';
 import { explain, type Loaded, predict } from './explain.js';
 import { gradients } from './gradients.js';
 import { readImage } from './input.js';
@@ -27,6 +29,7 @@ export { AtrousCamError, type ErrorCode } from './errors.js';
 export { drawFigure, type FigureOptions } from './figure.js';
 export { encodePng, type PngOptions } from './image.js';
 export { inspect } from './inspect.js';
+export { methodNames } from './methods/table.js';
 export { encodeNpy } from './npy.js';
 export { colormapNames, type OverlayOptions } from './overlay.js';
 export { type PackOptions, packWeights } from './pack.js';
@@ -59,6 +62,7 @@ export async function load(source?: WeightsSource, options: LoadOptions = {}): P
         network,
         labels: weights.labels,
         preprocessing: weights.preprocessing,
+        pace: new Pace(runtime.threads),
       });
     } catch (error) {
       runtime.dispose();
@@ -100,6 +104,10 @@ class LoadedNetwork extends DescribedNetwork implements Network {
 
   explain(image: ImageInput, options?: ExplainOptions): Promise<Explanation> {
     return this.#enqueue(async () => explain(this.#loaded, await readImage(image), options));
+  }
+
+  estimate(options: ExplainOptions = {}): Estimate {
+    return estimate(this.#loaded.network.topology, this.#loaded.pace, options);
   }
 
   dispose(): void {

@@ -7,6 +7,7 @@ import {
   interpolateInferno,
   interpolateMagma,
   interpolatePlasma,
+  interpolateRdBu,
   interpolateTurbo,
   interpolateViridis,
   interpolateWarm,
@@ -25,6 +26,7 @@ const interpolators: Readonly<Record<string, (t: number) => string>> = {
   warm: interpolateWarm,
   cool: interpolateCool,
   cubehelix: interpolateCubehelixDefault,
+  redblue: (t) => interpolateRdBu(1 - t), // blue below, white in the middle, red above
   grey: (t) => interpolateGreys(1 - t), // d3's greys run from white to black
 };
 
@@ -34,8 +36,11 @@ export const colormapNames: readonly string[] = /* @__PURE__ */ Object.keys(inte
 /** What is left of the photograph's brightness where the network did not look. */
 const OUTSIDE = 0.6;
 
+/** The colour map of a map unless another is asked for. */
+export const defaultColormap = ({ signed }: { signed?: boolean }): string => (signed ? 'redblue' : 'turbo');
+
 export interface OverlayOptions {
-  /** One of `colormapNames`; `turbo` by default. */
+  /** One of `colormapNames`; by default `turbo`, and `redblue` for signed maps. */
   colormap?: string;
   /** Weight of the colours over the photograph, 0..1; 0.5 by default. */
   alpha?: number;
@@ -85,7 +90,7 @@ function axis(n: number, start: number, size: number, pixels: number): Axis {
 }
 
 /**
- * Draws a map over a photograph: the map (row-major, 0..1; values outside are clamped, NaN counts as 0) is stretched
+ * Draws a map over a photograph: the map (row-major, 0..1, or -1..1 if it is `signed`; values outside are clamped, NaN counts as 0) is stretched
  * bilinearly onto `rect` and its colours are blended into the photograph with weight `alpha`; outside `rect` the photograph
  * is darkened. The photograph itself is left as it is. Throws BAD_ARGUMENT for an unknown colour map, an alpha outside 0..1
  * or a map whose size is not that of its data.
@@ -96,9 +101,9 @@ function axis(n: number, start: number, size: number, pixels: number): Axis {
  */
 export function overlayMap(
   image: RgbImage,
-  map: { width: number; height: number; data: Float32Array },
+  map: { width: number; height: number; data: Float32Array; signed?: boolean },
   rect: Rect,
-  { colormap = 'turbo', alpha = 0.5 }: OverlayOptions = {},
+  { colormap = defaultColormap(map), alpha = 0.5 }: OverlayOptions = {},
 ): RgbImage {
   if (!(alpha >= 0 && alpha <= 1))
     throw new AtrousCamError('BAD_ARGUMENT', `alpha: expected a number from 0 to 1, got ${alpha}`);
@@ -123,7 +128,8 @@ export function overlayMap(
       const right = columns.high[column];
       const above = map.data[top + left] * (1 - wx) + map.data[top + right] * wx;
       const below = map.data[bottom + left] * (1 - wx) + map.data[bottom + right] * wx;
-      const value = above + (below - above) * rows.weight[row];
+      const mixed = above + (below - above) * rows.weight[row];
+      const value = map.signed ? (mixed + 1) / 2 : mixed;
       // `value > 0` is false for NaN, so a NaN takes the colour of 0.
       const colour = 3 * (value > 0 ? Math.round(Math.min(value, 1) * 255) : 0);
       const pixel = 3 * (y * image.width + x);

@@ -18,6 +18,25 @@ export type Score = 'logit' | 'probability';
 /** `loss`: softmax cross-entropy with the target as label. */
 export type GradientScore = Score | 'loss';
 /** Whose score is differentiated in `atrous`: the network's own, that of phase (0,0) (`one`); each phase its own (`each`); the mean over all phases, the dense score (`mean`). */
+/** The caller's own score: its value and its derivative with respect to each logit. */
+export type CustomScore = (logits: Float32Array) => { value: number; gradient: ArrayLike<number> };
+
+/**
+ * What is explained: a class (index or label), `top` (the pooled network's first choice), the sum of several (a list, or
+ * 'cat,dog'), the difference of two ({ for, against }, or 'cat/dog': what speaks for a cat rather than a dog), or a function.
+ */
+export type TargetOption =
+  | number
+  | string
+  | readonly (number | string)[]
+  | { readonly for: number | string; readonly against: number | string }
+  | CustomScore;
+
+/** Which part of the raw map is shown: what speaks for the target, against it, both without sign, or both from -1 to 1. */
+export type Sign = 'positive' | 'negative' | 'absolute' | 'signed';
+/** How the finished maps of several layers become one. */
+export type Combine = 'mean' | 'product';
+/** Whose score is differentiated in `atrous`: the network's own, that of phase (0,0) (`one`); each phase its own (`each`); the mean over all phases, the dense score (`mean`). */
 export type Heads = 'one' | 'each' | 'mean';
 export type OutputStride = 16 | 8 | 4 | 2 | 1;
 export type Precision = 'fast' | 'exact';

@@ -55,6 +55,7 @@ function fakeNetwork(calls: Calls): Network {
       return results;
     },
     activations: async () => ({}),
+    estimate: ({ mode = 'atrous' } = {}) => ({ macs: fakePlan(mode).macs, seconds: 1 }),
     gradients: () => Promise.reject(new Error('unused')),
     explain: async (image, options = {}): Promise<Explanation> => {
       const { mode = 'atrous', target, signal, onProgress } = options;
@@ -66,6 +67,9 @@ function fakeNetwork(calls: Calls): Network {
       return {
         ...results,
         mode,
+        method: 'gradcam',
+        layers: ['block5_conv3'],
+        heads: 'one',
         target: { index: 1, label: 'dog' },
         score: 0.5,
         raw: { width: n, height: n, data: new Float32Array(n * n).fill(-2) },
@@ -160,6 +164,9 @@ describe('explain', () => {
         (['pooled', 'dilated', 'atrous'] as const).map((mode) => [
           mode,
           {
+            method: 'gradcam',
+            layers: ['block5_conv3'],
+            heads: 'one',
             predictions: [
               { index: 1, label: 'dog', probability: 0.6904 },
               { index: 0, label: 'cat', probability: 0.3096 },
@@ -444,7 +451,10 @@ describe('usage', () => {
   test.each([
     ['--mode poold', '--mode: expected pooled, dilated, atrous or all, got "poold"; did you mean "pooled"?'],
     ['--mode xyz', '--mode: expected pooled, dilated, atrous or all, got "xyz"'],
-    ['--method grad-cam', '--method: expected gradcam, got "grad-cam"; did you mean "gradcam"?'],
+    [
+      '--method grad-cam',
+      '--method: expected gradcam, gradcam++, xgradcam, layercam, hirescam, elementwise, eigencam, eigengradcam, scorecam, ablationcam, refinecam, guided-backprop, guided-gradcam, saliency, smoothgrad, integrated-gradients or occlusion, got "grad-cam"; did you mean "gradcam"?',
+    ],
     ['--score logits', '--score: expected logit or probability, got "logits"; did you mean "logit"?'],
     ['--heads all', '--heads: expected one, each or mean, got "all"'],
     ['--output-stride 3', '--output-stride: expected 16, 8, 4, 2 or 1, got "3"'],

@@ -130,7 +130,11 @@ describe.each(['exact', 'fast'] as const)('a network, %s', (precision) => {
   it.each([
     [{ mode: 'pool' as Mode }, 'BAD_ARGUMENT', /mode: expected one of pooled, dilated, atrous, got 'pool'/],
     [{ layer: 'block9_conv1' }, 'BAD_ARGUMENT', /block1_conv1, .*block5_conv3/],
-    [{ layer: 'block4_conv3' }, 'UNSUPPORTED', /block5_conv3/],
+    [
+      { layer: 'block4_conv3', heads: 'each' as const },
+      'UNSUPPORTED',
+      /'each': not defined for gradcam at layers before/,
+    ],
     [{ target: 10 }, 'BAD_ARGUMENT', /9/],
     [{ target: 'clas 3' }, 'BAD_ARGUMENT', /class 3/],
     [{ outputStride: 3 as OutputStride }, 'BAD_ARGUMENT', /16, 8, 4, 2, 1/],

@@ -34,6 +34,9 @@ function explanation(mode: Mode, { width = 420, height = 300, flat = false, labe
   const map = { width: 4, height: 4, data, flat };
   return {
     mode,
+    method: 'gradcam',
+    layers: ['block5_conv3'],
+    heads: 'one',
     predictions,
     logits: Float32Array.of(0, 0),
     probabilities,

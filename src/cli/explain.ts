@@ -1,8 +1,9 @@
 import { basename, join } from 'node:path';
-import type { Explanation, Network } from '../api.js';
+import type { ExplainOptions, Explanation, Network } from '../api.js';
 import { formatSeconds } from '../format.js';
 import { drawFigure, encodeNpy, encodePng } from '../index.js';
-import type { Context } from './context.js';
+import type { Mode } from '../types.js';
+import { type Context, UsageError } from './context.js';
 import { expandPictures } from './expand.js';
 import { type ExplainFlags, loadNetwork, modesOf, takeShard } from './options.js';
 import {
@@ -15,6 +16,7 @@ import {
   writeFiles,
 } from './output.js';
 import { forEachPicture, type PictureTask } from './pictures.js';
+import { formatDuration } from './progress.js';
 import { type PictureRecord, RECORD, readRecord, recordKey } from './record.js';
 import { predictionLines } from './report.js';
 import { openSummary, type Summary } from './summary.js';
@@ -43,25 +45,28 @@ export async function explainCommand(files: string[], flags: ExplainFlags, conte
   }
 }
 
-function explainPictures(
+async function explainPictures(
   network: Network,
   pictures: readonly NamedPicture[],
   flags: ExplainFlags,
   report: { summary: Summary | undefined; closing: boolean },
   context: Context,
 ): Promise<number> {
-  const { target, method, layer, score, heads, outputStride, degrid, json } = flags;
+  const { target, json } = flags;
   const { signal } = context;
   const modes = modesOf(flags);
+  const optionsOf = (mode: Mode) => explainOptions(mode, flags);
   const task: PictureTask<NamedPicture> = async ({ file, name }, run) => {
     const explanations: Explanation[] = [];
     for (const mode of modes)
       await run(mode, async (onProgress) => {
-        // heads and outputStride matter in atrous only, but what the library refuses it should refuse before any work
-        const options = { mode, target, method, layer, score, degrid, heads, outputStride, signal, onProgress };
+        const options = { ...optionsOf(mode), signal, onProgress };
         const first = explanations[0]; // decides the class of all modes; the picture is decoded once
         const explanation = first
-          ? await network.explain(first.image, { ...options, target: first.target.index })
+          ? await network.explain(first.image, {
+              ...options,
+              target: first.target.index < 0 ? target : first.target.index,
+            })
           : await network.explain(file, options);
         explanations.push(explanation);
         if (!json) await context.print(describeExplanation(file, explanation));
@@ -80,13 +85,50 @@ function explainPictures(
     return ours && complete ? withFiles(record.modes, name, flags) : undefined;
   };
   if (flags.resume) removeTemporaryFiles(flags.out, new Set(pictures.map(({ name }) => name)));
-  const loop = { pictures, modes, outputStride, json, task, ...report, ...(flags.resume && { finished }) };
+  const macs = (mode: Mode) => network.estimate(optionsOf(mode)).macs;
+  const loop = { pictures, modes, macs, json, task, ...report, ...(flags.resume && { finished }) };
+  await confirmCost(network, pictures, flags, context);
   return forEachPicture(network, loop, context);
+}
+
+/** The library's options for a mode. heads and outputStride matter in atrous only, but what is refused is refused before any work. */
+function explainOptions(mode: Mode, flags: ExplainFlags): ExplainOptions {
+  const { target, method, layer, combine, score, heads, outputStride, degrid, sign } = flags;
+  const { augSmooth, eigenSmooth, seed } = flags;
+  return {
+    ...{ mode, target, method, layer, combine, score, heads, outputStride, degrid, sign, augSmooth, eigenSmooth, seed },
+  };
+}
+
+/** Seconds a picture may take without being asked for. */
+const LONG = 600;
+
+/**
+ * Refuses a call that would take long: by a careful guess, and where that is too much by the pace that a prediction of the first
+ * picture shows.
+ */
+async function confirmCost(
+  network: Network,
+  pictures: readonly NamedPicture[],
+  flags: ExplainFlags,
+  { signal }: Context,
+): Promise<void> {
+  const modes = modesOf(flags);
+  const seconds = () => modes.reduce((sum, mode) => sum + network.estimate(explainOptions(mode, flags)).seconds, 0);
+  if (flags.yes || pictures.length === 0 || seconds() <= LONG) return;
+  await network.predict(pictures[0].file, { signal }).catch((error) => {
+    if (signal.aborted) throw error; // a bad picture is reported when its turn comes
+  });
+  if (seconds() <= LONG) return;
+  throw new UsageError(
+    `--method ${flags.method}: would take about ${formatDuration(seconds())} a picture (${modes.join(', ')}); add --yes to compute it all the same, or choose one --mode, --heads one or a larger --output-stride`,
+  );
 }
 
 function describeExplanation(file: string, { mode, raw, map, seconds, target, predictions }: Explanation): string {
   const size = `${raw.width} x ${raw.height} map${map.flat ? ' (flat: nothing speaks for it)' : ''}`;
-  const what = `${size} for ${target.label} (${target.index}) in ${formatSeconds(seconds)}`;
+  const subject = target.index < 0 ? target.label : `${target.label} (${target.index})`;
+  const what = `${size} for ${subject} in ${formatSeconds(seconds)}`;
   return `${file}, ${mode}: ${what}\n${predictionLines(predictions)}\n`;
 }
 
@@ -121,8 +163,10 @@ function withFiles(entries: Record<string, object>, name: string, { out, npy }: 
   return Object.fromEntries(Object.entries(entries).map(([mode, entry]) => [mode, { ...entry, files: files(mode) }]));
 }
 
-function toJson({ predictions, logits, target, score, raw, map, seconds, peakBytes }: Explanation): object {
+function toJson(explanation: Explanation): object {
+  const { predictions, logits, target, score, raw, map, seconds, peakBytes, method, layers, heads } = explanation;
   return {
+    ...{ method, layers, heads },
     predictions,
     logits: [...logits],
     target,

@@ -13,6 +13,15 @@ Modes:
   atrous   every pixel's own map of the ordinary network: a full map, the same predictions
   all      the three of them`;
 
+const METHODS_HELP = `
+Methods:
+  from activations and gradient of layers   gradcam gradcam++ xgradcam layercam hirescam elementwise
+                                            eigengradcam refinecam
+  from activations alone                    eigencam
+  from many forward passes                  scorecam ablationcam occlusion
+  from the gradient at the input            saliency smoothgrad integrated-gradients guided-backprop
+                                            guided-gradcam`;
+
 const EXIT_HELP = `
 Exit codes:
   0 done   1 something failed (the other pictures are still done)   2 wrong usage`;
@@ -27,12 +36,17 @@ Examples:
 ${EXIT_HELP}`;
 
 const EXPLAIN_HELP = `${MODES_HELP}
+${METHODS_HELP}
 
 Examples:
   $ atrous-cam explain dog.jpg
       the original and all modes side by side in atrous-cam-out/dog.png
   $ atrous-cam explain photos/*.jpg --mode atrous --output-stride 4 --out maps --npy
       quicker: every fourth point; also dog.atrous.raw.npy (signed) and dog.atrous.map.npy (0..1)
+  $ atrous-cam explain dog.jpg --method layercam --layer block3_conv3,block4_conv3,block5_conv3
+      fine evidence: the maps of several layers, merged at full size
+  $ atrous-cam explain dog.jpg --target dog/cat --sign signed
+      what speaks for a dog rather than a cat, and, in blue, what speaks against it
   $ atrous-cam explain dog.jpg --weights vgg16.h5 --target boxer --json > dog.json
       another network and class; one JSON document on standard output
   $ atrous-cam explain photos --recursive --shard 2/4 --resume --summary maps-2.csv
@@ -97,10 +111,16 @@ function buildProgram(io: Io, context: Context, run: (call: Promise<number>) => 
     options.target(),
     options.method(),
     options.layer(),
+    options.combine(),
     options.score(),
     options.heads(),
     options.outputStride(),
     options.degrid(),
+    options.sign(),
+    options.augSmooth(),
+    options.eigenSmooth(),
+    options.seed(),
+    options.yes(),
   ]);
   group(explain, 'Pictures:', picturesOptions());
   group(explain, 'Output:', [options.out(), options.npy(), options.json(), options.summary(), options.resume()]);

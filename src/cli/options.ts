@@ -1,7 +1,19 @@
 import { Option } from 'commander';
-import type { ExplainOptions, Network } from '../api.js';
+import type { ExplainOptions, MethodName, Network } from '../api.js';
+import { methodNames } from '../index.js';
 import { didYouMean } from '../suggest.js';
-import type { Fit, KernelSet, Mode, Normalization, OutputStride, Precision, ResizeFilter, Score } from '../types.js';
+import type {
+  Combine,
+  Fit,
+  KernelSet,
+  Mode,
+  Normalization,
+  OutputStride,
+  Precision,
+  ResizeFilter,
+  Score,
+  Sign,
+} from '../types.js';
 import { type Context, UsageError } from './context.js';
 
 export const MODES: readonly Mode[] = ['pooled', 'dilated', 'atrous'];
@@ -36,8 +48,14 @@ export interface PicturesFlags {
 
 export interface ExplainFlags extends NetworkFlags, ModeFlags, PicturesFlags {
   target: string | number;
-  method: string;
+  method: MethodName;
   layer?: string;
+  combine?: Combine;
+  sign: Sign;
+  augSmooth?: boolean;
+  eigenSmooth?: boolean;
+  seed?: number;
+  yes?: boolean;
   score: Score;
   heads?: ExplainOptions['heads'];
   outputStride?: OutputStride;
@@ -57,9 +75,9 @@ const wrong = (flag: string, expected: string, value: string, hint = '') =>
   new UsageError(`${flag}: expected ${expected}, got "${value}"${hint}`);
 
 /** An option whose value is one of a list. */
-function choice(flag: string, names: readonly string[], description: string): Option {
+function choice(flag: string, names: readonly string[], description: string, value = names.join('|')): Option {
   const list = names.length > 1 ? `${names.slice(0, -1).join(', ')} or ${names.at(-1)}` : names[0];
-  return new Option(`${flag} <${names.join('|')}>`, description).argParser((value: string) => {
+  return new Option(`${flag} <${value}>`, description).argParser((value: string) => {
     if (!names.includes(value)) throw wrong(flag, list, value, didYouMean(value, names));
     return value;
   });
@@ -88,7 +106,13 @@ function parseShard(value: string): Shard {
   return { index, count };
 }
 
-/** `top`, a class number or a label. */
+function parseSeed(value: string): number {
+  if (!/^\d{1,10}$/.test(value) || Number(value) >= 2 ** 32)
+    throw wrong('--seed', `a whole number below ${2 ** 32}`, value);
+  return Number(value);
+}
+
+/** `top`, a class number, a label, or several of them. */
 function parseTarget(value: string): string | number {
   if (value.trim() === '') throw wrong('--target', 'top, a class number or a label', value);
   return /^\d+$/.test(value) ? Number(value) : value;
@@ -108,23 +132,38 @@ export const mode = (standard: Mode | 'all') =>
   choice('--mode', [...MODES, 'all'], 'the network: see "Modes" below').default(standard);
 export const target = () =>
   new Option(
-    '--target <top|index|label>',
-    "the class to explain; top: the pooled network's first choice, in every mode",
+    '--target <top|index|label|A,B|A/B>',
+    "the class to explain; top: the pooled network's first choice, in every mode; A,B: both; A/B: A rather than B",
   )
     .default('top')
     .argParser(parseTarget);
-export const method = () => choice('--method', ['gradcam'], 'how evidence is computed').default('gradcam');
+export const method = () =>
+  choice('--method', methodNames, 'how evidence is computed: see "Methods" below', 'name').default('gradcam');
 export const layer = () =>
   new Option(
-    '--layer <name>',
-    'the layer whose activations are weighed (default: the last convolution, which is all that this version explains)',
+    '--layer <names>',
+    'the layer whose activations are weighed, or several with commas (default: the last convolution)',
   );
+export const combine = () =>
+  choice('--combine', ['mean', 'product'], 'how maps of several layers become one (default: mean; refinecam: product)');
+export const sign = () =>
+  choice(
+    '--sign',
+    ['positive', 'negative', 'absolute', 'signed'],
+    'what is shown: what speaks for the target, against it, both, or both in two colours',
+  ).default('positive');
+export const augSmooth = () => new Option('--aug-smooth', 'mean of the maps of six changed copies of the picture');
+export const eigenSmooth = () =>
+  new Option('--eigen-smooth', 'first principal component of the weighted activations instead of their sum');
+export const seed = () =>
+  new Option('--seed <n>', 'seed of the methods that draw random numbers (default: 0)').argParser(parseSeed);
+export const yes = () => new Option('--yes', 'compute what is estimated to take more than ten minutes a picture');
 export const score = () => choice('--score', ['logit', 'probability'], 'the explained number').default('logit');
 export const heads = () =>
   choice(
     '--heads',
     ['one', 'each', 'mean'],
-    'atrous: whose head gives the gradient; each and mean are not in this version (default: one)',
+    "atrous: whose score is explained: the network's own, each phase's, or the phases' mean (default: by method and layer)",
   );
 export const outputStride = () =>
   numericChoice('--output-stride', ['16', '8', '4', '2', '1'], 'atrous: pixels between points of the map (default: 1)');

@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import type { Network } from '../api.js';
 import { AtrousCamError } from '../index.js';
-import type { Mode, OutputStride } from '../types.js';
+import type { Mode } from '../types.js';
 import { type Context, concernsWholeCall, describe } from './context.js';
 import type { Item } from './expand.js';
 import { formatDuration } from './progress.js';
@@ -22,7 +22,8 @@ export type PictureTask<P> = (picture: P, run: RunMode) => Promise<ModeEntries>;
 export interface PictureLoop<P extends Item> {
   pictures: readonly P[];
   modes: readonly Mode[];
-  outputStride?: OutputStride;
+  /** Multiply-adds of a mode of a picture. */
+  macs: (mode: Mode) => number;
   json?: boolean;
   summary?: Summary;
   /** Whether the output ends with a line that counts the pictures. */
@@ -53,7 +54,7 @@ export async function forEachPicture<P extends Item>(
     counts[entry.error ? 'failed' : entry.skipped ? 'skipped' : 'done']++;
   };
   try {
-    await runPictures(network, loop, context, keep);
+    await runPictures(loop, context, keep);
   } finally {
     summary?.write({ ...describeNetwork(network), ...counts, seconds: seconds() });
   }
@@ -63,13 +64,12 @@ export async function forEachPicture<P extends Item>(
 }
 
 async function runPictures<P extends Item>(
-  network: Network,
-  { pictures, modes, outputStride, finished = () => undefined, task }: PictureLoop<P>,
+  { pictures, modes, macs, finished = () => undefined, task }: PictureLoop<P>,
   context: Context,
   keep: (entry: PictureEntry) => void,
 ): Promise<void> {
   const { progress, signal } = context;
-  const work = new Map(modes.map((mode) => [mode, network.plan(mode, { outputStride }).macs / GIGA]));
+  const work = new Map(modes.map((mode) => [mode, macs(mode) / GIGA]));
   const workPerPicture = [...work.values()].reduce((a, b) => a + b, 0);
   const left = await withoutFinished(pictures, finished, signal);
   // one picture counts multiply-adds, many count pictures: the time left is what matters then

@@ -1,4 +1,5 @@
 import type { Network } from '../api.js';
+import type { Mode } from '../types.js';
 import type { Context } from './context.js';
 import { expandPictures, type Item } from './expand.js';
 import { loadNetwork, type ModeFlags, modesOf, type NetworkFlags, type PicturesFlags, takeShard } from './options.js';
@@ -47,5 +48,6 @@ function predictPictures(
     return results;
   };
   // predictions come from the pooled points alone
-  return forEachPicture(network, { pictures, modes, outputStride: 16, json, task, ...report }, context);
+  const macs = (mode: Mode) => network.plan(mode, { outputStride: 16 }).macs;
+  return forEachPicture(network, { pictures, modes, macs, json, task, ...report }, context);
 }

@@ -24,7 +24,18 @@ export interface PictureRecord {
 export const RECORD = 'atrous-cam';
 
 /** Options that change neither figure nor numbers (the last bits of numbers aside). */
-const WITHOUT_EFFECT = new Set(['out', 'npy', 'json', 'shard', 'resume', 'recursive', 'summary', 'threads', 'kernels']);
+const WITHOUT_EFFECT = new Set([
+  'out',
+  'npy',
+  'json',
+  'shard',
+  'resume',
+  'recursive',
+  'summary',
+  'yes',
+  'threads',
+  'kernels',
+]);
 
 /**
  * Stands for everything that a picture's outputs follow from: its bytes and name, the options, this version, and the weights by

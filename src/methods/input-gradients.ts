@@ -1,0 +1,80 @@
+import type { RawMap } from '../cam.js';
+import { gaussian, mulberry32 } from '../random.js';
+import { CAMS } from './cams.js';
+import { camMaps } from './raw.js';
+import type { Work } from './work.js';
+
+/** Noisy inputs of SmoothGrad, and their noise's standard deviation as a share of the input's range. */
+export const NOISY_INPUTS = 25;
+const NOISE = 0.15;
+/** Points between the baseline and the input at which integrated gradients are evaluated. */
+export const MIDPOINTS = 32;
+
+/** Saliency (Simonyan et al. 2013): the largest |dy/dx| of a pixel's channels. */
+export async function saliency(work: Work): Promise<RawMap> {
+  return pixels(await work.inputGradient(work.input), largestMagnitude);
+}
+
+/** Guided backpropagation (Springenberg et al. 2014): ReLUs pass back positive gradients only; the channels' sum. */
+export async function guidedBackprop(work: Work): Promise<RawMap> {
+  return pixels(await work.inputGradient(work.input, { guided: true }), sum);
+}
+
+/** Guided Grad-CAM (Selvaraju et al. 2017): guided backpropagation times Grad-CAM's finished map. */
+export async function guidedGradCam(work: Work): Promise<RawMap> {
+  const map = work.request.finish(await camMaps(work, true, async () => CAMS.gradcam));
+  const guided = await guidedBackprop(work);
+  return { ...guided, data: guided.data.map((value, i) => value * map.data[i]) };
+}
+
+/** SmoothGrad (Smilkov et al. 2017): the largest magnitude of the mean gradient over noisy copies of the input. */
+export async function smoothgrad(work: Work): Promise<RawMap> {
+  const { input } = work;
+  let [least, most] = [Infinity, -Infinity];
+  for (const value of input) {
+    least = Math.min(least, value);
+    most = Math.max(most, value);
+  }
+  const noise = gaussian(mulberry32(work.request.seed));
+  const deviation = NOISE * (most - least);
+  const mean = await meanGradient(work, NOISY_INPUTS, () => input.map((value) => value + deviation * noise()));
+  return pixels(mean, largestMagnitude);
+}
+
+/**
+ * Integrated gradients (Sundararajan et al. 2017) from the baseline 0 (the data set's mean colour), midpoint rule: the sum over
+ * all pixels is y(x) - y(0) but for the rule's error.
+ */
+export async function integratedGradients(work: Work): Promise<RawMap> {
+  const { input } = work;
+  const at = (step: number) => (step + 0.5) / MIDPOINTS;
+  const mean = await meanGradient(work, MIDPOINTS, (step) => input.map((value) => value * at(step)));
+  return pixels(
+    mean.map((g, i) => g * input[i]),
+    sum,
+  );
+}
+
+/** Mean of dy/dx over `count` inputs, in float64. */
+async function meanGradient(work: Work, count: number, inputAt: (step: number) => Float32Array): Promise<Float64Array> {
+  const total = new Float64Array(work.input.length);
+  for (let step = 0; step < count; step++) {
+    const gradient = await work.inputGradient(inputAt(step));
+    for (let i = 0; i < total.length; i++) total[i] += gradient[i];
+    await work.pause();
+  }
+  return total.map((value) => value / count);
+}
+
+const sum = (red: number, green: number, blue: number): number => red + green + blue;
+
+const largestMagnitude = (...channels: number[]): number => Math.max(...channels.map(Math.abs));
+
+/** One number a pixel, from (side, side, 3). */
+function pixels(input: ArrayLike<number>, value: (red: number, green: number, blue: number) => number): RawMap {
+  const data = Float32Array.from({ length: input.length / 3 }, (_, i) =>
+    value(input[3 * i], input[3 * i + 1], input[3 * i + 2]),
+  );
+  const side = Math.sqrt(data.length);
+  return { width: side, height: side, data };
+}

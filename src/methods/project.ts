@@ -1,0 +1,102 @@
+import { gemmJob, matrix, transpose } from '../wasm/ops/gemm.js';
+import type { Runtime } from '../wasm/runtime.js';
+import type { Pause } from './field.js';
+
+/** Floats of the points that are multiplied at a time: 4 MB, which float32 sums bear. */
+const CHUNK = 2 ** 20;
+
+/**
+ * The terms (points, channels), minus their means, on their first principal component: X v, one number a point. The sign is fixed
+ * so that the entries of v sum to a non-negative number. The covariance (channels, channels) is all that is decomposed, never
+ * the (points, channels) matrix. No spread at all gives zeros.
+ */
+export async function project(
+  runtime: Runtime,
+  terms: Float32Array,
+  channels: number,
+  pause: Pause,
+): Promise<Float32Array> {
+  const points = terms.length / channels;
+  const means = await columnMeans(terms, channels, pause);
+  const covariance = await scatter(runtime, terms, means, pause);
+  const v = await leadingEigenvector(covariance, channels, pause);
+  const raw = new Float32Array(points);
+  for (let i = 0; i < points; i++) {
+    let sum = 0;
+    for (let k = 0; k < channels; k++) sum += (terms[i * channels + k] - means[k]) * v[k];
+    raw[i] = sum;
+    if (i % 256 === 0) await pause();
+  }
+  return raw;
+}
+
+async function columnMeans(terms: Float32Array, channels: number, pause: Pause): Promise<Float64Array> {
+  const sums = new Float64Array(channels);
+  for (let at = 0; at < terms.length; at += channels) {
+    for (let k = 0; k < channels; k++) sums[k] += terms[at + k];
+    if (at % (256 * channels) === 0) await pause();
+  }
+  return sums.map((sum) => (sum * channels) / terms.length);
+}
+
+/** X' X of the centred terms, in float64 over products of 4 MB each. */
+async function scatter(
+  runtime: Runtime,
+  terms: Float32Array,
+  means: Float64Array,
+  pause: Pause,
+): Promise<Float64Array> {
+  const { arena } = runtime;
+  const channels = means.length;
+  const total = new Float64Array(channels * channels);
+  const rows = Math.max(1, Math.floor(CHUNK / channels));
+  const mark = arena.mark();
+  try {
+    const x = arena.alloc(4 * rows * channels);
+    const y = arena.alloc(4 * total.length);
+    for (let from = 0; from < terms.length; from += rows * channels) {
+      const chunk = terms.subarray(from, from + rows * channels);
+      arena.f32(x, chunk.length).set(chunk.map((value, i) => value - means[i % channels]));
+      const part = matrix(x, chunk.length / channels, channels);
+      await runtime.runAsync(gemmJob(transpose(part), part, matrix(y, channels, channels)));
+      const product = arena.f32(y, total.length);
+      for (let i = 0; i < total.length; i++) total[i] += product[i];
+      await pause();
+    }
+  } finally {
+    arena.release(mark);
+  }
+  return total;
+}
+
+/** Steps of the power iteration at most: enough for a second eigenvalue of 0.998 times the first. */
+const STEPS = 10_000;
+
+/** The eigenvector of the largest eigenvalue of a symmetric (n, n) matrix, by power iteration; zeros of a zero matrix. */
+export async function leadingEigenvector(m: Float64Array, n: number, pause: Pause): Promise<Float64Array> {
+  let largest = 0;
+  for (let k = 1; k < n; k++) if (m[k * n + k] > m[largest * n + largest]) largest = k;
+  let v = unit(m.slice(largest * n, (largest + 1) * n)); // M e_k with the largest spread: never orthogonal to a dominant v
+  for (let step = 0; step < STEPS; step++) {
+    const next = new Float64Array(n);
+    for (let i = 0; i < n; i++) {
+      let sum = 0;
+      for (let k = 0; k < n; k++) sum += m[i * n + k] * v[k];
+      next[i] = sum;
+    }
+    unit(next);
+    const moved = next.reduce((most, value, k) => Math.max(most, Math.abs(value - v[k])), 0);
+    v = next;
+    if (moved < 1e-12) break;
+    await pause();
+  }
+  const sum = v.reduce((a, b) => a + b, 0);
+  return sum < 0 ? v.map((value) => -value) : v;
+}
+
+/** Scales to length 1, in place; zeros stay. */
+function unit(v: Float64Array): Float64Array {
+  const length = Math.sqrt(v.reduce((sum, value) => sum + value * value, 0));
+  if (length > 0) for (let k = 0; k < v.length; k++) v[k] /= length;
+  return v;
+}

@@ -1,0 +1,78 @@
+import type { RawMap } from '../cam.js';
+import type { ConvLayer } from '../topology.js';
+import type { Heads } from '../types.js';
+import type { Runtime } from '../wasm/runtime.js';
+import type { Cam } from './cams.js';
+import { allPoints, eachPoint, type Field, type Pause, type Points, phasesOf } from './field.js';
+import { project } from './project.js';
+import type { LocatedMap, Work } from './work.js';
+
+/** How the phases of a field take part. */
+export interface Phases {
+  /** Points that belong to one phase are this far apart in the field; 1 where the field has one phase only. */
+  readonly period: number;
+  readonly heads: Heads;
+}
+
+/**
+ * The raw map of a method. `one`: the weights are those of phase (0,0), the pooled network's own, for all points. `each`: every
+ * phase has its own weights, from its own activations, gradient and sums. `mean`: one set of weights from all points.
+ */
+export async function rawMap(
+  cam: Cam,
+  field: Field,
+  { period, heads }: Phases,
+  { runtime, pause, eigenSmooth = false }: { runtime: Runtime; pause: Pause; eigenSmooth?: boolean },
+): Promise<RawMap> {
+  const { height, width, channels, activation, gradient } = field;
+  const { term } = cam;
+  const projected = cam.project || eigenSmooth;
+  const terms = new Float32Array(projected ? activation.length : 0);
+  const raw = new Float32Array(height * width);
+  for (const { source, target } of partsOf(field, period, heads)) {
+    const weights = (await cam.weights?.(source, pause)) ?? new Float64Array(channels);
+    await eachPoint(target, pause, (at) => {
+      if (projected)
+        for (let k = at; k < at + channels; k++) terms[k] = term(activation[k], gradient[k], weights[k - at]);
+      else {
+        let sum = 0;
+        for (let k = at; k < at + channels; k++) sum += term(activation[k], gradient[k], weights[k - at]);
+        raw[at / channels] = sum;
+      }
+    });
+  }
+  const data = projected ? await project(runtime, terms, channels, pause) : raw;
+  return { width, height, data };
+}
+
+/** A class activation map of each layer that is to be explained; `weigh` makes it of the layer's field. */
+export async function camMaps(
+  work: Work,
+  gradient: boolean,
+  weigh: (field: Field, layer: ConvLayer) => Promise<Cam>,
+): Promise<LocatedMap[]> {
+  const { layers, heads, eigenSmooth } = work.request;
+  const fields = await work.fields(layers, gradient);
+  const maps: LocatedMap[] = [];
+  for (const [i, layer] of layers.entries()) {
+    const place = work.placeOf(layer);
+    const cam = await weigh(fields[i], layer);
+    const raw = await rawMap(
+      cam,
+      fields[i],
+      { period: place.period, heads },
+      { runtime: work.runtime, pause: work.pause, eigenSmooth },
+    );
+    maps.push({ raw, place });
+  }
+  return maps;
+}
+
+/** Which points give the weights, and which are weighted with them. */
+function partsOf(field: Field, period: number, heads: Heads): { source: Points; target: Points }[] {
+  const all = allPoints(field, heads === 'mean' ? period * period : 1);
+  if (heads === 'mean' || period === 1) return [{ source: all, target: all }];
+  const phases = phasesOf(field, period);
+  if (heads === 'one') return [{ source: phases[0], target: all }];
+  return phases.map((phase) => ({ source: phase, target: phase }));
+}

@@ -1,0 +1,84 @@
+import { combineMaps, type FinishedMap, finishMap, type RawMap } from '../cam.js';
+import type { PackedNetwork } from '../network.js';
+import type { ExplainRequest } from '../request.js';
+import type { Subject } from '../target.js';
+import type { Runtime } from '../wasm/runtime.js';
+import { passesOf } from './cost.js';
+import { type LocatedMap, type Outcome, Work } from './work.js';
+
+/** A finished map and the raw one that it was made of. */
+export interface Explained extends FinishedMap {
+  readonly raw: RawMap;
+}
+
+export interface MethodResult extends Explained, Outcome {
+  readonly peakBytes: number;
+}
+
+/** What turns a method's raw maps, of one or several layers, into the finished one. */
+export const finisher =
+  (inputSize: number, { sign, degrid, combine }: ExplainRequest) =>
+  (maps: readonly LocatedMap[]): Explained => {
+    const finished = maps.map(({ raw, place: { spacing, origin, rate } }) =>
+      finishMap(raw, { inputSize, outputStride: spacing, origin, degridPeriod: degrid === 'box' ? rate : 1, sign }),
+    );
+    if (maps.length === 1) return { ...finished[0], raw: maps[0].raw };
+    const layers = finished.map(({ data }) => data);
+    return combineMaps(layers, combine, sign);
+  };
+
+/** Runs a method on an input (inputSize, inputSize, 3). */
+export async function runMethod(
+  loaded: { runtime: Runtime; network: PackedNetwork },
+  input: Float32Array,
+  request: ExplainRequest,
+  subject: Subject,
+  { signal, onProgress }: { signal?: AbortSignal; onProgress?: (done: number) => void },
+): Promise<MethodResult> {
+  const { topology } = loaded.network;
+  const side = topology.inputSize;
+  const finish = finisher(side, request);
+  const passes = passesOf(request.method.cost({ topology, ...request }));
+  const copies = request.augSmooth ? augmentations(input, side) : [{ input, flipped: false }];
+  const results: (Explained & Outcome & { peakBytes: number })[] = [];
+  for (const [i, copy] of copies.entries()) {
+    const work = new Work(loaded, copy.input, {
+      ...request,
+      ...{ subject, passes, finish, signal },
+      onProgress: onProgress && ((done) => onProgress((i + done) / copies.length)),
+    });
+    const explained = finish(await request.method.run(work));
+    const data = copy.flipped ? mirrored(explained.data, side) : explained.data;
+    results.push({ ...explained, data, ...(await work.outcome()), peakBytes: work.peakBytes });
+  }
+  const peakBytes = Math.max(...results.map((result) => result.peakBytes));
+  if (results.length === 1) return { ...results[0], peakBytes };
+  const data = meanOf(results.map((result) => result.data));
+  const flat = results.every((result) => result.flat);
+  const unchanged = results[UNCHANGED];
+  return { ...unchanged, data, flat, raw: { width: side, height: side, data }, peakBytes };
+}
+
+/** pytorch-grad-cam's augmentations: the picture and its mirror image, each with its input's numbers times 0.9, 1 and 1.1. */
+function augmentations(input: Float32Array, side: number): { input: Float32Array; flipped: boolean }[] {
+  const mirror = mirrored(input, side);
+  return [false, true].flatMap((flipped) =>
+    [0.9, 1, 1.1].map((factor) => ({ flipped, input: (flipped ? mirror : input).map((value) => factor * value) })),
+  );
+}
+
+/** The augmentation that changes nothing. */
+const UNCHANGED = 1;
+
+/** Left and right exchanged, of (side, side, any number of channels). */
+function mirrored(data: Float32Array, side: number): Float32Array {
+  const channels = data.length / side ** 2;
+  return data.map((_, i) => {
+    const [pixel, k] = [Math.floor(i / channels), i % channels];
+    const x = pixel % side;
+    return data[(pixel - x + (side - 1 - x)) * channels + k];
+  });
+}
+
+const meanOf = (maps: readonly Float32Array[]): Float32Array =>
+  maps[0].map((_, i) => maps.reduce((sum, map) => sum + map[i], 0) / maps.length);

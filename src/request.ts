@@ -1,0 +1,95 @@
+import type { ExplainOptions } from './api.js';
+import { AtrousCamError } from './errors.js';
+import { METHODS, type Method, type MethodName, methodNames } from './methods/table.js';
+import { MODES, oneOf, outputStrides } from './options.js';
+import type { ConvLayer, Topology } from './topology.js';
+import type { Combine, Heads, Mode, OutputStride, Score, Sign } from './types.js';
+
+/** What a call of `explain` asks for, checked, with all defaults filled in. */
+export interface ExplainRequest {
+  readonly mode: Mode;
+  readonly name: MethodName;
+  readonly method: Method;
+  readonly layers: readonly ConvLayer[];
+  readonly heads: Heads;
+  readonly outputStride: OutputStride;
+  readonly score: Score;
+  readonly degrid: 'none' | 'box';
+  readonly sign: Sign;
+  readonly combine: Combine;
+  readonly augSmooth: boolean;
+  readonly eigenSmooth: boolean;
+  readonly seed: number;
+  /** Plain Grad-CAM of the last layer: its map refines point by point and no gradient beyond the head is needed. */
+  readonly streams: boolean;
+}
+
+/**
+ * Reads the options of `explain`.
+ *
+ * @throws AtrousCamError BAD_ARGUMENT for a value that cannot be, UNSUPPORTED for a combination that is not defined
+ */
+export function readRequest(topology: Topology, options: ExplainOptions): ExplainRequest {
+  const mode = oneOf('mode', options.mode ?? 'atrous', MODES);
+  const name = oneOf('method', options.method ?? 'gradcam', methodNames);
+  const method: Method = METHODS[name];
+  const layers = readLayers(topology, name, options.layer);
+  const heads = readHeads(topology, name, mode, layers, options.heads);
+  const { augSmooth = false, eigenSmooth = false, seed = 0 } = options;
+  if (eigenSmooth && method.at === 'input')
+    throw new AtrousCamError(
+      'UNSUPPORTED',
+      `eigenSmooth: ${name} gives one value a pixel, so there are no channels to project; it goes with class activation maps`,
+    );
+  if (!(Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32))
+    throw new AtrousCamError('BAD_ARGUMENT', `seed: expected a whole number from 0 to ${2 ** 32 - 1}, got ${seed}`);
+  const last = layers.length === 1 && layers[0] === lastLayer(topology);
+  return {
+    ...{ mode, name, method, layers, heads, augSmooth, eigenSmooth, seed },
+    outputStride: oneOf('outputStride', options.outputStride ?? 1, outputStrides(topology)) as OutputStride,
+    score: oneOf('score', options.score ?? 'logit', ['logit', 'probability']),
+    degrid: oneOf('degrid', options.degrid ?? (mode === 'atrous' ? 'box' : 'none'), ['none', 'box']),
+    sign: oneOf('sign', options.sign ?? 'positive', ['positive', 'negative', 'absolute', 'signed']),
+    combine: oneOf('combine', options.combine ?? method.combine, ['mean', 'product']),
+    streams: name === 'gradcam' && last && heads === 'one' && !eigenSmooth && !augSmooth,
+  };
+}
+
+const lastLayer = ({ blocks }: Topology): ConvLayer => blocks.at(-1)!.at(-1)!;
+
+function readLayers(topology: Topology, name: MethodName, wanted: ExplainOptions['layer']): ConvLayer[] {
+  const method: Method = METHODS[name];
+  if (wanted === undefined) return topology.blocks.slice(-method.blocks).map((layers) => layers.at(-1)!);
+  if (!method.layers)
+    throw new AtrousCamError('UNSUPPORTED', `layer: ${name} explains the input itself, so it takes no layer`);
+  const all = topology.blocks.flat();
+  const names = all.map((layer) => layer.name);
+  const chosen = typeof wanted === 'string' ? wanted.split(',').map((part) => part.trim()) : [...wanted];
+  if (chosen.length === 0) throw new AtrousCamError('BAD_ARGUMENT', `layer: expected one of ${names.join(', ')}`);
+  return chosen.map((layer) => all[names.indexOf(oneOf('layer', layer, names))]);
+}
+
+/** Whose score; outside `atrous` there is only one, but what is refused there is refused everywhere. */
+function readHeads(
+  topology: Topology,
+  name: MethodName,
+  mode: Mode,
+  layers: readonly ConvLayer[],
+  wanted: Heads | undefined,
+): Heads {
+  const method: Method = METHODS[name];
+  if (wanted !== undefined) oneOf('heads', wanted, ['one', 'each', 'mean']);
+  const inner = method.at === 'input' || layers.some((layer) => layer !== lastLayer(topology));
+  const allowed = inner ? method.heads.inner : method.heads.last;
+  const heads = wanted ?? allowed[0];
+  if (allowed.includes(heads)) return mode === 'atrous' ? heads : 'one';
+  const where = method.at === 'input' ? 'the input' : 'layers before the last one';
+  const reason =
+    heads === 'each'
+      ? `phases share the points of ${where}, so that no point has a head of its own`
+      : `it would take a pass over all phases for each channel`;
+  throw new AtrousCamError(
+    'UNSUPPORTED',
+    `heads '${heads}': not defined for ${name} at ${where}, because ${reason}; use '${allowed.join("' or '")}'`,
+  );
+}

@@ -1,0 +1,71 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ExplainOptions, MethodName, Network, PixelInput } from '../../src/api.js';
+import { load } from '../../src/index.js';
+import index from '../fixtures/references/small/index.json' with { type: 'json' };
+import { expectClose, fixturePath, readReferences } from '../support/references.js';
+
+const maps = readReferences(fixturePath('small/methods.reference.safetensors'));
+const forward = readReferences(fixturePath('small/micro-vgg16.reference.safetensors'));
+const size = index.network.size;
+const image: PixelInput = { width: size, height: size, data: forward.get('image_rgb')!.data as Uint8Array };
+const preprocessing = { normalization: 'caffe', fit: 'squash', resize: 'nearest' } as const;
+
+const methods: Record<string, MethodName> = {
+  GradCAM: 'gradcam',
+  GradCAMPlusPlus: 'gradcam++',
+  XGradCAM: 'xgradcam',
+  LayerCAM: 'layercam',
+  HiResCAM: 'hirescam',
+  GradCAMElementWise: 'elementwise',
+  EigenCAM: 'eigencam',
+  EigenGradCAM: 'eigengradcam',
+  ScoreCAM: 'scorecam',
+  AblationCAM: 'ablationcam',
+};
+
+let net: Network;
+beforeAll(async () => {
+  net = await load(fixturePath('small/micro-vgg16.keras-official.h5'), {
+    precision: 'exact',
+    kernels: 'simd',
+    preprocessing,
+  });
+});
+afterAll(() => net.dispose());
+
+const explain = (options: ExplainOptions) => net.explain(image, { degrid: 'none', ...options });
+
+describe("pytorch-grad-cam's finished maps", () => {
+  const cases = [...maps.keys()].filter((key) => key.includes('.pgc.')).map((key) => key.split('.'));
+  it.each(cases)('%s, %s class, %s %s', async (modeName, rank, _, name) => {
+    const mode = modeName as 'pooled' | 'dilated' | 'atrous';
+    const target = index.network[mode][rank as 'top' | 'second'];
+    const { map, raw } = await explain({ mode, target, method: methods[name] });
+    // Its atrous maps are at full size already, so that it does not shift them by the 7.5 pixels at which the points lie.
+    const actual = mode === 'atrous' ? normalized(raw.data) : map.data;
+    expectClose(actual, maps.get(`${mode}.${rank}.pgc.${name}`)!.data, 1e-4, name);
+  });
+});
+
+describe('atrous, each phase with the gradient of its own head', () => {
+  it.each(['top', 'second'] as const)('%s class', async (rank) => {
+    const target = index.network.atrous[rank];
+    for (const method of ['gradcam', 'hirescam', 'layercam'] as const) {
+      const { raw } = await explain({ mode: 'atrous', target, method, heads: 'each' });
+      expectClose(raw.data, maps.get(`atrous.${rank}.per_phase.${method}_raw`)!.data, 1e-4, method);
+    }
+  });
+});
+
+/** max(raw, 0) from 0 to 1, as a full-size map is finished without a shift. */
+function normalized(raw: Float32Array): Float32Array {
+  const positive = raw.map((value) => Math.max(0, value));
+  const least = positive.reduce((a, b) => Math.min(a, b));
+  const most = positive.reduce((a, b) => Math.max(a, b));
+  return positive.map((value) => (value - least) / (1e-7 + most - least));
+}
+
+it('every reference of a method is compared', () => {
+  const compared = [...maps.keys()].filter((key) => key.includes('.pgc.'));
+  expect(compared).toHaveLength(2 * (10 + 10 + 2));
+});

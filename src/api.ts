@@ -1,4 +1,4 @@
-import type { MethodName } from './methods/table.js';
+import type { MethodName } from './methods/facts.js';
 import type {
   Combine,
   GradientScore,
@@ -259,6 +259,8 @@ export interface NetworkInfo {
   readonly preprocessing: Preprocessing;
   /** What a mode computes, layer by layer, without running it. Throws BAD_ARGUMENT for another mode or output stride. */
   plan(mode: Mode, options?: { outputStride?: OutputStride }): PlanTable;
+  /** What a call of `explain` would cost, from its plans; nothing is computed. Throws what `explain` would throw of its options. */
+  estimate(options?: ExplainOptions): Estimate;
 }
 
 export interface Network extends NetworkInfo {
@@ -272,8 +274,6 @@ export interface Network extends NetworkInfo {
   gradients(image: ImageInput, options?: GradientsOptions): Promise<Gradients>;
   /** Which pixels made the network decide. */
   explain(image: ImageInput, options?: ExplainOptions): Promise<Explanation>;
-  /** What a call of `explain` would cost, from its plan; nothing is computed. Throws what `explain` would throw of its options. */
-  estimate(options?: ExplainOptions): Estimate;
   /** Ends the threads and gives the memory back. Running calls fail with ABORTED. */
   dispose(): void;
 }

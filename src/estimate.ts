@@ -1,4 +1,4 @@
-import type { Estimate, ExplainOptions } from './api.js';
+import type { ExplainOptions } from './api.js';
 import { macsOf } from './methods/cost.js';
 import { planMode } from './plan.js';
 import { readRequest } from './request.js';
@@ -25,13 +25,12 @@ export class Pace {
   }
 }
 
-/** What an explanation will compute, from the plans of all its passes. Throws what `explain` would throw of its options. */
-export function estimate(topology: Topology, pace: Pace, options: ExplainOptions): Estimate {
+/** Multiply-accumulates of an explanation, from the plans of all its passes. Throws what `explain` would throw of its options. */
+export function estimateMacs(topology: Topology, options: ExplainOptions): number {
   const request = readRequest(topology, options);
-  const { mode, outputStride, method, streams, augSmooth } = request;
+  const { mode, outputStride, facts, streams, augSmooth } = request;
   const once = streams
     ? planMode(topology, mode, outputStride).macs
-    : macsOf(method.cost({ topology, ...request }), { topology, ...request }, method.at === 'input');
-  const macs = once * (augSmooth ? 6 : 1);
-  return { macs, seconds: pace.secondsFor(macs) };
+    : macsOf(facts.cost({ topology, ...request }), { topology, ...request }, facts.at === 'input');
+  return once * (augSmooth ? 6 : 1);
 }

@@ -2,7 +2,6 @@ import type { ExplainOptions, Explanation, PredictionResult, PredictOptions, Pro
 import type { RawMap } from './cam.js';
 import { type RunRequest, runPlan } from './engine.js';
 import { AtrousCamError } from './errors.js';
-import { estimate, type Pace } from './estimate.js';
 import { finisher, type MethodResult, runMethod } from './methods/run.js';
 import { placeOf } from './methods/work.js';
 import type { PackedNetwork } from './network.js';
@@ -22,7 +21,6 @@ export interface Loaded {
   readonly network: PackedNetwork;
   readonly labels: readonly string[];
   readonly preprocessing: Preprocessing;
-  readonly pace: Pace;
 }
 
 /** image -> preprocess -> network -> head: class probabilities. */
@@ -39,12 +37,10 @@ export async function predict(
     ...options.preprocessing,
   });
   const plan = planMode(network.topology, mode, pooledStride(network.topology) as OutputStride);
-  const start = performance.now();
   const { logits, probabilities } = await runPlan(runtime, network, plan, input, {
     ...progress(mode, options),
     signal: options.signal,
   });
-  loaded.pace.note(plan.macs, (performance.now() - start) / 1000);
   return { logits, probabilities, predictions: topFive(probabilities, loaded.labels) };
 }
 
@@ -61,7 +57,6 @@ export async function explain(loaded: Loaded, image: RgbImage, options: ExplainO
   const run = await (request.streams ? streamMap : explainByMethod)(loaded, input, request, choose, options);
   const { subject, score, raw, flat, logits, probabilities, peakBytes } = run;
   const seconds = (performance.now() - start) / 1000;
-  loaded.pace.note(estimate(network.topology, loaded.pace, options).macs, seconds);
   const map = { width: inputSize, height: inputSize, data: run.data, flat, signed: request.sign === 'signed' };
 
   return {
@@ -77,7 +72,7 @@ export async function explain(loaded: Loaded, image: RgbImage, options: ExplainO
       rect,
       image,
     },
-    layers: request.method.layers ? request.layers.map((layer) => layer.name) : [],
+    layers: request.facts.layers ? request.layers.map((layer) => layer.name) : [],
     predictions: topFive(probabilities, labels),
     target: { index: subject.index, label: subject.label },
     ...{ seconds, peakBytes },

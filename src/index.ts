@@ -2,7 +2,6 @@ import { activations } from './activations.js';
 import type {
   Activation,
   ActivationsOptions,
-  Estimate,
   ExplainOptions,
   Explanation,
   Gradients,
@@ -13,13 +12,14 @@ import type {
   PredictionResult,
   PredictOptions,
 } from './api.js';
-import { estimate, Pace } from './estimate.js';
 import { explain, type Loaded, predict } from './explain.js';
 import { gradients } from './gradients.js';
 import { readImage } from './input.js';
 import { packNetwork } from './network.js';
 import { DescribedNetwork, describe } from './network-info.js';
 import { checkPrecision } from './options.js';
+import { pooledStride } from './topology.js';
+import type { OutputStride } from './types.js';
 import { Runtime } from './wasm/runtime.js';
 import type { NetworkWeights } from './weights/types.js';
 import { openWeights, type WeightsSource } from './weights.js';
@@ -29,7 +29,7 @@ export { AtrousCamError, type ErrorCode } from './errors.js';
 export { drawFigure, type FigureOptions } from './figure.js';
 export { encodePng, type PngOptions } from './image.js';
 export { inspect } from './inspect.js';
-export { methodNames } from './methods/table.js';
+export { methodNames } from './methods/facts.js';
 export { encodeNpy } from './npy.js';
 export { colormapNames, type OverlayOptions } from './overlay.js';
 export { type PackOptions, packWeights } from './pack.js';
@@ -62,7 +62,6 @@ export async function load(source?: WeightsSource, options: LoadOptions = {}): P
         network,
         labels: weights.labels,
         preprocessing: weights.preprocessing,
-        pace: new Pace(runtime.threads),
       });
     } catch (error) {
       runtime.dispose();
@@ -79,7 +78,7 @@ class LoadedNetwork extends DescribedNetwork implements Network {
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(weights: NetworkWeights, loaded: Loaded) {
-    super(describe(weights, loaded.network.precision));
+    super(describe(weights, loaded.network.precision), loaded.runtime.threads);
     this.#loaded = loaded;
   }
 
@@ -91,7 +90,15 @@ class LoadedNetwork extends DescribedNetwork implements Network {
   }
 
   predict(image: ImageInput, options?: PredictOptions): Promise<PredictionResult> {
-    return this.#enqueue(async () => predict(this.#loaded, await readImage(image), options));
+    return this.#enqueue(async () => {
+      const picture = await readImage(image);
+      const start = performance.now();
+      const result = await predict(this.#loaded, picture, options);
+      const outputStride = pooledStride(this.description.topology) as OutputStride;
+      const { macs } = this.plan(options?.mode ?? 'pooled', { outputStride });
+      this.pace.note(macs, (performance.now() - start) / 1000);
+      return result;
+    });
   }
 
   activations(image: ImageInput, options?: ActivationsOptions): Promise<Record<string, Activation>> {
@@ -103,11 +110,11 @@ class LoadedNetwork extends DescribedNetwork implements Network {
   }
 
   explain(image: ImageInput, options?: ExplainOptions): Promise<Explanation> {
-    return this.#enqueue(async () => explain(this.#loaded, await readImage(image), options));
-  }
-
-  estimate(options: ExplainOptions = {}): Estimate {
-    return estimate(this.#loaded.network.topology, this.#loaded.pace, options);
+    return this.#enqueue(async () => {
+      const result = await explain(this.#loaded, await readImage(image), options);
+      this.pace.note(this.estimate(options).macs, result.seconds);
+      return result;
+    });
   }
 
   dispose(): void {

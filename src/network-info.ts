@@ -1,4 +1,5 @@
-import type { NetworkInfo, PlanTable } from './api.js';
+import type { Estimate, ExplainOptions, NetworkInfo, PlanTable } from './api.js';
+import { estimateMacs, Pace } from './estimate.js';
 import { MODES, oneOf, outputStrides } from './options.js';
 import { planTable } from './plan-table.js';
 import { readTopology, type Topology } from './topology.js';
@@ -31,7 +32,11 @@ export class DescribedNetwork implements NetworkInfo {
   /** @internal */
   readonly description: Description;
 
-  constructor(description: Description) {
+  /** How fast it was; a network that is only described runs with one thread, for all that is known. */
+  protected readonly pace: Pace;
+
+  constructor(description: Description, threads = 1) {
+    this.pace = new Pace(threads);
     const { topology } = description;
     this.description = description;
     this.source = description.source;
@@ -46,5 +51,10 @@ export class DescribedNetwork implements NetworkInfo {
     const { topology, precision } = this.description;
     const outputStride = oneOf('outputStride', options.outputStride ?? 1, outputStrides(topology));
     return planTable(topology, precision, oneOf('mode', mode, MODES), outputStride as OutputStride);
+  }
+
+  estimate(options: ExplainOptions = {}): Estimate {
+    const macs = estimateMacs(this.description.topology, options);
+    return { macs, seconds: this.pace.secondsFor(macs) };
   }
 }

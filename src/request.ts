@@ -1,6 +1,6 @@
 import type { ExplainOptions } from './api.js';
 import { AtrousCamError } from './errors.js';
-import { METHODS, type Method, type MethodName, methodNames } from './methods/table.js';
+import { factsOf, lastLayer, type MethodFacts, type MethodName, methodNames } from './methods/facts.js';
 import { MODES, oneOf, outputStrides } from './options.js';
 import type { ConvLayer, Topology } from './topology.js';
 import type { Combine, Heads, Mode, OutputStride, Score, Sign } from './types.js';
@@ -9,7 +9,7 @@ import type { Combine, Heads, Mode, OutputStride, Score, Sign } from './types.js
 export interface ExplainRequest {
   readonly mode: Mode;
   readonly name: MethodName;
-  readonly method: Method;
+  readonly facts: MethodFacts;
   readonly layers: readonly ConvLayer[];
   readonly heads: Heads;
   readonly outputStride: OutputStride;
@@ -32,11 +32,11 @@ export interface ExplainRequest {
 export function readRequest(topology: Topology, options: ExplainOptions): ExplainRequest {
   const mode = oneOf('mode', options.mode ?? 'atrous', MODES);
   const name = oneOf('method', options.method ?? 'gradcam', methodNames);
-  const method: Method = METHODS[name];
+  const facts = factsOf(name);
   const layers = readLayers(topology, name, options.layer);
   const heads = readHeads(topology, name, mode, layers, options.heads);
   const { augSmooth = false, eigenSmooth = false, seed = 0 } = options;
-  if (eigenSmooth && method.at === 'input')
+  if (eigenSmooth && facts.at === 'input')
     throw new AtrousCamError(
       'UNSUPPORTED',
       `eigenSmooth: ${name} gives one value a pixel, so there are no channels to project; it goes with class activation maps`,
@@ -45,22 +45,20 @@ export function readRequest(topology: Topology, options: ExplainOptions): Explai
     throw new AtrousCamError('BAD_ARGUMENT', `seed: expected a whole number from 0 to ${2 ** 32 - 1}, got ${seed}`);
   const last = layers.length === 1 && layers[0] === lastLayer(topology);
   return {
-    ...{ mode, name, method, layers, heads, augSmooth, eigenSmooth, seed },
+    ...{ mode, name, facts, layers, heads, augSmooth, eigenSmooth, seed },
     outputStride: oneOf('outputStride', options.outputStride ?? 1, outputStrides(topology)) as OutputStride,
     score: oneOf('score', options.score ?? 'logit', ['logit', 'probability']),
     degrid: oneOf('degrid', options.degrid ?? (mode === 'atrous' ? 'box' : 'none'), ['none', 'box']),
     sign: oneOf('sign', options.sign ?? 'positive', ['positive', 'negative', 'absolute', 'signed']),
-    combine: oneOf('combine', options.combine ?? method.combine, ['mean', 'product']),
+    combine: oneOf('combine', options.combine ?? facts.combine, ['mean', 'product']),
     streams: name === 'gradcam' && last && heads === 'one' && !eigenSmooth && !augSmooth,
   };
 }
 
-const lastLayer = ({ blocks }: Topology): ConvLayer => blocks.at(-1)!.at(-1)!;
-
 function readLayers(topology: Topology, name: MethodName, wanted: ExplainOptions['layer']): ConvLayer[] {
-  const method: Method = METHODS[name];
-  if (wanted === undefined) return topology.blocks.slice(-method.blocks).map((layers) => layers.at(-1)!);
-  if (!method.layers)
+  const facts = factsOf(name);
+  if (wanted === undefined) return topology.blocks.slice(-facts.blocks).map((layers) => layers.at(-1)!);
+  if (!facts.layers)
     throw new AtrousCamError('UNSUPPORTED', `layer: ${name} explains the input itself, so it takes no layer`);
   const all = topology.blocks.flat();
   const names = all.map((layer) => layer.name);
@@ -77,13 +75,13 @@ function readHeads(
   layers: readonly ConvLayer[],
   wanted: Heads | undefined,
 ): Heads {
-  const method: Method = METHODS[name];
+  const { at, heads: known } = factsOf(name);
   if (wanted !== undefined) oneOf('heads', wanted, ['one', 'each', 'mean']);
-  const inner = method.at === 'input' || layers.some((layer) => layer !== lastLayer(topology));
-  const allowed = inner ? method.heads.inner : method.heads.last;
+  const inner = at === 'input' || layers.some((layer) => layer !== lastLayer(topology));
+  const allowed = inner ? known.inner : known.last;
   const heads = wanted ?? allowed[0];
   if (allowed.includes(heads)) return mode === 'atrous' ? heads : 'one';
-  const where = method.at === 'input' ? 'the input' : 'layers before the last one';
+  const where = at === 'input' ? 'the input' : 'layers before the last one';
   const reason =
     heads === 'each'
       ? `phases share the points of ${where}, so that no point has a head of its own`

@@ -82,7 +82,7 @@ export class WorkerNetwork extends DescribedNetwork implements Network {
 
   /** @internal Use `load`. */
   constructor(connection: Connection, { description, kernels, threads }: LoadReply) {
-    super(description);
+    super(description, threads);
     this.#connection = connection;
     this.kernels = kernels;
     this.threads = threads;
@@ -102,6 +102,7 @@ export class WorkerNetwork extends DescribedNetwork implements Network {
 
   async explain(image: ImageInput, options?: ExplainOptions & TransferOption): Promise<Explanation> {
     const result = await this.#call<Explanation>('explain', image, options);
+    this.pace.note(this.estimate(options).macs, result.seconds);
     result.overlay = (style) => overlayMap(result.image, result.map, result.rect, style);
     return result;
   }

@@ -1,7 +1,6 @@
-import { type ConvLayer, denseParameters, headCells, lastChannels } from '../topology.js';
+import { type ConvLayer, headCells, lastChannels } from '../topology.js';
 import { gemmJob, matrix } from '../wasm/ops/gemm.js';
 import { softmaxJob } from '../wasm/ops/softmax.js';
-import { type Cost, headsIn, type Scope } from './cost.js';
 import { densePoints, eachPoint, type Field, type Pause, type Points, phasesOf } from './field.js';
 import type { Work } from './work.js';
 
@@ -26,17 +25,6 @@ export async function ablationWeights(work: Work, field: Field, layer: ConvLayer
   const total = (scores: Float64Array) => scores.reduce((a, b) => a + b, 0);
   if (heads === 'mean') return [Float64Array.from(without, (scores) => lostShare(total(whole), total(scores)))];
   return parts.map((_, head) => Float64Array.from(without, (scores) => lostShare(whole[head], scores[head])));
-}
-
-export function ablationCost(scope: Scope): Cost {
-  const { topology, mode, layers } = scope;
-  const last = topology.blocks.at(-1)!.at(-1)!;
-  const channels = layers.reduce((sum, { cout }) => sum + cout, 0);
-  const activations = mode === 'atrous' ? 1 : 0;
-  if (layers.some((layer) => layer !== last)) return { forward: 1 + channels, activations };
-  const [first, ...others] = topology.dense;
-  const once = (first.in / last.cout) * first.out + others.reduce((sum, layer) => sum + denseParameters(layer), 0);
-  return { forward: 1, activations, steps: channels, macs: channels * headsIn(scope) * once };
 }
 
 const lostShare = (y: number, without: number): number => (y === 0 ? 0 : (y - without) / y);

@@ -65,6 +65,18 @@ function backwardPlanMacs(scope: Scope, wanted: Pick<BackwardRequest, 'layers' |
   return plan.steps.reduce((sum, step) => sum + backwardMacs(topology, step), 0);
 }
 
+/** Ablation-CAM: at the last layer the dense layers again for each channel and head, before it the network behind the layer. */
+export function ablationCost(scope: Scope): Cost {
+  const { topology, mode, layers } = scope;
+  const last = topology.blocks.at(-1)!.at(-1)!;
+  const channels = layers.reduce((sum, { cout }) => sum + cout, 0);
+  const activations = mode === 'atrous' ? 1 : 0;
+  if (layers.some((layer) => layer !== last)) return { forward: 1 + channels, activations };
+  const [first, ...others] = topology.dense;
+  const once = (first.in / last.cout) * first.out + others.reduce((sum, layer) => sum + denseParameters(layer), 0);
+  return { forward: 1, activations, steps: channels, macs: channels * headsIn(scope) * once };
+}
+
 /** Heads whose scores a method takes apart: one, or one a phase. */
-export const headsIn = ({ topology, mode, heads, outputStride }: Scope): number =>
+const headsIn = ({ topology, mode, heads, outputStride }: Scope): number =>
   mode === 'atrous' && heads !== 'one' ? (pooledStride(topology) / outputStride) ** 2 : 1;

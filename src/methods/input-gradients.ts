@@ -1,14 +1,12 @@
 import type { RawMap } from '../cam.js';
 import { gaussian, mulberry32 } from '../random.js';
 import { CAMS } from './cams.js';
+import { MIDPOINTS, NOISY_INPUTS } from './facts.js';
 import { camMaps } from './raw.js';
 import type { Work } from './work.js';
 
-/** Noisy inputs of SmoothGrad, and their noise's standard deviation as a share of the input's range. */
-export const NOISY_INPUTS = 25;
+/** Standard deviation of SmoothGrad's noise as a share of the input's range. */
 const NOISE = 0.15;
-/** Points between the baseline and the input at which integrated gradients are evaluated. */
-export const MIDPOINTS = 32;
 
 /** Saliency (Simonyan et al. 2013): the largest |dy/dx| of a pixel's channels. */
 export async function saliency(work: Work): Promise<RawMap> {

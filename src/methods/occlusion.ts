@@ -1,11 +1,6 @@
 import type { RawMap } from '../cam.js';
+import { OCCLUSION } from './facts.js';
 import type { Work } from './work.js';
-
-/** Side of the window and its step, as shares of the input's side. */
-const WINDOW = 1 / 8;
-const STEP = 1 / 16;
-/** Windows in both directions; sides are multiples of 32, so that they fill the input. */
-export const WINDOWS = ((1 - WINDOW) / STEP + 1) ** 2;
 
 /**
  * Occlusion (Zeiler and Fergus 2013): how much the score falls where a window is filled with 0 (the data set's mean colour); a
@@ -13,7 +8,7 @@ export const WINDOWS = ((1 - WINDOW) / STEP + 1) ** 2;
  */
 export async function occlusion(work: Work): Promise<RawMap> {
   const { input, side } = work;
-  const [window, step] = [side * WINDOW, side * STEP];
+  const [window, step] = [side * OCCLUSION.window, side * OCCLUSION.step];
   const sums = new Float64Array(side * side);
   const counts = new Float64Array(side * side);
   const whole = await work.scoreOf(input);

@@ -4,6 +4,7 @@ import type { ExplainRequest } from '../request.js';
 import type { Subject } from '../target.js';
 import type { Runtime } from '../wasm/runtime.js';
 import { passesOf } from './cost.js';
+import { METHOD_TABLE } from './table.js';
 import { type LocatedMap, type Outcome, Work } from './work.js';
 
 /** A finished map and the raw one that it was made of. */
@@ -38,7 +39,7 @@ export async function runMethod(
   const { topology } = loaded.network;
   const side = topology.inputSize;
   const finish = finisher(side, request);
-  const passes = passesOf(request.method.cost({ topology, ...request }));
+  const passes = passesOf(request.facts.cost({ topology, ...request }));
   const copies = request.augSmooth ? augmentations(input, side) : [{ input, flipped: false }];
   const results: (Explained & Outcome & { peakBytes: number })[] = [];
   for (const [i, copy] of copies.entries()) {
@@ -47,7 +48,7 @@ export async function runMethod(
       ...{ subject, passes, finish, signal },
       onProgress: onProgress && ((done) => onProgress((i + done) / copies.length)),
     });
-    const explained = finish(await request.method.run(work));
+    const explained = finish(await METHOD_TABLE[request.name](work));
     const data = copy.flipped ? mirrored(explained.data, side) : explained.data;
     results.push({ ...explained, data, ...(await work.outcome()), peakBytes: work.peakBytes });
   }

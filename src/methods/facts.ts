@@ -1,0 +1,90 @@
+import type { ConvLayer, Topology } from '../topology.js';
+import type { Combine, Heads, Mode } from '../types.js';
+import { ablationCost, type Cost, type Scope } from './cost.js';
+
+/** What is known of a method without running it. How it runs is in table.ts. */
+export interface MethodFacts {
+  /** Whose maps are its result: layers', or that of the input. */
+  readonly at: 'layer' | 'input';
+  /** Whether it looks at activations, so that layers can be named. */
+  readonly layers: boolean;
+  /** The layers that it explains by default: the last convolutions of so many blocks. */
+  readonly blocks: number;
+  readonly combine: Combine;
+  /** Whose scores it can use in `atrous`, the default first: at the last layer, at layers before it and the input. */
+  readonly heads: { readonly last: readonly Heads[]; readonly inner: readonly Heads[] };
+  readonly cost: (scope: Scope) => Cost;
+}
+
+/** Noisy inputs of SmoothGrad. */
+export const NOISY_INPUTS = 25;
+/** Points between the baseline and the input at which integrated gradients are evaluated. */
+export const MIDPOINTS = 32;
+/** Occlusion: side of the window and its step, as shares of the input's side. */
+export const OCCLUSION = { window: 1 / 8, step: 1 / 16 };
+/** Sides are multiples of 32, so that the windows fill the input. */
+const WINDOWS = ((1 - OCCLUSION.window) / OCCLUSION.step + 1) ** 2;
+
+const ALL: readonly Heads[] = ['each', 'mean', 'one'];
+/** Where phases share points there is no gradient of each phase's own head. */
+const SHARED: readonly Heads[] = ['mean', 'one'];
+/** Methods that compare scores of many inputs: the network's own costs a pooled pass each. */
+const COMPARED: readonly Heads[] = ['one', 'mean'];
+
+/** What it takes to get activations, and the network's logits, without a gradient. */
+const activationCost = (mode: Mode): Cost => (mode === 'atrous' ? { forward: 1, activations: 1 } : { forward: 1 });
+
+const cam: MethodFacts = {
+  at: 'layer',
+  layers: true,
+  blocks: 1,
+  combine: 'mean',
+  heads: { last: ALL, inner: SHARED },
+  cost: () => ({ gradient: 1 }),
+};
+
+const atInput = (cost: Cost, heads = SHARED): MethodFacts => ({
+  at: 'input',
+  layers: false,
+  blocks: 1,
+  combine: 'mean',
+  heads: { last: heads, inner: heads },
+  cost: () => cost,
+});
+
+/** The methods by the names that users give them. */
+export const METHODS = {
+  gradcam: { ...cam, heads: { last: ['one', 'each', 'mean'], inner: SHARED } },
+  'gradcam++': cam,
+  xgradcam: cam,
+  layercam: cam,
+  hirescam: cam,
+  elementwise: cam,
+  eigencam: { ...cam, cost: ({ mode }) => activationCost(mode) },
+  eigengradcam: cam,
+  scorecam: {
+    ...cam,
+    heads: { last: COMPARED, inner: COMPARED },
+    cost: ({ mode, layers }) => {
+      const channels = layers.reduce((sum, { cout }) => sum + cout, 0);
+      return { ...activationCost(mode), forward: 1 + channels };
+    },
+  },
+  ablationcam: { ...cam, heads: { last: ALL, inner: ['one'] }, cost: ablationCost },
+  refinecam: { ...cam, blocks: 3, combine: 'product' },
+  'guided-backprop': atInput({ gradient: 1 }),
+  'guided-gradcam': { ...atInput({ gradient: 2 }), layers: true },
+  saliency: atInput({ gradient: 1 }),
+  smoothgrad: atInput({ gradient: NOISY_INPUTS, forward: 1 }),
+  'integrated-gradients': atInput({ gradient: MIDPOINTS, forward: 1 }),
+  occlusion: atInput({ forward: WINDOWS + 1 }, COMPARED),
+} as const satisfies Record<string, MethodFacts>;
+
+export type MethodName = keyof typeof METHODS;
+
+export const factsOf = (name: MethodName): MethodFacts => METHODS[name];
+
+export const methodNames = /* @__PURE__ */ Object.keys(METHODS) as MethodName[];
+
+/** The last convolution, whose points each belong to one phase. */
+export const lastLayer = ({ blocks }: Topology): ConvLayer => blocks.at(-1)!.at(-1)!;

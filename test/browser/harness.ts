@@ -18,8 +18,10 @@ export const root = resolve(fileURLToPath(new URL('../..', import.meta.url)));
 export interface SiteOptions {
   /** Sends COOP and COEP, so that pages are cross-origin isolated and may share memory between threads. */
   isolated?: boolean;
-  /** Sends the strictest Content-Security-Policy the package promises to work under. */
-  csp?: boolean;
+  /** Sends this Content-Security-Policy; `true`: the strictest that the package promises to work under. */
+  csp?: boolean | string;
+  /** More headers of every answer. */
+  headers?: Record<string, string>;
   /** Folders by the path they are served at; beside `/jobs/` and `/pages/`, which are always there. Default: dist and photos. */
   folders?: Record<string, string>;
 }
@@ -38,9 +40,7 @@ const TYPES: Record<string, string> = {
   '.png': 'image/png',
 };
 const ISOLATION = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
-const CSP = {
-  'Content-Security-Policy': "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:",
-};
+const STRICT = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:";
 
 /** Serves the folders on a free port of 127.0.0.1. */
 export async function serve(options: SiteOptions = {}): Promise<Site> {
@@ -51,7 +51,13 @@ export async function serve(options: SiteOptions = {}): Promise<Site> {
   } = options.folders ?? {};
   const own = { '/jobs/': join(root, 'test/browser/jobs'), '/pages/': join(root, 'test/browser/pages') };
   const folders = { '/dist/': dist, '/photos/': photos, ...more, ...own };
-  const headers = { 'Cache-Control': 'no-store', ...(options.isolated && ISOLATION), ...(options.csp && CSP) };
+  const { isolated, csp } = options;
+  const headers = {
+    'Cache-Control': 'no-store',
+    ...(isolated && ISOLATION),
+    ...(csp && { 'Content-Security-Policy': csp === true ? STRICT : csp }),
+    ...options.headers,
+  };
   const server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url ?? '/', 'http://localhost').pathname);
     sendFile(response, locate(path, folders), headers);

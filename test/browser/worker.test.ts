@@ -1,0 +1,127 @@
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Browser, bits, root, type SiteOptions, serve, startBrowser } from './harness.js';
+import kernels from './jobs/kernels.js';
+import network from './jobs/network.js';
+
+const fixtures = join(root, 'test/fixtures/references/small');
+const folders = { '/files/': fixtures };
+const file = 'micro-vgg16.torchvision.safetensors';
+const inDist = (name: string) => pathToFileURL(join(root, 'dist', name)).href;
+const cores = availableParallelism();
+
+/** What must be equal between two runs, bit for bit: arrays by their kind, length and hash. */
+function fingerprint(value: unknown): unknown {
+  if (ArrayBuffer.isView(value)) return `${value.constructor.name} of ${value.byteLength}: ${bits(value)}`;
+  if (Array.isArray(value)) return value.map(fingerprint);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, fingerprint(part)]));
+}
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await startBrowser();
+});
+afterAll(() => browser?.[Symbol.asyncDispose]());
+
+/** Runs a job on a fresh site. */
+async function run<Result>(job: string, argument: object, where: 'page' | 'worker', how: SiteOptions = {}) {
+  await using site = await serve({ folders, ...how });
+  return await browser.run<Result>(site, job, argument, { where }); // awaited: the site must stay
+}
+
+describe.each(['simd', 'relaxed'] as const)('%s: Chromium computes what Node computes, bit for bit', (set) => {
+  const options = { kernels: set };
+  let networkInNode: Awaited<ReturnType<typeof network>>;
+  let kernelsInNode: Awaited<ReturnType<typeof kernels>>;
+  beforeAll(async () => {
+    const weights = pathToFileURL(join(fixtures, file)).href;
+    networkInNode = await network({ library: inDist('index.js'), weights, options });
+    kernelsInNode = await kernels({ library: inDist('kernels.js'), options });
+  });
+
+  it.each([
+    { entry: 'worker', where: 'page', isolated: true, csp: true },
+    { entry: 'worker', where: 'page', isolated: false, csp: false },
+    { entry: 'worker', where: 'worker', isolated: true, csp: false },
+    { entry: 'worker', where: 'worker', isolated: false, csp: true },
+    { entry: 'index', where: 'worker', isolated: true, csp: true },
+    { entry: 'index', where: 'page', isolated: false, csp: false },
+  ] as const)('networks, their maps and gradients, with %o', async ({ entry, where, isolated, csp }) => {
+    const argument = { library: `/dist/${entry}.js`, weights: `/files/${file}`, options };
+    const { threads, ...rest } = await run<typeof networkInNode>('network', argument, where, { isolated, csp });
+    const { threads: _, ...expected } = networkInNode;
+    expect(fingerprint(rest)).toEqual(fingerprint(expected));
+    expect(threads > 1).toBe(isolated && cores > 1);
+  });
+
+  it.each([
+    { where: 'page', isolated: true, csp: false },
+    { where: 'page', isolated: false, csp: true },
+    { where: 'worker', isolated: true, csp: true },
+    { where: 'worker', isolated: false, csp: false },
+  ] as const)('kernels and their gradients, with %o', async ({ where, isolated, csp }) => {
+    const argument = { library: '/dist/kernels.js', options };
+    const { threads, results } = await run<typeof kernelsInNode>('kernels', argument, where, { isolated, csp });
+    expect(Object.keys(results)).toHaveLength(14);
+    expect(fingerprint(results)).toEqual(fingerprint(kernelsInNode.results));
+    expect(threads > 1).toBe(isolated && cores > 1);
+  });
+});
+
+describe('a worker of a browser', () => {
+  const life = <Result>(part: string, how?: SiteOptions, options: object = {}, where: 'page' | 'worker' = 'page') =>
+    run<Result>('worker-life', { part, options: { kernels: 'simd', ...options } }, where, how);
+  const refusal = (code: string, message: string | RegExp) => ({
+    ...{ known: true, code },
+    message: typeof message === 'string' ? message : expect.stringMatching(message),
+  });
+  /** Like the strictest policy of `serve`, but for blob workers. */
+  const noBlobs = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'";
+
+  it.each(['page', 'worker'] as const)('stops at once and goes on, started by a %s', async (where) => {
+    const stopped = refusal('ABORTED', 'stopped by the caller');
+    expect(await life('abort', { isolated: true }, {}, where)).toEqual({
+      ends: [stopped, stopped],
+      classes: 2,
+      after: refusal('ABORTED', 'the network was disposed; load it again'),
+    });
+  });
+
+  it.each(['page', 'worker'] as const)('is noticed when it is gone, by a %s', async (where) => {
+    const gone = refusal('WORKER_FAILED', 'worker: it ended by itself (it was terminated); load the network again');
+    expect(await life('terminate', {}, {}, where)).toEqual([gone, gone, gone]);
+  });
+
+  it('is told of where it does not start', async () => {
+    const hint = '; the page must allow worker-src blob:, or name a script in workerUrl or createWorker';
+    const message = (reason: string) => `worker: it could not be started (${reason})${hint}`;
+    const noScript = refusal('WORKER_FAILED', message('its script could not be loaded'));
+    expect(await life('missing')).toEqual(noScript);
+    expect(await life('start', { csp: noBlobs })).toEqual(noScript);
+    expect(await life('crash')).toEqual(refusal('WORKER_FAILED', message('Uncaught Error: broken')));
+    const noWasm = await life('start', { csp: "script-src 'self'; worker-src blob:" });
+    expect(noWasm).toEqual(refusal('UNSUPPORTED', /wasm-unsafe-eval/));
+  });
+
+  it('starts from a script of its own where blobs are forbidden, on one thread and with the same numbers', async () => {
+    const usual = await life<{ threads: number; logits: Float32Array }>('script', { isolated: true });
+    const strict = await life<typeof usual>('script', { isolated: true, csp: noBlobs });
+    expect(fingerprint(strict.logits)).toEqual(fingerprint(usual.logits));
+    expect([usual.threads > 1, strict.threads]).toEqual([cores > 1, 1]);
+  });
+
+  it('starts from a script of another origin', async () => {
+    await using elsewhere = await serve({ headers: { 'Access-Control-Allow-Origin': '*' } });
+    const usual = await life<{ logits: Float32Array }>('script');
+    const workerUrl = `${elsewhere.origin}/dist/worker-host.js`;
+    expect(fingerprint(await life('script', {}, { workerUrl }))).toEqual(fingerprint(usual));
+  });
+
+  it('reads files that the page does not', async () => {
+    const layers = 13;
+    expect(await life('file', { csp: true })).toEqual({ parameters: 20386, source: 'micro.h5', layers });
+  });
+});

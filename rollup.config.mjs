@@ -32,6 +32,16 @@ const fontLicence = {
     this.emitFile({ type: 'asset', fileName: 'licences/open-sans.txt', source });
   },
 };
+/** The kernels once more, as the files that `load({ wasm })` takes. */
+const kernelFiles = {
+  name: 'kernel-files',
+  buildStart() {
+    for (const name of ['simd', 'simd-shared', 'relaxed', 'relaxed-shared']) {
+      const source = readFileSync(`build/kernels.${name}.wasm`);
+      this.emitFile({ type: 'asset', fileName: `wasm/${name}.wasm`, source });
+    }
+  },
+};
 const library = resolve('build/js/index.js');
 /** A worker that is started from text has no files beside it: large data comes from the thread that started it. */
 const textOnly = {
@@ -60,7 +70,7 @@ export default [
       'worker-host': 'build/js/worker-host.js',
     },
     output: { ...output, manualChunks: (id) => (sharedWithLazyChunks.test(id) ? 'shared' : undefined) },
-    plugins: [...plugins, licences('library'), fontLicence],
+    plugins: [...plugins, licences('library'), fontLicence, kernelFiles],
   },
   {
     // The command is a user of the library like any other, so that dist/index.js holds the library and nothing of the command.

@@ -15,7 +15,7 @@ const root = resolve(fileURLToPath(new URL('..', import.meta.url)));
 const { name, exports: entries, bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 /** Entries that are modules, as a user imports them: `atrous-cam`, `atrous-cam/kernels`. */
 const specifiers = Object.keys(entries)
-  .filter((entry) => !entry.endsWith('.json'))
+  .filter((entry) => !entry.endsWith('.json') && !entry.includes('*'))
   .map((entry) => name + entry.slice(1));
 
 /** What a package of ES modules alone is not for: `require`, and TypeScript's oldest resolution, which knows no `exports`. */

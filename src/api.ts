@@ -14,6 +14,7 @@ import type {
   Score,
   Sign,
   TargetOption,
+  WasmOption,
 } from './types.js';
 
 export type { MethodName };
@@ -47,6 +48,8 @@ export interface LoadOptions {
   threads?: number;
   /** Instruction set. Default `auto`: relaxed SIMD where the engine has it. */
   kernels?: KernelSet;
+  /** The kernels as files (`dist/wasm` of the package), for pages that serve and cache them by themselves. Default: those in the bundle. */
+  wasm?: WasmOption;
   /** `fast` (Winograd, the default) or `exact` (direct accumulation). */
   precision?: Precision;
   /** Overrides what belongs to the weights. */

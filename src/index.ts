@@ -47,11 +47,11 @@ export type { WeightsSource } from './weights.js';
  * net.dispose();
  */
 export async function load(source?: WeightsSource, options: LoadOptions = {}): Promise<Network> {
-  const { threads, kernels, signal, onProgress, preprocessing, inputSize } = options;
+  const { threads, kernels, wasm, signal, onProgress, preprocessing, inputSize } = options;
   const precision = checkPrecision(options.precision);
   const weights = await openWeights(source, { preprocessing, inputSize, signal });
   try {
-    const runtime = await Runtime.create({ threads, kernels });
+    const runtime = await Runtime.create({ threads, kernels, wasm });
     try {
       const network = await packNetwork(runtime, weights, precision, {
         signal,

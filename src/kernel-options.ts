@@ -1,4 +1,4 @@
-import type { KernelSet, Precision } from './types.js';
+import type { KernelSet, Precision, WasmOption } from './types.js';
 
 /** How the kernels run. */
 export interface KernelOptions {
@@ -6,6 +6,8 @@ export interface KernelOptions {
   kernels?: KernelSet;
   /** Threads, the calling one included; by default what the machine offers. */
   threads?: number;
+  /** The kernels as files (`dist/wasm` of the package). Default: those in the bundle. */
+  wasm?: WasmOption;
   /** `fast` (default): convolutions by Winograd's algorithm where the channels are multiples of 4. `exact`: plain sums. */
   precision?: Precision;
 }

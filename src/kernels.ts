@@ -59,9 +59,9 @@ const RUN = 2 ** 22;
  * const y = k.conv2d({ x: new Float32Array(14 * 14 * 8), shape: [1, 14, 14, 8], w: new Float32Array(9 * 8 * 16), cout: 16, dilation: 2 });
  * k.dispose();
  */
-export async function init({ kernels, threads, precision }: KernelOptions = {}): Promise<Kernels> {
+export async function init({ kernels, threads, wasm, precision }: KernelOptions = {}): Promise<Kernels> {
   const checked = checkPrecision(precision);
-  return new Kernels(await Runtime.create({ kernels, threads }), checked);
+  return new Kernels(await Runtime.create({ kernels, threads, wasm }), checked);
 }
 
 /**

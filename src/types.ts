@@ -42,6 +42,13 @@ export type OutputStride = 16 | 8 | 4 | 2 | 1;
 export type Precision = 'fast' | 'exact';
 export type KernelSet = 'auto' | 'simd' | 'relaxed';
 
+/** The builds of the kernels, `dist/wasm/NAME.wasm` in the package: an instruction set for one thread, or for memory that threads share. */
+export type WasmBuild = 'simd' | 'simd-shared' | 'relaxed' | 'relaxed-shared';
+/** One build: compiled, its bytes, a response that holds them, or where they lie (a URL; in Node also a path). */
+export type WasmSource = WebAssembly.Module | ArrayBuffer | Uint8Array | Response | Promise<Response> | string | URL;
+/** One build, which then decides the instruction set; several by name; or a folder of all four: a URL or path that ends in `/`. */
+export type WasmOption = WasmSource | { readonly [Name in WasmBuild]?: WasmSource };
+
 /** Channel order, mean and scale. `caffe`: BGR minus (103.939, 116.779, 123.68); `torch`: RGB / 255, minus mean, over std. */
 export type Normalization = 'caffe' | 'torch';
 export type ResizeFilter = 'nearest' | 'bilinear' | 'bicubic' | 'lanczos';

@@ -15,6 +15,7 @@ import type {
 } from './api.js';
 import { DescribedNetwork, type Description } from './network-info.js';
 import { overlayMap } from './overlay.js';
+import { portableWasm } from './wasm/sources.js';
 import type { WeightsSource } from './weights/source.js';
 import { type CallOptions, Connection } from './worker/connection.js';
 import type { LoadReply } from './worker/serve.js';
@@ -49,7 +50,8 @@ export async function load(
 ): Promise<WorkerNetwork> {
   const connection = await Connection.open({ workerUrl, createWorker, signal: options.signal });
   try {
-    return new WorkerNetwork(connection, (await connection.call('load', source, options)) as LoadReply);
+    const portable = { ...options, wasm: options.wasm && (await portableWasm(options.wasm)) };
+    return new WorkerNetwork(connection, (await connection.call('load', source, portable)) as LoadReply);
   } catch (error) {
     connection.close();
     throw error;

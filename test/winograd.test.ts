@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Job, phase, type View, view } from '../src/wasm/job.js';
-import { chooseInstructionSet, compile, type InstructionSet } from '../src/wasm/modules.js';
+import { chooseInstructionSet, embedded, type InstructionSet } from '../src/wasm/modules.js';
 import {
   winogradFits,
   winogradJobs,
@@ -177,7 +177,7 @@ const sets: InstructionSet[] = ['simd', 'relaxed'];
 describe.each(sets)('Winograd convolution, %s', (set) => {
   let machine: Machine;
   beforeAll(async () => {
-    machine = new Machine(await compile(await chooseInstructionSet(set), false));
+    machine = new Machine(await embedded.compile(await chooseInstructionSet(set)));
   });
 
   it.each(shapes)('is a $h x $w convolution, $cin -> $cout channels, dilation $d', (shape) => {

@@ -5,12 +5,39 @@ import simdShared from 'embed:build/kernels.simd-shared.wasm';
 import { decodeBase64 } from '../base64.js';
 import { AtrousCamError } from '../errors.js';
 import { isNode, nodeModule } from '../platform.js';
-import type { KernelSet } from '../types.js';
+import type { KernelSet, WasmBuild } from '../types.js';
+import { tagOf } from './tag.js';
 
 /** Instruction sets, each a build of the same source. */
 export type InstructionSet = Exclude<KernelSet, 'auto'>;
 
-const builds = { simd: [simd, simdShared], relaxed: [relaxed, relaxedShared] } as const;
+/** The builds that there are to choose from. */
+export interface Builds {
+  readonly names: readonly WasmBuild[];
+  compile(name: WasmBuild): Promise<WebAssembly.Module>;
+}
+
+const base64: Readonly<Record<WasmBuild, string>> = {
+  simd,
+  'simd-shared': simdShared,
+  relaxed,
+  'relaxed-shared': relaxedShared,
+};
+
+/** The builds that the bundle carries. */
+export const embedded: Builds = {
+  names: ['simd', 'simd-shared', 'relaxed', 'relaxed-shared'],
+  compile: (name) => compileBytes(decodeBase64(base64[name])),
+};
+
+/** What the embedded build of a name says of itself; its last 120 bytes hold it. */
+export const embeddedTag = (name: WasmBuild): string | undefined => tagOf(decodeBase64(base64[name].slice(-160)));
+
+export const setOf = (name: WasmBuild): InstructionSet => name.replace('-shared', '') as InstructionSet;
+export const isShared = (name: WasmBuild): boolean => name.endsWith('-shared');
+/** The builds of an instruction set that are offered. */
+export const buildsOf = (set: InstructionSet, { names }: Builds): WasmBuild[] =>
+  names.filter((name) => setOf(name) === set);
 
 /** Smallest modules that use one instruction of each set, for `WebAssembly.validate`. */
 const probes = {
@@ -25,26 +52,40 @@ const probes = {
 export const supports = (set: InstructionSet): boolean => WebAssembly.validate(new Uint8Array(probes[set]));
 
 /**
- * Chooses the instruction set: `auto` takes `relaxed` where the engine has it. Asking for `relaxed` by name in Node 20 sets
- * V8's flag for the whole process, which is why `auto` does not.
+ * Chooses the instruction set among those of the builds: `auto` takes `relaxed` where the engine has it, or where there is no other.
+ * Asking for `relaxed` by name in Node 20 sets V8's flag for the whole process, which is why `auto` does not.
  */
-export async function chooseInstructionSet(wanted: KernelSet): Promise<InstructionSet> {
+export async function chooseInstructionSet(wanted: KernelSet, builds = embedded): Promise<InstructionSet> {
   if (!supports('simd'))
     throw new AtrousCamError(
       'UNSUPPORTED',
       'kernels: this engine has no WebAssembly SIMD; it needs Chrome 91, Firefox 89, Safari 16.4 or Node 16.4',
     );
-  if (wanted === 'auto') return supports('relaxed') ? 'relaxed' : 'simd';
-  if (wanted === 'relaxed' && !supports('relaxed') && isNode) {
+  const has = (set: InstructionSet) => buildsOf(set, builds).length > 0;
+  const automatic = has('relaxed') && (supports('relaxed') || !has('simd')) ? 'relaxed' : 'simd';
+  const set = wanted === 'auto' ? automatic : wanted;
+  if (!has(set))
+    throw new AtrousCamError(
+      'BAD_ARGUMENT',
+      `wasm: has ${builds.names.join(' and ')}, but kernels '${set}' is asked for`,
+    );
+  if (set === 'relaxed' && !supports('relaxed') && isNode) {
     const v8 = await nodeModule('v8');
     v8.setFlagsFromString('--experimental-wasm-relaxed-simd');
   }
-  if (!supports(wanted))
-    throw new AtrousCamError('UNSUPPORTED', `kernels: this engine has no ${wanted} SIMD; use 'auto' or 'simd'`);
-  return wanted;
+  if (!supports(set))
+    throw new AtrousCamError('UNSUPPORTED', `kernels: this engine has no ${set} SIMD; use 'auto' or 'simd'`);
+  return set;
 }
 
-/** Compiles the build of an instruction set for plain or shared memory. */
-export function compile(set: InstructionSet, shared: boolean): Promise<WebAssembly.Module> {
-  return WebAssembly.compile(decodeBase64(builds[set][shared ? 1 : 0]));
+/** Compiles a module. Throws UNSUPPORTED where the page does not allow that. */
+export async function compileBytes(bytes: Uint8Array<ArrayBuffer>): Promise<WebAssembly.Module> {
+  try {
+    return await WebAssembly.compile(bytes);
+  } catch (cause) {
+    if (!/security policy|unsafe-eval/i.test((cause as Error).message)) throw cause;
+    const message =
+      "kernels: the page's content security policy forbids WebAssembly; add 'wasm-unsafe-eval' to script-src";
+    throw new AtrousCamError('UNSUPPORTED', message, { cause });
+  }
 }

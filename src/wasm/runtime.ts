@@ -1,9 +1,18 @@
 import { instantiate } from '@assemblyscript/loader';
 import { AtrousCamError, abortedBy } from '../errors.js';
-import type { KernelSet } from '../types.js';
+import type { KernelSet, WasmBuild, WasmOption } from '../types.js';
 import { Arena, createMemory } from './arena.js';
+import { givenBuilds } from './builds.js';
 import type { Job } from './job.js';
-import { chooseInstructionSet, compile, type InstructionSet } from './modules.js';
+import {
+  type Builds,
+  buildsOf,
+  chooseInstructionSet,
+  embedded,
+  type InstructionSet,
+  isShared,
+  setOf,
+} from './modules.js';
 import { CONTROL, canShare, defaultThreads, startThread, type Thread } from './threads.js';
 
 type Kernel = (args: number, task: number, scratch: number) => void;
@@ -20,6 +29,8 @@ export interface RuntimeOptions {
   kernels?: KernelSet;
   /** Threads, the calling one included; by default what the machine offers. One where memory cannot be shared. */
   threads?: number;
+  /** The kernels as files; those in the bundle by default. */
+  wasm?: WasmOption;
 }
 
 /** The wasm kernels on one memory, run by one or several threads. Only this file and src/wasm/ops know kernel names. */
@@ -57,25 +68,38 @@ export class Runtime {
   }
 
   /** Compiles the kernels, makes the memory and starts the threads. Falls back to one thread where workers cannot be started. */
-  static async create({ kernels = 'auto', threads }: RuntimeOptions = {}): Promise<Runtime> {
+  static async create({ kernels = 'auto', threads, wasm }: RuntimeOptions = {}): Promise<Runtime> {
     if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 64))
       throw new AtrousCamError('BAD_ARGUMENT', `threads: expected a whole number from 1 to 64, got ${threads}`);
-    const set = await chooseInstructionSet(kernels);
-    const wanted = canShare() ? (threads ?? (await defaultThreads())) : 1;
-    if (wanted > 1) {
+    const builds = wasm === undefined ? embedded : await givenBuilds(wasm);
+    const set = await chooseInstructionSet(kernels, builds);
+    const plain = buildsOf(set, builds).find((name) => !isShared(name));
+    const shared = canShare() ? buildsOf(set, builds).find(isShared) : undefined;
+    if (!shared && threads !== undefined && threads > 1 && canShare())
+      throw new AtrousCamError(
+        'BAD_ARGUMENT',
+        `threads: ${threads} need the build '${set}-shared', which wasm does not have`,
+      );
+    const wanted = threads ?? (await defaultThreads());
+    if (shared && wanted > 1) {
       try {
-        return await Runtime.#start(set, wanted);
+        return await Runtime.#start(builds, shared, wanted);
       } catch (error) {
         if (error instanceof AtrousCamError && error.code !== 'OUT_OF_MEMORY') throw error;
         // No shared memory or no workers (a strict content security policy): one thread gives the same results.
       }
     }
-    return Runtime.#start(set, 1);
+    const alone = plain ?? shared;
+    if (alone) return Runtime.#start(builds, alone, 1);
+    throw new AtrousCamError(
+      'UNSUPPORTED',
+      `wasm: has only '${set}-shared', and memory cannot be shared here (the page is not cross-origin isolated); add '${set}'`,
+    );
   }
 
-  static async #start(set: InstructionSet, threads: number): Promise<Runtime> {
-    const shared = threads > 1;
-    const module = await compile(set, shared);
+  static async #start(builds: Builds, build: WasmBuild, threads: number): Promise<Runtime> {
+    const shared = isShared(build);
+    const module = await builds.compile(build);
     const memory = createMemory(shared);
     const abort = () => {
       throw new Error('kernel aborted');
@@ -96,7 +120,12 @@ export class Runtime {
       for (const worker of workers) worker.terminate();
       throw failure.reason;
     }
-    return new Runtime(set, arena, { exports: exports as unknown as Record<string, Kernel>, names, workers, control });
+    return new Runtime(setOf(build), arena, {
+      exports: exports as unknown as Record<string, Kernel>,
+      names,
+      workers,
+      control,
+    });
   }
 
   /** Runs a job to its end before it returns; the calling thread works along. */

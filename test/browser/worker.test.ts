@@ -49,8 +49,10 @@ describe.each(['simd', 'relaxed'] as const)('%s: Chromium computes what Node com
     { entry: 'worker', where: 'worker', isolated: false, csp: true },
     { entry: 'index', where: 'worker', isolated: true, csp: true },
     { entry: 'index', where: 'page', isolated: false, csp: false },
-  ] as const)('networks, their maps and gradients, with %o', async ({ entry, where, isolated, csp }) => {
-    const argument = { library: `/dist/${entry}.js`, weights: `/files/${file}`, options };
+    { entry: 'worker', where: 'page', isolated: true, csp: true, wasm: '/dist/wasm/' },
+    { entry: 'index', where: 'worker', isolated: false, csp: false, wasm: `/dist/wasm/${set}.wasm` },
+  ] as const)('networks, their maps and gradients, with %o', async ({ entry, where, isolated, csp, ...more }) => {
+    const argument = { library: `/dist/${entry}.js`, weights: `/files/${file}`, options: { ...options, ...more } };
     const { threads, ...rest } = await run<typeof networkInNode>('network', argument, where, { isolated, csp });
     const { threads: _, ...expected } = networkInNode;
     expect(fingerprint(rest)).toEqual(fingerprint(expected));
@@ -104,6 +106,13 @@ describe('a worker of a browser', () => {
     expect(await life('crash')).toEqual(refusal('WORKER_FAILED', message('Uncaught Error: broken')));
     const noWasm = await life('start', { csp: "script-src 'self'; worker-src blob:" });
     expect(noWasm).toEqual(refusal('UNSUPPORTED', /wasm-unsafe-eval/));
+  });
+
+  it('refuses kernels for shared memory where there is none', async () => {
+    const options = { wasm: '/dist/wasm/simd-shared.wasm' };
+    const message = /^wasm: has only 'simd-shared', and memory cannot be shared here/;
+    expect(await life('start', {}, options)).toEqual(refusal('UNSUPPORTED', message));
+    expect(await life('start', { isolated: true }, options)).toBe('no error');
   });
 
   it('starts from a script of its own where blobs are forbidden, on one thread and with the same numbers', async () => {

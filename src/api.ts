@@ -32,6 +32,7 @@ export interface PixelInput {
   data: Uint8Array | Uint8ClampedArray;
 }
 
+/** What `onProgress` is told. */
 export interface Progress {
   stage: 'load' | 'compute';
   mode?: Mode;
@@ -43,6 +44,7 @@ export interface Progress {
   outputStride?: OutputStride;
 }
 
+/** How a network is loaded and where it runs. */
 export interface LoadOptions {
   /** Threads, the calling one included. Default: what the machine offers, 8 at most; one where memory cannot be shared. The results do not depend on it. */
   threads?: number;
@@ -56,21 +58,28 @@ export interface LoadOptions {
   preprocessing?: Partial<Preprocessing>;
   /** Side of the input for files without dense layers: a multiple of 32. */
   inputSize?: number;
+  /** Ends the call with the error ABORTED, within some 100 ms. */
   signal?: AbortSignal;
+  /** Called on the calling thread as the work goes on. */
   onProgress?: (progress: Progress) => void;
 }
 
 /** What of `LoadOptions` concerns a file that is only looked at. */
 export type InspectOptions = Pick<LoadOptions, 'precision' | 'preprocessing' | 'inputSize' | 'signal'>;
 
+/** How a picture is classified. */
 export interface PredictOptions {
   /** Default `pooled`. */
   mode?: Mode;
+  /** Overrides what belongs to the weights. */
   preprocessing?: Partial<Preprocessing>;
+  /** Ends the call with the error ABORTED, within some 100 ms. */
   signal?: AbortSignal;
+  /** Called on the calling thread as the work goes on. */
   onProgress?: (progress: Progress) => void;
 }
 
+/** What is explained, and how finely. */
 export interface ExplainOptions {
   /** Default `atrous`. */
   mode?: Mode;
@@ -101,11 +110,15 @@ export interface ExplainOptions {
   eigenSmooth?: boolean;
   /** Of the methods that draw numbers (`smoothgrad`); default 0. The same seed gives the same map. */
   seed?: number;
+  /** Overrides what belongs to the weights. */
   preprocessing?: Partial<Preprocessing>;
+  /** Ends the call with the error ABORTED, within some 100 ms. */
   signal?: AbortSignal;
+  /** Called on the calling thread as the work goes on. */
   onProgress?: (progress: Progress) => void;
 }
 
+/** What the network makes of a picture. */
 export interface PredictionResult {
   /** The five most probable classes, most probable first. */
   predictions: Prediction[];
@@ -123,6 +136,7 @@ export interface Estimate {
   seconds: number;
 }
 
+/** Which pixels speak for a class. */
 export interface Explanation extends PredictionResult {
   mode: Mode;
   method: MethodName;
@@ -152,6 +166,7 @@ export interface Explanation extends PredictionResult {
   overlay(options?: { colormap?: string; alpha?: number }): RgbImage;
 }
 
+/** Which maps are wanted. */
 export interface ActivationsOptions {
   /** Default `pooled`. */
   mode?: Mode;
@@ -159,8 +174,11 @@ export interface ActivationsOptions {
   layers?: readonly string[];
   /** Spacing of the last map's points in `atrous`; default 1. */
   outputStride?: OutputStride;
+  /** Overrides what belongs to the weights. */
   preprocessing?: Partial<Preprocessing>;
+  /** Ends the call with the error ABORTED, within some 100 ms. */
   signal?: AbortSignal;
+  /** Called on the calling thread as the work goes on. */
   onProgress?: (progress: Progress) => void;
 }
 
@@ -172,6 +190,7 @@ export interface Activation {
   data: Float32Array;
 }
 
+/** What is differentiated, and with respect to what. */
 export interface GradientsOptions {
   /** Default `pooled`. */
   mode?: Mode;
@@ -192,8 +211,11 @@ export interface GradientsOptions {
   precision?: Precision;
   /** Spacing of the last map's points in `atrous`, with `mean` and `each` of the phases that have a score; default 1. */
   outputStride?: OutputStride;
+  /** Overrides what belongs to the weights. */
   preprocessing?: Partial<Preprocessing>;
+  /** Ends the call with the error ABORTED, within some 100 ms. */
   signal?: AbortSignal;
+  /** Called on the calling thread as the work goes on. */
   onProgress?: (progress: Progress) => void;
 }
 
@@ -203,6 +225,7 @@ export interface Tensor {
   data: Float32Array;
 }
 
+/** Gradients of the weights of one layer. */
 export interface WeightGradients {
   /** [3, 3, in, out] of a convolution, [in, out] of a dense layer. */
   kernel: Tensor;
@@ -228,6 +251,7 @@ export interface Gradients extends PredictionResult {
   peakBytes: number;
 }
 
+/** One layer of a plan. */
 export interface PlanRow {
   layer: string;
   /** (rows, columns, channels) or (units) */
@@ -239,6 +263,7 @@ export interface PlanRow {
   bytes: number;
 }
 
+/** What a mode computes, layer by layer. */
 export interface PlanTable {
   mode: Mode;
   outputStride: OutputStride;

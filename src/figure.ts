@@ -22,6 +22,7 @@ const NAME = 17;
 const TEXT = 15;
 const TICK = 13;
 
+/** How the figure looks. */
 export interface FigureOptions extends OverlayOptions {
   /** Name of the picture, shown below the original. */
   name?: string;

@@ -22,6 +22,7 @@ export interface Conv2dOptions {
   w: Float32Array;
   /** (cout); zeros by default. */
   b?: Float32Array;
+  /** Number of output channels. */
   cout: number;
   /** Distance of the taps in pixels, 1 by default. */
   dilation?: number;
@@ -53,7 +54,9 @@ export interface DenseOptions {
   w: Float32Array;
   /** (out); zeros by default. */
   b?: Float32Array;
+  /** Number of outputs. */
   out: number;
+  /** Whether negative sums become zero; NaN stays. */
   relu?: boolean;
 }
 
@@ -63,13 +66,19 @@ export interface GemmOptions {
   a: Float32Array;
   /** (k, n), or (n, k) with `transposeB`. */
   b: Float32Array;
+  /** Rows of the result. */
   m: number;
+  /** What is summed over. */
   k: number;
+  /** Columns of the result. */
   n: number;
+  /** Takes a transposed. */
   transposeA?: boolean;
+  /** Takes b transposed. */
   transposeB?: boolean;
   /** (n), added to every row. */
   bias?: Float32Array;
+  /** Whether negative sums become zero; NaN stays. */
   relu?: boolean;
 }
 
@@ -95,8 +104,11 @@ export interface ReluMask {
 
 /** Gradients of a layer at its input, weights and bias, shaped as these. */
 export interface LayerGradients {
+  /** Of the input. */
   dx: Float32Array;
+  /** Of the weights. */
   dw: Float32Array;
+  /** Of the biases. */
   db: Float32Array;
 }
 

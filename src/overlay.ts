@@ -39,6 +39,7 @@ const OUTSIDE = 0.6;
 /** The colour map of a map unless another is asked for. */
 export const defaultColormap = ({ signed }: { signed?: boolean }): string => (signed ? 'redblue' : 'turbo');
 
+/** How a map is laid over the photograph. */
 export interface OverlayOptions {
   /** One of `colormapNames`; by default `turbo`, and `redblue` for signed maps. */
   colormap?: string;

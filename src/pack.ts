@@ -6,6 +6,7 @@ import { sizeFrom } from './weights/tensor.js';
 import type { NetworkWeights, Tensor } from './weights/types.js';
 import { type OpenWeightsOptions, openWeights, type WeightsSource } from './weights.js';
 
+/** What the packed file holds. */
 export interface PackOptions extends OpenWeightsOptions {
   /** How kernels are stored, `float16` by default: rounded to nearest even, half the bytes. Biases stay float32. */
   dtype?: 'float16' | 'float32';

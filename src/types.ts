@@ -13,7 +13,9 @@ export interface Rect {
   height: number;
 }
 
+/** The network as it was trained (`pooled`), without pools and with dilated convolutions instead (`dilated`), or with its pools at stride 1 (`atrous`: the same predictions, a point for every pixel). */
 export type Mode = 'pooled' | 'dilated' | 'atrous';
+/** The number that is explained: the class's value before or after the softmax. */
 export type Score = 'logit' | 'probability';
 /** `loss`: softmax cross-entropy with the target as label. */
 export type GradientScore = Score | 'loss';
@@ -38,8 +40,11 @@ export type Sign = 'positive' | 'negative' | 'absolute' | 'signed';
 export type Combine = 'mean' | 'product';
 /** Whose score is differentiated in `atrous`: the network's own, that of phase (0,0) (`one`); each phase its own (`each`); the mean over all phases, the dense score (`mean`). */
 export type Heads = 'one' | 'each' | 'mean';
+/** Pixels of the input between two points of the map. */
 export type OutputStride = 16 | 8 | 4 | 2 | 1;
+/** How convolutions are summed: by Winograd's algorithm, or directly. */
 export type Precision = 'fast' | 'exact';
+/** Instruction set: plain or relaxed SIMD; `auto` takes relaxed where the engine has it. */
 export type KernelSet = 'auto' | 'simd' | 'relaxed';
 
 /** The builds of the kernels, `dist/wasm/NAME.wasm` in the package: an instruction set for one thread, or for memory that threads share. */
@@ -51,6 +56,7 @@ export type WasmOption = WasmSource | { readonly [Name in WasmBuild]?: WasmSourc
 
 /** Channel order, mean and scale. `caffe`: BGR minus (103.939, 116.779, 123.68); `torch`: RGB / 255, minus mean, over std. */
 export type Normalization = 'caffe' | 'torch';
+/** Filter that makes a picture the network's size; but for `nearest` as in Pillow, with a support that grows when it shrinks. */
 export type ResizeFilter = 'nearest' | 'bilinear' | 'bicubic' | 'lanczos';
 /** `squash`: to the network's square, aspect not kept (Keras). `crop`: shorter side to 8/7 of the square (256 for 224), centre crop (torchvision). */
 export type Fit = 'squash' | 'crop';
@@ -62,6 +68,7 @@ export interface Preprocessing {
   fit: Fit;
 }
 
+/** A class and how probable it is. */
 export interface Prediction {
   index: number;
   label: string;

@@ -13,6 +13,7 @@ export { resolveTarget } from './weights/labels.js';
 export type { WeightsSource } from './weights/source.js';
 
 export interface OpenWeightsOptions extends NetworkOptions {
+  /** Ends the call with the error ABORTED. */
   signal?: AbortSignal;
 }
 

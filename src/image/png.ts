@@ -67,6 +67,7 @@ export function decodePng(bytes: Uint8Array, subject: string, maxPixels: number)
   return applyOrientation(image, exifOrientation(parts.exif));
 }
 
+/** What a PNG file holds besides the picture. */
 export interface PngOptions {
   /** Texts to keep in the file, by keywords of 1 to 79 Latin letters; viewers ignore them. */
   texts?: Readonly<Record<string, string>>;

@@ -80,10 +80,12 @@ export const METHODS = {
   occlusion: atInput({ forward: WINDOWS + 1 }, COMPARED),
 } as const satisfies Record<string, MethodFacts>;
 
+/** Name of a method of explaining. */
 export type MethodName = keyof typeof METHODS;
 
 export const factsOf = (name: MethodName): MethodFacts => METHODS[name];
 
+/** The names that `method` may have. */
 export const methodNames = /* @__PURE__ */ Object.keys(METHODS) as MethodName[];
 
 /** The last convolution, whose points each belong to one phase. */

@@ -3,10 +3,13 @@ import { mark, type Reply, type Request, unmark } from './messages.js';
 
 /** A worker of a browser or of Node's worker_threads. */
 export interface WorkerLike {
+  /** Posts a message and hands over the buffers in `transfer`. */
   postMessage(message: unknown, transfer: ArrayBuffer[]): void;
+  /** Ends the worker at once. */
   terminate(): unknown;
 }
 
+/** Where the worker comes from; without any, from text that the package carries. */
 export interface WorkerOptions {
   /** Where a module that imports `atrous-cam/worker-host` lies, for pages whose content security policy forbids `worker-src blob:`. */
   workerUrl?: string | URL;

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { benchGoals } from './goals.js';
+import { benchGradients } from './gradients.js';
 import { benchNetworks } from './networks.js';
 import { benchSizes } from './sizes.js';
 
@@ -18,7 +19,11 @@ Compares pooled, dilated and atrous Grad-CAM (every output stride) on this machi
   --peers [NAMES]    full-size VGG16 against other runtimes instead, alternating in one run: onnxruntime-node (default),
                      onnxruntime-web, tfjs-backend-wasm, separated by commas, or none; first: npm ci --ignore-scripts --prefix bench/peers
   --peers-only       with --peers: leave out the comparisons of this package with itself
-  --rounds N         rounds of --peers, 5 by default
+  --gradients [PART] forward and backward of VGG16's and dilated VGG16's blocks instead (those whose name has PART, such as
+                     "dilated block 4"), alternating with PyTorch where --python has it; first: npm run build
+  --python FILE      an interpreter that has torch (bench/peers/requirements.txt), python3 by default
+  --format NAME      with --gradients: PyTorch's memory format, contiguous or channels-last; by default it tries both
+  --rounds N         rounds of --peers (5 by default) and --gradients (3)
   --json FILE        writes the rows of the run as JSON, from which bench/report.js makes RESULTS.md and its chart
 
 node bench/kernels.js and node bench/winograd.js measure single kernels, node bench/load.js the loading of weights.
@@ -36,6 +41,9 @@ const { values, positionals } = parseArgs({
     json: text,
     sizes: { type: 'boolean' },
     peers: { type: 'boolean' },
+    gradients: { type: 'boolean' },
+    python: text,
+    format: text,
     'peers-only': { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },
   },
@@ -66,8 +74,16 @@ else {
         threads,
         peersOnly: values['peers-only'],
       })
-    : values.sizes
-      ? await benchSizes({ threads, kernels, rounds: number('rounds') })
-      : await benchNetworks({ weights, threads, kernels, seconds: number('seconds') });
+    : values.gradients
+      ? await benchGradients({
+          threads,
+          rounds: number('rounds'),
+          python: values.python,
+          filter: positionals[0],
+          format: values.format,
+        })
+      : values.sizes
+        ? await benchSizes({ threads, kernels, rounds: number('rounds') })
+        : await benchNetworks({ weights, threads, kernels, seconds: number('seconds') });
   if (values.json) writeFileSync(values.json, `${JSON.stringify(result, null, 1)}\n`);
 }

@@ -30,7 +30,7 @@ export function adjointWinogradJob(from: WinogradWeights, to: WinogradWeights): 
   return {
     kernel: 'adjointWinograd',
     args: [from.ptr, strideU(cin, cout), to.ptr, strideU(cout, cin), cin, cout],
-    tasks: Math.ceil(cin / 8),
+    tasks: Math.ceil(cin / 32),
     scratch: 0,
   };
 }

@@ -21,7 +21,7 @@ const plugins = [
 ];
 /** What the chunks that are loaded when needed share with the library; without a chunk of its own it would turn dist/index.js into a mere list of exports. */
 const sharedWithLazyChunks =
-  /build\/js\/(base64|errors|weights\/(family|floats|source|tensor-file)|figure\/raster)\.js$|node_modules\/pako\//;
+  /build\/js\/(base64|errors|platform|suggest|weights\/(family|floats|source|tensor-file)|figure\/raster)\.js$|node_modules\/pako\//;
 /** The licences of what is bundled, collected from the modules that really are. */
 const licences = (name) => license({ thirdParty: { output: `dist/licences/${name}.txt` } });
 /** The figure's font is embedded as data, which the collector does not see. */

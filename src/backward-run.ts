@@ -11,6 +11,7 @@ import {
 } from './backward-plan.js';
 import { convJobs, convWeightGradientJobs, weightGradientBytes, workspaceBytes } from './convolution.js';
 import { StepRunner, type Watch } from './engine.js';
+import { throwIfAborted } from './errors.js';
 import type { ScoreFunction } from './gradient.js';
 import { Head } from './head.js';
 import type { PackedNetwork } from './network.js';
@@ -19,7 +20,7 @@ import type { Heads, OutputStride, Precision } from './types.js';
 import { phase, type View } from './wasm/job.js';
 import { maxPoolBackwardJob } from './wasm/ops/pool.js';
 import { reluBackwardJob } from './wasm/ops/relu.js';
-import { type Runtime, throwIfAborted } from './wasm/runtime.js';
+import type { Runtime } from './wasm/runtime.js';
 import { type WeightGradient, WeightSums } from './weight-gradients.js';
 
 /** What a backward run needs to know beside its plan. */

@@ -1,5 +1,6 @@
 import type { RawMap } from './cam.js';
 import { convJobs, planWorkspace, type Workspace } from './convolution.js';
+import { throwIfAborted } from './errors.js';
 import { channelMeans } from './gradient.js';
 import { Head } from './head.js';
 import type { PackedNetwork } from './network.js';
@@ -10,7 +11,7 @@ import type { OutputStride } from './types.js';
 import type { View } from './wasm/job.js';
 import { channelSumJob } from './wasm/ops/cam.js';
 import { maxPoolJob } from './wasm/ops/pool.js';
-import { type Runtime, throwIfAborted } from './wasm/runtime.js';
+import type { Runtime } from './wasm/runtime.js';
 
 /** What every kind of run listens and reports to. */
 export interface Watch {

@@ -4,6 +4,7 @@ export type ErrorCode =
   | 'BAD_IMAGE' // a picture that cannot be decoded or is too large
   | 'BAD_WEIGHTS' // a weight file that is broken, or holds another network
   | 'NOT_FOUND' // a file that is not there or cannot be read
+  | 'DOWNLOAD_FAILED' // published weights that cannot be downloaded, or are not what was published
   | 'OUT_OF_MEMORY' // the network does not fit
   | 'UNSUPPORTED' // something this machine or version cannot do
   | 'ABORTED' // stopped by an AbortSignal or dispose()
@@ -29,3 +30,8 @@ export class AtrousCamError extends Error {
 /** The error of a call that its caller's signal stopped. */
 export const abortedBy = (signal: AbortSignal): AtrousCamError =>
   new AtrousCamError('ABORTED', 'stopped by the caller', { cause: signal.reason });
+
+/** Throws ABORTED where the signal says so. */
+export function throwIfAborted(signal?: AbortSignal): void {
+  if (signal?.aborted) throw abortedBy(signal);
+}

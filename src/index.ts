@@ -33,13 +33,25 @@ export { methodNames } from './methods/facts.js';
 export { encodeNpy } from './npy.js';
 export { colormapNames, type OverlayOptions } from './overlay.js';
 export { type PackOptions, packWeights } from './pack.js';
+export {
+  type ManifestEntry,
+  type PublishedWeights,
+  type Pulled,
+  type PullOptions,
+  type PullProgress,
+  publishedWeights,
+  pullWeights,
+  type Verified,
+  verifyWeights,
+} from './published.js';
 export type * from './types.js';
 export type { WeightsSource } from './weights.js';
 
 /**
  * Loads a network.
  *
- * @param source nothing: the embedded cat/dog network; else a weight file of VGG's family: a path (Node), URL, File, Blob or its bytes
+ * @param source nothing: the embedded cat/dog network; else a weight file of VGG's family: a path (Node), URL, File, Blob or its bytes,
+ *   or the name of published weights that `pullWeights` has downloaded, such as `vgg16`
  * @throws AtrousCamError NOT_FOUND, BAD_WEIGHTS, OUT_OF_MEMORY, UNSUPPORTED, ABORTED
  * @example
  * const net = await load();

@@ -1,8 +1,9 @@
 import { biasOf, type ConvKernel, convKernel, convKernelBytes, packKernelJob } from './convolution.js';
+import { throwIfAborted } from './errors.js';
 import { readTopology, type Topology } from './topology.js';
 import type { Precision } from './types.js';
 import { expandFloat16Jobs } from './wasm/ops/float16.js';
-import { type Runtime, throwIfAborted } from './wasm/runtime.js';
+import type { Runtime } from './wasm/runtime.js';
 import { sizeFrom } from './weights/tensor.js';
 import type { NetworkWeights, Tensor } from './weights/types.js';
 

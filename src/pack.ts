@@ -1,5 +1,4 @@
-import { AtrousCamError } from './errors.js';
-import { throwIfAborted } from './wasm/runtime.js';
+import { AtrousCamError, throwIfAborted } from './errors.js';
 import { encodeFloat16, firstNonFiniteHalf } from './weights/floats.js';
 import { badWeights, quote } from './weights/source.js';
 import { sizeFrom } from './weights/tensor.js';

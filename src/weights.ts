@@ -1,5 +1,6 @@
 import { loadAsset } from './assets.js';
 import { AtrousCamError } from './errors.js';
+import { didYouMean } from './suggest.js';
 import { sniffFormat, type WeightFormat } from './weights/format.js';
 import { assembleNetwork, type NetworkOptions, type RawNetwork } from './weights/network.js';
 import { isPacked, readPackedNetwork } from './weights/packed.js';
@@ -34,7 +35,7 @@ export async function openWeights(source?: WeightsSource, options: OpenWeightsOp
     if (signal?.aborted) throw new AtrousCamError('ABORTED', 'weights: aborted', { cause: signal.reason });
   };
   abort();
-  const bytes = source === undefined ? await openDefault() : await openSource(source, signal);
+  const bytes = source === undefined ? await openDefault() : await openGiven(source, signal);
   let close = () => bytes.close();
   try {
     abort();
@@ -109,6 +110,34 @@ async function openArchive(bytes: ByteSource): Promise<OpenedNetwork> {
     bytes.name,
     `expected a .pth ("data.pkl") or .keras archive ("model.weights.h5"), got a zip archive of ${names || 'nothing'}`,
   );
+}
+
+/** A file of that name comes first; then the names of published weights, which are looked for in the cache and never downloaded here. */
+export async function openGiven(source: WeightsSource, signal?: AbortSignal): Promise<ByteSource> {
+  try {
+    return await openSource(source, signal);
+  } catch (error) {
+    const isName = typeof source === 'string' && /^[\w-]+$/.test(source);
+    if (!isName || !(error instanceof AtrousCamError) || error.code !== 'NOT_FOUND') throw error;
+    const { manifest, manifestEntry, openCached } = await import('./weights/cache.js');
+    const entry = manifestEntry(source);
+    if (!entry)
+      throw new AtrousCamError(
+        'NOT_FOUND',
+        `weights ${quote(source)}: no such file, and no published weights of that name${didYouMean(
+          source,
+          manifest.map(({ name }) => name),
+        )}`,
+        { cause: error },
+      );
+    const cached = await openCached(entry);
+    if (cached) return cached;
+    throw new AtrousCamError(
+      'NOT_FOUND',
+      `weights ${quote(source)}: not downloaded yet; run \`atrous-cam weights pull ${source}\` or pullWeights('${source}') once`,
+      { cause: error },
+    );
+  }
 }
 
 async function openDefault(): Promise<ByteSource> {

@@ -1,5 +1,4 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -98,21 +97,6 @@ describe('packed weights', () => {
       net.dispose();
     }
     expect(logits[1]).toEqual(logits[0]); // the embedded network is float16 already
-  });
-
-  test('by the script, without a trace of what failed', () => {
-    const script = (...args: string[]) =>
-      execFileSync('node', ['scripts/pack-weights.js', ...args], {
-        cwd: new URL('..', import.meta.url).pathname,
-        stdio: 'pipe',
-      });
-    const out = join(folder, 'micro.safetensors');
-    script(torch, out, '--dtype', 'float32');
-    expect(readFileSync(out).length).toBeGreaterThan(4 * 20386);
-    expect(() => script(torch, join(folder, 'x'), '--dtype', 'float8')).toThrow(
-      /pack-weights: dtype: expected float16/,
-    );
-    expect(readdirSync(folder)).toEqual(['micro.safetensors']);
   });
 
   test('refusals', async () => {

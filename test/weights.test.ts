@@ -126,9 +126,9 @@ describe('sources', () => {
 
   test('what is not there', async () => {
     await expectRefused(
-      () => openWeights('vgg16'),
+      () => openWeights('vgg61'),
       'NOT_FOUND',
-      /"vgg16": networks are not downloaded by name.*pass the path/,
+      /"vgg61": no such file, and no published weights of that name; did you mean "vgg16"\?/,
     );
     await expectRefused(() => openWeights('no/such.h5'), 'NOT_FOUND', 'weights "no/such.h5": no such file');
     await expectRefused(() => openWeights(tmpdir()), 'NOT_FOUND', 'expected a file, got a folder');

@@ -5,6 +5,7 @@ import * as options from './options.js';
 import { planCommand } from './plan.js';
 import { predictCommand } from './predict.js';
 import { version } from './version.js';
+import * as weights from './weights.js';
 
 const MODES_HELP = `
 Modes:
@@ -65,6 +66,15 @@ const PLAN_HELP = `${MODES_HELP}
 Examples:
   $ atrous-cam plan --weights vgg16.h5 --mode dilated
   $ atrous-cam plan --mode atrous --output-stride 4
+${EXIT_HELP}`;
+
+const WEIGHTS_HELP = `
+Downloads lie in $ATROUS_CAM_CACHE, by default the platform's folder for caches. Only "pull" uses the network.
+
+Examples:
+  $ atrous-cam weights pull vgg16                        once; then: atrous-cam explain dog.jpg --weights vgg16
+  $ atrous-cam weights info vgg16.pth                    what is in a file
+  $ atrous-cam weights pack vgg16 vgg16.safetensors      half the size, loaded in half the time
 ${EXIT_HELP}`;
 
 /** Adds options under a heading of the help text. */
@@ -145,7 +155,50 @@ function buildProgram(io: Io, context: Context, run: (call: Promise<number>) => 
   group(plan, 'Network:', [options.mode('all'), options.weights(), options.inputSize(), options.outputStride()]);
   group(plan, 'Output:', [options.json()]);
   group(plan, 'Machine:', [options.precision()]);
+  addWeightsCommands(program, context, run);
   return program;
+}
+
+/** `atrous-cam weights ...` */
+function addWeightsCommands(program: Command, context: Context, run: (call: Promise<number>) => Promise<void>): void {
+  const family = program
+    .command('weights')
+    .description('List, describe, download, check and pack weight files.')
+    .addHelpText('after', WEIGHTS_HELP);
+  family
+    .command('list')
+    .description('Print the published weights that are known by name.')
+    .addOption(options.json())
+    .action((flags) => run(weights.listCommand(flags, context)));
+  family
+    .command('info')
+    .description('Print where published weights come from, or what a file holds.')
+    .argument('<name|path>')
+    .addOption(options.json())
+    .action((name, flags) => run(weights.infoCommand(name, flags, context)));
+  family
+    .command('pull')
+    .description('Download published weights to the cache; a broken download goes on where it ended.')
+    .argument('<name...>')
+    .addOption(options.url())
+    .addOption(options.json())
+    .action((names, flags) => run(weights.pullCommand(names, flags, context)));
+  family
+    .command('verify')
+    .description('Compute the checksums of a weight file and read every number of it.')
+    .argument('<name|path>')
+    .addOption(options.json())
+    .action((name, flags) => run(weights.verifyCommand(name, flags, context)));
+  family
+    .command('pack')
+    .description(
+      'Write any weight file as one safetensors file in the order of the kernels; "default" is the cat/dog network.',
+    )
+    .argument('<name|path>')
+    .argument('<out>', 'the file to write')
+    .addOption(options.dtype())
+    .addOption(options.json())
+    .action((source, out, flags) => run(weights.packCommand(source, out, flags, context)));
 }
 
 /** Reports what ended a call and returns its exit code. */
@@ -166,7 +219,7 @@ function fail(error: unknown, argv: readonly string[], io: Io, context: Context)
     context.complain(describe(error).message);
     if (!(error instanceof UsageError)) return 1;
   }
-  const command = ['explain', 'predict', 'plan'].includes(argv[0]) ? `${argv[0]} ` : '';
+  const command = ['explain', 'predict', 'plan', 'weights'].includes(argv[0]) ? `${argv[0]} ` : '';
   io.stderr.write(`Try "atrous-cam ${command}--help".\n`);
   return 2;
 }

@@ -120,8 +120,8 @@ function parseTarget(value: string): string | number {
 
 export const weights = () =>
   new Option(
-    '--weights <path>',
-    'Keras .h5 or .keras, safetensors, .pth or ONNX file (default: the cat/dog network in this package)',
+    '--weights <name|path>',
+    'Keras .h5 or .keras, safetensors, .pth or ONNX file, or a name of "atrous-cam weights list" (default: the cat/dog network in this package)',
   );
 export const inputSize = () =>
   new Option(
@@ -185,6 +185,8 @@ export const threads = () =>
 export const out = () => new Option('--out <dir>', 'folder for the files, made if missing').default('atrous-cam-out');
 export const npy = () => new Option('--npy', 'also write the maps as NumPy files');
 export const json = () => new Option('--json', 'print one JSON document instead of text');
+export const url = () => new Option('--url <address>', 'another address of the same file');
+export const dtype = () => choice('--dtype', ['float16', 'float32'], 'how kernels are stored').default('float16');
 export const shard = () =>
   new Option('--shard <i/n>', 'take only every n-th picture, from the i-th on (1/4 ... 4/4)').argParser(parseShard);
 export const recursive = () => new Option('-r, --recursive', 'look for pictures in the folders of a folder as well');

@@ -9,7 +9,8 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join, parse, resolve } from 'node:path';
+import { open } from 'node:fs/promises';
+import { basename, dirname, join, parse, resolve } from 'node:path';
 import { AtrousCamError } from '../index.js';
 import { UsageError } from './context.js';
 import type { Item } from './expand.js';
@@ -131,6 +132,31 @@ export function writeFiles(folder: string, files: readonly OutputFile[]): string
     for (const path of temporary) rmSync(path, { force: true });
   }
   return paths;
+}
+
+/**
+ * Writes a file piece by piece, so that it is there as a whole or not at all: under a temporary name, renamed when all of it has
+ * reached the disk. Returns its size.
+ */
+export async function writeStream(path: string, pieces: AsyncIterable<Uint8Array>): Promise<number> {
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
+  let bytes = 0;
+  try {
+    const file = await open(temporary, 'w');
+    try {
+      for await (const piece of pieces) {
+        await file.writeFile(piece);
+        bytes += piece.length;
+      }
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    renameSync(temporary, path);
+  } finally {
+    rmSync(temporary, { force: true });
+  }
+  return bytes;
 }
 
 /** Removes what a killed process left of pictures with these names: files under temporary names. */

@@ -1,5 +1,5 @@
 import { instantiate } from '@assemblyscript/loader';
-import { AtrousCamError, abortedBy } from '../errors.js';
+import { AtrousCamError, throwIfAborted } from '../errors.js';
 import type { KernelSet, WasmBuild, WasmOption } from '../types.js';
 import { Arena, createMemory } from './arena.js';
 import { givenBuilds } from './builds.js';
@@ -14,6 +14,8 @@ import {
   setOf,
 } from './modules.js';
 import { CONTROL, canShare, defaultThreads, startThread, type Thread } from './threads.js';
+
+export { throwIfAborted } from '../errors.js';
 
 type Kernel = (args: number, task: number, scratch: number) => void;
 
@@ -220,11 +222,6 @@ export class Runtime {
 
 /** A browser's main thread (a window) must not block. */
 const mayBlock = typeof (globalThis as { document?: unknown }).document === 'undefined';
-
-/** Throws ABORTED where the signal says so. */
-export function throwIfAborted(signal?: AbortSignal): void {
-  if (signal?.aborted) throw abortedBy(signal);
-}
 
 /** One turn of the event loop. */
 function yieldToEventLoop(): Promise<void> {

@@ -155,12 +155,14 @@ export async function openSource(source: WeightsSource, signal?: AbortSignal): P
       `weights: expected a path, URL, File, Blob, ArrayBuffer or Uint8Array, got ${typeof source}`,
     );
   if (/^(https?|file|blob|data):/i.test(source)) return urlSource(new URL(source), signal);
-  if (!isNode)
-    throw new AtrousCamError(
-      'NOT_FOUND',
-      `weights ${quote(source)}: a browser has no paths; pass a URL, File, Blob or ArrayBuffer`,
-    );
-  return fileSource(source);
+  return isNode ? fileSource(source) : notInBrowser(source);
+}
+
+function notInBrowser(source: string): never {
+  throw new AtrousCamError(
+    'NOT_FOUND',
+    `weights ${quote(source)}: a browser has no paths; pass a URL, File, Blob, ArrayBuffer or the name of published weights`,
+  );
 }
 
 async function urlSource(url: URL, signal?: AbortSignal): Promise<ByteSource> {
@@ -178,10 +180,7 @@ async function urlSource(url: URL, signal?: AbortSignal): Promise<ByteSource> {
 function notFound(path: string, cause: NodeJS.ErrnoException): AtrousCamError {
   if (cause.code !== 'ENOENT' && cause.code !== 'ENOTDIR')
     return new AtrousCamError('NOT_FOUND', `weights ${quote(path)}: cannot be read (${cause.message})`, { cause });
-  const hint = /^[\w-]+$/.test(path)
-    ? 'networks are not downloaded by name in this version; pass the path of a weight file (.h5 or .safetensors)'
-    : 'no such file';
-  return new AtrousCamError('NOT_FOUND', `weights ${quote(path)}: ${hint}`, { cause });
+  return new AtrousCamError('NOT_FOUND', `weights ${quote(path)}: no such file`, { cause });
 }
 
 function checkRange(name: string, size: number, offset: number, length: number): void {

@@ -1,0 +1,169 @@
+import { basename, dirname, resolve } from 'node:path';
+import { formatBytes } from '../format.js';
+import {
+  AtrousCamError,
+  type PublishedWeights,
+  packWeights,
+  publishedWeights,
+  pullWeights,
+  verifyWeights,
+} from '../index.js';
+import { type Context, UsageError } from './context.js';
+import { prepareFolder, writeStream } from './output.js';
+import { describeWeights, jsonLine } from './report.js';
+
+export interface JsonFlags {
+  json?: boolean;
+}
+
+/** `atrous-cam weights list`: what is known by name, and what of it is here. Returns the exit code, as all below. */
+export async function listCommand({ json }: JsonFlags, context: Context): Promise<number> {
+  const all = await publishedWeights();
+  if (json) await context.print(jsonLine({ weights: all }));
+  else {
+    const width = Math.max(...all.map(({ name }) => name.length));
+    const lines = all.map(({ name, title, bytes, path }) => {
+      const size = bytes === undefined ? 'size not published' : formatBytes(bytes);
+      return `${name.padEnd(width)}  ${path ? 'here' : '    '}  ${size.padStart(18)}  ${title}\n`;
+    });
+    await context.print(`${lines.join('')}\nDownload with: atrous-cam weights pull NAME\n`);
+  }
+  return 0;
+}
+
+/** `atrous-cam weights info`: what is published under a name, or what a file holds. */
+export async function infoCommand(name: string, { json }: JsonFlags, context: Context): Promise<number> {
+  const published = (await publishedWeights()).find((entry) => entry.name === name);
+  const readable = published === undefined || published.path !== undefined;
+  const network = readable ? await context.inspect(name, { signal: context.signal }) : undefined;
+  const contents = network && {
+    ...describeWeights(network).weights,
+    classes: network.labels.length,
+    layers: network.layers,
+    preprocessing: network.preprocessing,
+  };
+  if (json) await context.print(jsonLine({ published, file: contents }));
+  else await context.print(describePublished(published) + (contents ? describeContents(contents) : ''));
+  return 0;
+}
+
+const lines = (fields: readonly (readonly [string, string | undefined])[]): string =>
+  fields.flatMap(([key, value]) => (value === undefined ? [] : `${`${key}:`.padEnd(15)}${value}\n`)).join('');
+
+function describePublished(entry: PublishedWeights | undefined): string {
+  if (!entry) return '';
+  const { title, urls, bytes, sha256, md5, licence, path, name } = entry;
+  return lines([
+    ['Name', name],
+    ['What', title],
+    ...urls.map((url, i) => [i === 0 ? 'From' : 'Or from', url] as const),
+    ['Bytes', bytes?.toLocaleString('en-US')],
+    ['SHA-256', sha256 && (sha256.length < 64 ? `${sha256}... (no more is published)` : sha256)],
+    ['MD5', md5],
+    ['Licence', licence],
+    ['Here', path ?? `no; atrous-cam weights pull ${name}`],
+    ['Preprocessing', path ? undefined : Object.values(entry.preprocessing).join(', ')],
+  ]);
+}
+
+function describeContents(file: {
+  source: string;
+  parameters: number;
+  input: number[];
+  classes: number;
+  layers: readonly string[];
+  preprocessing: object;
+}): string {
+  return lines([
+    ['File', file.source],
+    ['Parameters', file.parameters.toLocaleString('en-US')],
+    ['Input', file.input.join(' x ')],
+    ['Classes', file.classes === 0 ? 'none: the file has no dense layers' : `${file.classes}`],
+    ['Convolutions', `${file.layers.length}, the last one ${file.layers.at(-1)}`],
+    ['Preprocessing', Object.values(file.preprocessing).join(', ')],
+  ]);
+}
+
+/** `atrous-cam weights pull`: downloads to the cache, each file resumed where it ended, checked, and named at last. */
+export async function pullCommand(
+  names: readonly string[],
+  { url, json }: JsonFlags & { url?: string },
+  context: Context,
+): Promise<number> {
+  if (url !== undefined && names.length > 1) throw new UsageError('--url: expected one name beside it');
+  const known = new Set((await publishedWeights()).map(({ name }) => name));
+  const unknown = names.find((name) => !known.has(name));
+  if (unknown !== undefined)
+    throw new UsageError(`"${unknown}": expected names of the list that \`atrous-cam weights list\` prints`);
+  const files: object[] = [];
+  for (const name of names) {
+    let stage = '';
+    const pulled = await pullWeights(name, {
+      url,
+      signal: context.signal,
+      onProgress: ({ stage: now, bytes, total }) => {
+        if (now !== stage) context.progress.begin((total ?? bytes) / 1e6, 'MB');
+        stage = now;
+        context.progress.update(now === 'download' ? name : `checking ${name}`, bytes / 1e6);
+      },
+    });
+    files.push({ name, ...pulled });
+    if (!json) await context.print(`${pulled.cached ? 'already here: ' : 'wrote '}${pulled.path}\n`);
+  }
+  if (json) await context.print(jsonLine({ files }));
+  return 0;
+}
+
+/** `atrous-cam weights verify`: checksums and every number of a file. */
+export async function verifyCommand(name: string, { json }: JsonFlags, context: Context): Promise<number> {
+  context.progress.begin(1);
+  const verified = await verifyWeights(name, {
+    signal: context.signal,
+    onProgress: (done) => context.progress.update(`reading ${basename(name)}`, done),
+  });
+  if (json) await context.print(jsonLine(verified));
+  else
+    await context.print(
+      lines([
+        ['File', verified.source],
+        ['Bytes', verified.bytes.toLocaleString('en-US')],
+        ['SHA-256', verified.sha256],
+        ['MD5', verified.md5],
+        ['Parameters', `${verified.parameters.toLocaleString('en-US')}, all of them finite`],
+        ['Published as', verified.published ?? 'nothing that is known here'],
+      ]),
+    );
+  return 0;
+}
+
+/** `atrous-cam weights pack`: any weight file as one packed file. */
+export async function packCommand(
+  source: string,
+  out: string,
+  { dtype, json }: JsonFlags & { dtype: 'float16' | 'float32' },
+  context: Context,
+): Promise<number> {
+  const removeUnusedFolder = prepareFolder(dirname(resolve(out)), 'OUT');
+  try {
+    context.progress.begin(1);
+    const pieces = packWeights(source === 'default' ? undefined : source, {
+      dtype,
+      signal: context.signal,
+      onProgress: (done) => context.progress.update('packing', done),
+    });
+    const bytes = await writeStream(out, pieces);
+    if (json) await context.print(jsonLine({ file: out, bytes }));
+    else await context.print(`wrote ${out} (${formatBytes(bytes)})\n`);
+    return 0;
+  } catch (error) {
+    if (error instanceof AtrousCamError || context.signal.aborted) throw error;
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new AtrousCamError(
+      'NOT_FOUND',
+      `"${out}": cannot be written: ${code === 'ENOSPC' ? 'no space is left on the disk' : message}`,
+      { cause: error },
+    );
+  } finally {
+    removeUnusedFolder();
+  }
+}

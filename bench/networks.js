@@ -1,6 +1,7 @@
 import Benchmark from 'benchmark';
 import { load } from '../dist/index.js';
 import { machine, median } from './alternate.js';
+import { noise } from './noise.js';
 
 /**
  * Grad-CAM of one network in every mode and output stride, end to end from decoded pixels to the finished map, with
@@ -82,14 +83,5 @@ function measure(net, image, options, maxTime) {
       },
     });
     bench.run({ async: true });
-  });
-}
-
-/** Seeded bytes: the time does not depend on the picture, the dense layers' skipping of zeros hardly. */
-function noise(length) {
-  let state = 1;
-  return Uint8Array.from({ length }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state >>> 24;
   });
 }

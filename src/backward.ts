@@ -37,6 +37,8 @@ export interface GradientRequest extends Watch {
   input?: boolean;
   /** Whether the gradients of all weights are wanted. */
   weights?: boolean;
+  /** Maps up to which size a subtree of the phase tree is computed at once; by default `SUBTREE_BYTES`. */
+  subtreeBytes?: number;
 }
 
 /** A layer's whole map, interleaved: (side, side, channels), point (i, j) at pixel (spacing i, spacing j) of the input. */
@@ -88,6 +90,7 @@ export async function gradientsOf(
     ...{ mode, heads, outputStride, layers, weights },
     activations: activations && !apart,
     input: wantsInput,
+    subtreeBytes: request.subtreeBytes,
   });
   const forward = apart ? planMode(topology, mode, outputStride) : undefined;
   const steps = forward ? stepsUpTo(forward, Math.max(-1, ...layers.map((layer) => layer.block))) : [];

@@ -1,28 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { planMode, type Step, stepMacs } from '../src/plan.js';
-import type { ConvLayer, Topology } from '../src/topology.js';
 import type { OutputStride } from '../src/types.js';
 import type { View } from '../src/wasm/job.js';
+import { elements, vgg } from './support/topology.js';
 
 const vgg16 = vgg([64, 128, 256, 512, 512], [2, 2, 3, 3, 3], 224);
-
-function vgg(widths: number[], convs: number[], inputSize: number): Topology {
-  let cin = 3;
-  const blocks = widths.map((cout, block) =>
-    Array.from({ length: convs[block] }, (_, i): ConvLayer => {
-      const layer = { name: `block${block + 1}_conv${i + 1}`, block, cin, cout };
-      cin = cout;
-      return layer;
-    }),
-  );
-  return { inputSize, blocks, dense: [] };
-}
-
-/** The index of every float of a view. */
-function* elements(v: View): Generator<number> {
-  for (let y = 0; y < v.h; y++)
-    for (let x = 0; x < v.w; x++) for (let k = 0; k < v.c; k++) yield v.ptr / 4 + y * v.row + x * v.pix + k;
-}
 
 describe('planMode', () => {
   it.each([

@@ -6,7 +6,7 @@ import { decodePng } from './image/png.js';
 import { sniff } from './image/sniff.js';
 import type { RgbImage } from './types.js';
 
-export { encodePng, type PngOptions } from './image/png.js';
+export { encodePng, type PngOptions } from './image/png-encode.js';
 export { resizeImage } from './image/resize.js';
 
 /** 100 megapixels: 300 MB of RGB. */

@@ -5,7 +5,6 @@ import { overWhite } from './bytes.js';
 import { exifOrientation } from './exif.js';
 import { applyOrientation } from './orient.js';
 import { type PngParts, readPngChunks } from './png-chunks.js';
-import { addPngTexts } from './png-text.js';
 import { upng } from './upng.js';
 
 /** A regular grid of the picture's pixels, stored as a picture of its own: everything, or one of Adam7's seven passes. */
@@ -65,31 +64,6 @@ export function decodePng(bytes: Uint8Array, subject: string, maxPixels: number)
     offset += pass.height * (1 + pass.rowBytes);
   }
   return applyOrientation(image, exifOrientation(parts.exif));
-}
-
-/** What a PNG file holds besides the picture. */
-export interface PngOptions {
-  /** Texts to keep in the file, by keywords of 1 to 79 Latin letters; viewers ignore them. */
-  texts?: Readonly<Record<string, string>>;
-}
-
-/**
- * Encodes a picture as a PNG file, without loss: 8-bit true colour, no palette, no alpha.
- *
- * @example
- * await writeFile('map.png', encodePng(explanation.overlay()));
- */
-export function encodePng(image: RgbImage, { texts }: PngOptions = {}): Uint8Array {
-  const { width, height, data } = image;
-  const rgba = new Uint8Array(width * height * 4);
-  for (let from = 0, to = 0; to < rgba.length; from += 3, to += 4) {
-    rgba[to] = data[from];
-    rgba[to + 1] = data[from + 1];
-    rgba[to + 2] = data[from + 2];
-    rgba[to + 3] = 255;
-  }
-  const png = new Uint8Array(upng.encode([rgba.buffer], width, height, 0, undefined, true));
-  return texts ? addPngTexts(png, texts) : png;
 }
 
 /** The passes that hold at least one pixel; a small interlaced picture lacks some. */

@@ -15,15 +15,6 @@ interface Upng {
       height: number,
     ): Uint8Array;
   };
-  /** A PNG of RGBA frames. `colors` 0: lossless. `forbidPalette`: true colour even where few colours occur. */
-  encode(
-    frames: ArrayBuffer[],
-    width: number,
-    height: number,
-    colors: number,
-    delays: undefined,
-    forbidPalette: boolean,
-  ): ArrayBuffer;
   /** CRC-32 of `length` bytes, as a signed number. */
   crc: { crc(bytes: Uint8Array, offset: number, length: number): number };
 }

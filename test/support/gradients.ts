@@ -80,10 +80,11 @@ const weights = modes.map((mode): GradientCase => {
   };
 });
 
-/** Every gradient of a whole network that a reference file has. */
-export const gradientCases = (references: ReadonlyMap<string, unknown>): GradientCase[] =>
+/** Every gradient of a whole network, with those of its tensors that a reference file has, and how many there could be. */
+export const gradientCases = (references: ReadonlyMap<string, unknown>): (GradientCase & { all: number })[] =>
   [...scores, dense, ...guided, ...weights].map((item) => ({
     ...item,
+    all: item.compare.length,
     compare: item.compare.filter(({ key }) => references.has(key)),
   }));
 

@@ -1,0 +1,78 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { load } from '../../src/index.js';
+import type { RgbImage } from '../../src/types.js';
+import { type Browser, bits, root, type Site, serve, startBrowser } from './harness.js';
+
+const folder = join(root, 'examples');
+const photo = join(root, 'photos/leonberger_abyssinian.jpg');
+
+let browser: Browser;
+let site: Site;
+/** What the examples show: Chromium has relaxed SIMD. */
+let expected: { overlay: RgbImage; label: string };
+beforeAll(async () => {
+  browser = await startBrowser();
+  site = await serve({ folders: { '/examples/': folder } });
+  const net = await load(undefined, { kernels: 'relaxed' });
+  const { overlay, target } = await net.explain(photo);
+  expected = { overlay: overlay(), label: target.label };
+  net.dispose();
+});
+afterAll(async () => {
+  await browser?.[Symbol.asyncDispose]();
+  await site?.[Symbol.asyncDispose]();
+});
+
+/** The hash (as `bits` makes it) of the RGB pixels that a canvas or an image shows. */
+const pixelsOf = (page: Page, selector: string): Promise<string> =>
+  page.$eval(selector, async (shown: HTMLCanvasElement | HTMLImageElement) => {
+    const { width, height } = shown;
+    const context = Object.assign(document.createElement('canvas'), { width, height }).getContext('2d')!;
+    context.drawImage(shown, 0, 0);
+    const rgb = context.getImageData(0, 0, width, height).data.filter((_, i) => i % 4 < 3);
+    const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', rgb));
+    return Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  });
+
+const outputIs = (page: Page, pattern: RegExp) =>
+  page.waitForFunction((text) => new RegExp(text).test(document.querySelector('output')!.value), pattern.source);
+
+it('have at most 30 lines a file', () => {
+  for (const path of readdirSync(folder, { recursive: true }) as string[])
+    if (/\.(js|ts|html)$/.test(path) && !path.includes('node_modules'))
+      expect([path, readFileSync(join(folder, path), 'utf8').split('\n').length - 1 <= 30]).toEqual([path, true]);
+});
+
+it('web-worker: shows the map, tells how far it is, and stops', async () => {
+  const page = await browser.page(site, '/examples/web-worker/index.html');
+  await page.setInputFiles('input', photo);
+  await outputIs(page, /^\d+ %$/);
+  await page.click('button');
+  await outputIs(page, /^stopped by the caller$/);
+  await page.setInputFiles('input', []);
+  await page.setInputFiles('input', photo);
+  await outputIs(page, new RegExp(`^What speaks for "${expected.label}"$`));
+  expect(await pixelsOf(page, 'canvas')).toBe(bits(expected.overlay.data));
+  await page.close();
+});
+
+it('cdn-page: runs from another origin without a build', async () => {
+  const page = await browser.page(site);
+  const address = 'https://cdn.jsdelivr.net/npm/atrous-cam@0.1.0/dist/';
+  await page.route(`${address}**`, (route) =>
+    route.fulfill({
+      path: join(root, 'dist', route.request().url().slice(address.length)),
+      headers: { 'Access-Control-Allow-Origin': '*', 'Content-Type': 'text/javascript' },
+    }),
+  );
+  await page.goto(`${site.origin}/examples/cdn-page/index.html`);
+  await outputIs(page, /^0\.6 million parameters are ready\.$/);
+  await page.setInputFiles('input', photo);
+  await outputIs(page, /^(cat|dog) 0\.\d\d, (cat|dog) 0\.\d\d$/);
+  await page.waitForFunction(() => document.querySelector('img')!.naturalWidth > 0);
+  expect(await pixelsOf(page, 'img')).toBe(bits(expected.overlay.data));
+  await page.close();
+});

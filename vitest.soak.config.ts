@@ -1,0 +1,16 @@
+import { defineConfig } from 'vitest/config';
+import { embed } from './scripts/embed.js';
+import { limitHdf5 } from './scripts/limit-hdf5.js';
+import { splitHdf5 } from './scripts/split-hdf5.js';
+
+/** `npm run test:soak`: 20,000 damaged files and a thousand explanations, one file at a time. */
+export default defineConfig({
+  plugins: [embed(), limitHdf5(), splitHdf5()],
+  test: {
+    server: { deps: { inline: ['h5wasm'] } }, // so that the plugins see it
+    include: ['test/soak/**/*.test.ts'],
+    testTimeout: 30 * 60_000,
+    hookTimeout: 30 * 60_000,
+    fileParallelism: false,
+  },
+});

@@ -3,8 +3,7 @@
  * one JSON line as it begins each 50 and at the end, with what it has found.
  */
 import { AtrousCamError, load, verifyWeights } from '../../dist/index.js';
-import { imageFiles, seeds } from './corpus.js';
-import { mutate } from './mutate.js';
+import { damaged, imageFiles, seeds } from './corpus.js';
 
 const [format, first, count] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])];
 const isImage = Object.hasOwn(imageFiles, format);
@@ -29,7 +28,7 @@ const result = {
 const report = () => process.stdout.write(`${JSON.stringify(result)}\n`);
 for (let seed = first; seed < first + count; seed++) {
   if (result.inputs % 50 === 0) report();
-  const file = mutate(files[seed % files.length], files[(seed + 1) % files.length], seed);
+  const file = damaged(format, files, seed);
   const start = process.cpuUsage();
   try {
     await read(file);

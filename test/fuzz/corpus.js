@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { mutate, repairPng } from './mutate.js';
 
 /** @param {string} name */
 const fixture = (name) => new Uint8Array(readFileSync(fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url))));
@@ -27,6 +28,12 @@ export const imageFiles = {
   ],
   'progressive jpeg': ['progressive.jpg', 'progressive-odd-restart.jpg'],
 };
+
+/** A damaged file of a format, the same for the same seed. @param {string} format @param {readonly Uint8Array[]} files @param {number} seed */
+export function damaged(format, files, seed) {
+  const file = mutate(files[seed % files.length], files[(seed + 1) % files.length], seed);
+  return format === 'png' && seed % 4 > 0 ? repairPng(file) : file;
+}
 
 /** The bytes of each file of a format. @param {string} format @returns {Uint8Array[]} */
 export function seeds(format) {

@@ -77,6 +77,32 @@ function mutateOnce(bytes, other, random) {
   }
 }
 
+/**
+ * Gives the chunks of a damaged PNG right checksums again, so that the damage gets past the first check.
+ *
+ * @param {Uint8Array} bytes
+ */
+export function repairPng(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (let at = 8; at + 12 <= bytes.length; ) {
+    const end = at + 8 + view.getUint32(at);
+    if (end + 4 > bytes.length) return bytes;
+    view.setUint32(end, crc32(bytes.subarray(at + 4, end)));
+    at = end + 4;
+  }
+  return bytes;
+}
+
+/** PNG specification, annex D. @param {Uint8Array} bytes */
+function crc32(bytes) {
+  let crc = ~0;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+  }
+  return ~crc >>> 0;
+}
+
 /** @param {Uint8Array[]} parts */
 function join(...parts) {
   const joined = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));

@@ -45,6 +45,18 @@ export interface Progress {
 }
 
 /** How a network is loaded and where it runs. */
+/** What untrusted files may ask for at most; what asks for more is refused before it is read or memory is taken. */
+export interface Limits {
+  /** Width x height of a picture; 100 million by default. */
+  pixels?: number;
+  /** Bytes of a weight file; 8 GiB by default. */
+  fileBytes?: number;
+  /** Tensors of a weight file; 10,000 by default. */
+  tensors?: number;
+  /** Bytes of the WebAssembly memory, weights and maps together; by default what the platform gives, 4 GiB at most. */
+  memoryBytes?: number;
+}
+
 export interface LoadOptions {
   /** Threads, the calling one included. Default: what the machine offers, 8 at most; one where memory cannot be shared. The results do not depend on it. */
   threads?: number;
@@ -58,6 +70,8 @@ export interface LoadOptions {
   preprocessing?: Partial<Preprocessing>;
   /** Side of the input for files without dense layers: a multiple of 32. */
   inputSize?: number;
+  /** What untrusted files may ask for at most. */
+  limits?: Limits;
   /** Ends the call with the error ABORTED, within some 100 ms. */
   signal?: AbortSignal;
   /** Called on the calling thread as the work goes on. */
@@ -65,7 +79,7 @@ export interface LoadOptions {
 }
 
 /** What of `LoadOptions` concerns a file that is only looked at. */
-export type InspectOptions = Pick<LoadOptions, 'precision' | 'preprocessing' | 'inputSize' | 'signal'>;
+export type InspectOptions = Pick<LoadOptions, 'precision' | 'preprocessing' | 'inputSize' | 'limits' | 'signal'>;
 
 /** How a picture is classified. */
 export interface PredictOptions {

@@ -8,7 +8,7 @@ export type ErrorCode =
   | 'OUT_OF_MEMORY' // the network does not fit
   | 'UNSUPPORTED' // something this machine or version cannot do
   | 'ABORTED' // stopped by an AbortSignal or dispose()
-  | 'WORKER_FAILED'; // the worker of atrous-cam/worker could not be started, or ended by itself
+  | 'WORKER_FAILED'; // the worker of atrous-cam/worker could not be started, or it or a thread ended by itself
 
 /**
  * Every error this package throws on purpose. The message says what, where and what to do, in one line.

@@ -2,6 +2,7 @@ import type { ExplainOptions, Explanation, PredictionResult, PredictOptions, Pro
 import type { RawMap } from './cam.js';
 import { type RunRequest, runPlan } from './engine.js';
 import { AtrousCamError } from './errors.js';
+import { requireFinite } from './finite.js';
 import { finisher, type MethodResult, runMethod } from './methods/run.js';
 import { placeOf } from './methods/work.js';
 import type { PackedNetwork } from './network.js';
@@ -41,6 +42,7 @@ export async function predict(
     ...progress(mode, options),
     signal: options.signal,
   });
+  await requireFinite(loaded, input, mode, logits, options.signal);
   return { logits, probabilities, predictions: topFive(probabilities, loaded.labels) };
 }
 
@@ -56,6 +58,7 @@ export async function explain(loaded: Loaded, image: RgbImage, options: ExplainO
   const { input, rect } = preprocess(image, inputSize, { ...loaded.preprocessing, ...options.preprocessing });
   const run = await (request.streams ? streamMap : explainByMethod)(loaded, input, request, choose, options);
   const { subject, score, raw, flat, logits, probabilities, peakBytes } = run;
+  await requireFinite(loaded, input, request.mode, logits, options.signal);
   const seconds = (performance.now() - start) / 1000;
   const map = { width: inputSize, height: inputSize, data: run.data, flat, signed: request.sign === 'signed' };
 

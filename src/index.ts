@@ -7,6 +7,7 @@ import type {
   Gradients,
   GradientsOptions,
   ImageInput,
+  Limits,
   LoadOptions,
   Network,
   PredictionResult,
@@ -59,22 +60,19 @@ export type { WeightsSource } from './weights.js';
  * net.dispose();
  */
 export async function load(source?: WeightsSource, options: LoadOptions = {}): Promise<Network> {
-  const { threads, kernels, wasm, signal, onProgress, preprocessing, inputSize } = options;
+  const { threads, kernels, wasm, signal, onProgress, preprocessing, inputSize, limits = {} } = options;
   const precision = checkPrecision(options.precision);
-  const weights = await openWeights(source, { preprocessing, inputSize, signal });
+  const weights = await openWeights(source, { preprocessing, inputSize, limits, signal });
   try {
     const runtime = await Runtime.create({ threads, kernels, wasm });
+    runtime.arena.limit = limits.memoryBytes ?? Number.POSITIVE_INFINITY;
     try {
       const network = await packNetwork(runtime, weights, precision, {
         signal,
         onProgress: onProgress && ((done) => onProgress({ stage: 'load', done })),
       });
-      return new LoadedNetwork(weights, {
-        runtime,
-        network,
-        labels: weights.labels,
-        preprocessing: weights.preprocessing,
-      });
+      const { labels, preprocessing } = weights;
+      return new LoadedNetwork(weights, { runtime, network, labels, preprocessing }, limits);
     } catch (error) {
       runtime.dispose();
       throw error;
@@ -87,11 +85,13 @@ export async function load(source?: WeightsSource, options: LoadOptions = {}): P
 /** Calls are queued: one runs at a time, with all threads. */
 class LoadedNetwork extends DescribedNetwork implements Network {
   readonly #loaded: Loaded;
+  readonly #limits: Limits;
   #queue: Promise<unknown> = Promise.resolve();
 
-  constructor(weights: NetworkWeights, loaded: Loaded) {
+  constructor(weights: NetworkWeights, loaded: Loaded, limits: Limits) {
     super(describe(weights, loaded.network.precision), loaded.runtime.threads);
     this.#loaded = loaded;
+    this.#limits = limits;
   }
 
   get kernels(): 'simd' | 'relaxed' {
@@ -103,7 +103,7 @@ class LoadedNetwork extends DescribedNetwork implements Network {
 
   predict(image: ImageInput, options?: PredictOptions): Promise<PredictionResult> {
     return this.#enqueue(async () => {
-      const picture = await readImage(image);
+      const picture = await readImage(image, this.#limits.pixels);
       const start = performance.now();
       const result = await predict(this.#loaded, picture, options);
       const outputStride = pooledStride(this.description.topology) as OutputStride;
@@ -114,16 +114,16 @@ class LoadedNetwork extends DescribedNetwork implements Network {
   }
 
   activations(image: ImageInput, options?: ActivationsOptions): Promise<Record<string, Activation>> {
-    return this.#enqueue(async () => activations(this.#loaded, await readImage(image), options));
+    return this.#enqueue(async () => activations(this.#loaded, await readImage(image, this.#limits.pixels), options));
   }
 
   gradients(image: ImageInput, options?: GradientsOptions): Promise<Gradients> {
-    return this.#enqueue(async () => gradients(this.#loaded, await readImage(image), options));
+    return this.#enqueue(async () => gradients(this.#loaded, await readImage(image, this.#limits.pixels), options));
   }
 
   explain(image: ImageInput, options?: ExplainOptions): Promise<Explanation> {
     return this.#enqueue(async () => {
-      const result = await explain(this.#loaded, await readImage(image), options);
+      const result = await explain(this.#loaded, await readImage(image, this.#limits.pixels), options);
       this.pace.note(this.estimate(options).macs, result.seconds);
       return result;
     });

@@ -8,14 +8,14 @@ import type { RgbImage } from './types.js';
 /** More than any picture that is decoded needs: the largest, 100 megapixels of 16-bit RGBA, is 800 MB without any compression. */
 const MAX_FILE_BYTES = 1e9;
 
-/** An upright RGB picture from whatever the caller has. Throws NOT_FOUND, BAD_IMAGE or BAD_ARGUMENT. */
-export async function readImage(image: ImageInput): Promise<RgbImage> {
+/** An upright RGB picture from whatever the caller has; of files no more than `maxPixels`, 100 million by default. Throws NOT_FOUND, BAD_IMAGE or BAD_ARGUMENT. */
+export async function readImage(image: ImageInput, maxPixels?: number): Promise<RgbImage> {
   if (typeof image === 'string' || image instanceof URL)
-    return decodeImage(await readFile(image), { name: String(image) });
-  if (image instanceof Uint8Array) return decodeImage(image);
-  if (image instanceof ArrayBuffer) return decodeImage(new Uint8Array(image));
+    return decodeImage(await readFile(image), { name: String(image), maxPixels });
+  if (image instanceof Uint8Array) return decodeImage(image, { maxPixels });
+  if (image instanceof ArrayBuffer) return decodeImage(new Uint8Array(image), { maxPixels });
   if (typeof Blob !== 'undefined' && image instanceof Blob)
-    return decodeImage(new Uint8Array(await image.arrayBuffer()), { name: (image as Partial<File>).name });
+    return decodeImage(new Uint8Array(await image.arrayBuffer()), { name: (image as Partial<File>).name, maxPixels });
   if (isPixelInput(image)) return toRgbImage(image);
   throw new AtrousCamError(
     'BAD_ARGUMENT',

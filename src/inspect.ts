@@ -15,9 +15,9 @@ import { openWeights, type WeightsSource } from './weights.js';
  * vgg16.plan('dilated').macs; // 738e9
  */
 export async function inspect(source?: WeightsSource, options: InspectOptions = {}): Promise<NetworkInfo> {
-  const { preprocessing, inputSize, signal } = options;
+  const { preprocessing, inputSize, limits, signal } = options;
   const precision = checkPrecision(options.precision);
-  const weights = await openWeights(source, { preprocessing, inputSize, signal });
+  const weights = await openWeights(source, { preprocessing, inputSize, limits, signal });
   weights.close();
   return new DescribedNetwork(describe(weights, precision));
 }

@@ -1,3 +1,4 @@
+import type { Limits } from './api.js';
 import { loadAsset } from './assets.js';
 import { AtrousCamError } from './errors.js';
 import { didYouMean } from './suggest.js';
@@ -14,6 +15,8 @@ export { resolveTarget } from './weights/labels.js';
 export type { WeightsSource } from './weights/source.js';
 
 export interface OpenWeightsOptions extends NetworkOptions {
+  /** Of the file: bytes and tensors. */
+  limits?: Pick<Limits, 'fileBytes' | 'tensors'>;
   /** Ends the call with the error ABORTED. */
   signal?: AbortSignal;
 }
@@ -30,7 +33,7 @@ export interface OpenWeightsOptions extends NetworkOptions {
  * weights.labels[242]; // boxer
  */
 export async function openWeights(source?: WeightsSource, options: OpenWeightsOptions = {}): Promise<NetworkWeights> {
-  const { signal } = options;
+  const { signal, limits: { fileBytes = 8 * 2 ** 30, tensors = 10_000 } = {} } = options;
   const abort = () => {
     if (signal?.aborted) throw new AtrousCamError('ABORTED', 'weights: aborted', { cause: signal.reason });
   };
@@ -39,9 +42,11 @@ export async function openWeights(source?: WeightsSource, options: OpenWeightsOp
   let close = () => bytes.close();
   try {
     abort();
+    if (bytes.size > fileBytes)
+      throw badWeights(bytes.name, `expected a file of at most ${fileBytes} bytes, got ${bytes.size}`);
     const format = await sniffFormat(bytes);
     abort();
-    const file = await openNetwork(bytes, format);
+    const file = await openNetwork(bytes, format, (file) => tensorNetwork(file, tensors));
     const closeReader = file.close;
     if (closeReader)
       close = () => {
@@ -64,14 +69,18 @@ interface OpenedNetwork {
 }
 
 /** The readers of each format are loaded when the first file of it is opened. */
-async function openNetwork(bytes: ByteSource, format: WeightFormat): Promise<OpenedNetwork> {
+async function openNetwork(
+  bytes: ByteSource,
+  format: WeightFormat,
+  tensorNetwork: ReadTensors,
+): Promise<OpenedNetwork> {
   switch (format) {
     case 'safetensors':
       return { network: tensorNetwork(await openSafetensors(bytes)) };
     case 'hdf5':
       return openKeras(bytes);
     case 'zip':
-      return openArchive(bytes);
+      return openArchive(bytes, tensorNetwork);
     case 'legacy-pth': {
       const { openLegacyPth } = await import('./weights/pth.js');
       return { network: tensorNetwork(await openLegacyPth(bytes)) };
@@ -83,8 +92,13 @@ async function openNetwork(bytes: ByteSource, format: WeightFormat): Promise<Ope
   }
 }
 
-const tensorNetwork = (file: TensorFile): RawNetwork =>
-  isPacked(file) ? readPackedNetwork(file) : readTorchNetwork(file);
+type ReadTensors = (file: TensorFile) => RawNetwork;
+
+function tensorNetwork(file: TensorFile, most: number): RawNetwork {
+  if (file.tensors.size > most)
+    throw badWeights(file.source, `expected at most ${most} tensors, got ${file.tensors.size}`);
+  return isPacked(file) ? readPackedNetwork(file) : readTorchNetwork(file);
+}
 
 async function openKeras(bytes: ByteSource): Promise<OpenedNetwork> {
   const { openHdf5, readKerasNetwork } = await import('./weights/keras.js');
@@ -98,7 +112,7 @@ async function openKeras(bytes: ByteSource): Promise<OpenedNetwork> {
 }
 
 /** A zip archive: PyTorch's .pth or Keras' .keras, which is a .weights.h5 beside descriptions of the model. */
-async function openArchive(bytes: ByteSource): Promise<OpenedNetwork> {
+async function openArchive(bytes: ByteSource, tensorNetwork: ReadTensors): Promise<OpenedNetwork> {
   const { openPth, openZip } = await import('./weights/pth.js');
   const zip = await openZip(bytes);
   const keras = await zip.member('model.weights.h5');

@@ -17,6 +17,9 @@ export class Arena {
   #top = FIRST;
   #peak = FIRST;
 
+  /** Bytes that the memory may grow to: the caller's limit. */
+  limit = Number.POSITIVE_INFINITY;
+
   constructor(readonly memory: WebAssembly.Memory) {}
 
   /** Address of `bytes` new bytes, aligned to 64, content undefined. Throws OUT_OF_MEMORY and changes nothing where they do not fit. */
@@ -68,6 +71,11 @@ export class Arena {
   }
 
   #growTo(end: number): void {
+    if (end > this.limit)
+      throw new AtrousCamError(
+        'OUT_OF_MEMORY',
+        `memory: needs ${megabytes(end)}, more than the limit of ${megabytes(this.limit)} (limits.memoryBytes); use a smaller network or a larger output stride`,
+      );
     const missing = end - this.memory.buffer.byteLength;
     if (missing <= 0) return;
     try {

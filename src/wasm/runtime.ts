@@ -26,6 +26,11 @@ const SCRATCH = 65536;
 /** Milliseconds the calling thread may keep its event loop waiting. */
 const YIELD_AFTER = 12;
 
+/** Milliseconds that the calling thread waits for the others before it looks whether they are still there. */
+const WAIT = 100;
+/** Milliseconds after which a thread that has not reported is taken for lost where the event loop cannot tell. */
+const LONGEST_TASK = 10_000;
+
 export interface RuntimeOptions {
   /** Instruction set; `auto` by default. */
   kernels?: KernelSet;
@@ -45,6 +50,8 @@ export class Runtime {
   readonly #scratchPtr: number;
   #lastYield = performance.now();
   #disposed = false;
+  /** Whether a thread has ended that nobody told to. */
+  #lost = false;
 
   private constructor(
     readonly kernels: InstructionSet,
@@ -60,6 +67,10 @@ export class Runtime {
     this.#names = parts.names;
     this.#workers = parts.workers;
     this.#control = parts.control;
+    for (const worker of parts.workers)
+      worker.onEnd = () => {
+        this.#lost ||= !this.#disposed;
+      };
     this.#argsPtr = arena.alloc(4 * MAX_FIELDS);
     this.#scratchPtr = arena.alloc(SCRATCH * this.threads);
   }
@@ -134,7 +145,7 @@ export class Runtime {
   run(job: Job): void {
     const kernel = this.#begin(job);
     for (let task = this.#take(); task < job.tasks; task = this.#take()) kernel(this.#argsPtr, task, this.#scratchPtr);
-    this.#awaitWorkers();
+    for (let wait = 0; !this.#awaitWorkers(); wait++) if (wait === LONGEST_TASK / WAIT) throw this.#threadLost();
     this.#end(job);
   }
 
@@ -152,7 +163,10 @@ export class Runtime {
         if (signal?.aborted || this.#disposed) Atomics.store(this.#control, CONTROL.next, job.tasks);
       }
     }
-    this.#awaitWorkers();
+    while (!this.#awaitWorkers()) {
+      await yieldToEventLoop(); // so that it is heard if a thread has ended
+      if (this.#lost) throw this.#threadLost();
+    }
     this.#end(job);
     if (this.#disposed) throw new AtrousCamError('ABORTED', 'the network was disposed while it was computing');
     throwIfAborted(signal);
@@ -176,6 +190,7 @@ export class Runtime {
   }
 
   #begin(job: Job): Kernel {
+    if (this.#lost) throw this.#threadLost();
     if (this.#disposed) throw new AtrousCamError('ABORTED', 'the network was disposed; load it again');
     const kernel = this.#exports[job.kernel];
     if (!kernel || job.args.length > MAX_FIELDS || job.scratch > SCRATCH)
@@ -204,14 +219,26 @@ export class Runtime {
     return Atomics.add(this.#control, CONTROL.next, 1);
   }
 
-  /** Blocks until every worker has reported: at most one task (10 ms) long, so spinning on a browser's main thread is bearable. */
-  #awaitWorkers(): void {
+  /** A thread that has ended left its task undone: nothing that this network computes can be trusted from then on. */
+  #threadLost(): AtrousCamError {
+    this.dispose();
+    return new AtrousCamError('WORKER_FAILED', 'a thread of the network has ended by itself; load the network again');
+  }
+
+  /**
+   * Blocks until every worker has reported: at most one task (10 ms) long, so spinning on a browser's main thread is bearable. Gives up after
+   * 100 ms: false.
+   */
+  #awaitWorkers(): boolean {
     const { tasks, done } = CONTROL;
     const workers = this.#control[tasks] > 1 ? this.#workers.length : 0;
+    const until = performance.now() + WAIT;
     for (let spin = 0; ; spin++) {
       const reported = Atomics.load(this.#control, done);
-      if (reported >= workers || this.#disposed) return; // disposed: they were ended and will not report
-      if (spin > 1000 && mayBlock) Atomics.wait(this.#control, done, reported, 100);
+      if (reported >= workers || this.#disposed) return true; // disposed: they were ended and will not report
+      if (spin <= 1000) continue;
+      if (performance.now() > until) return false;
+      if (mayBlock) Atomics.wait(this.#control, done, reported, WAIT);
     }
   }
 

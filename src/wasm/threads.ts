@@ -62,6 +62,8 @@ if (typeof self === 'undefined') {
 /** A started thread. */
 export interface Thread {
   terminate(): void;
+  /** Set by the runtime: called when the thread has ended, by itself or not. */
+  onEnd?: () => void;
 }
 
 /** What every thread is given. */
@@ -86,7 +88,9 @@ async function startNodeThread(data: unknown): Promise<Thread> {
     worker.once('error', reject);
   });
   worker.unref(); // an idle thread must not keep the process alive
-  return { terminate: () => void worker.terminate() };
+  const thread: Thread = { terminate: () => void worker.terminate() };
+  worker.once('exit', () => thread.onEnd?.());
+  return thread;
 }
 
 async function startWebThread(data: unknown): Promise<Thread> {
@@ -98,7 +102,9 @@ async function startWebThread(data: unknown): Promise<Thread> {
       worker.onerror = () => reject(new Error('the worker did not start'));
       worker.postMessage(data);
     });
-    return { terminate: () => worker.terminate() };
+    const thread: Thread = { terminate: () => worker.terminate() };
+    worker.onerror = () => thread.onEnd?.(); // a browser tells of nothing else
+    return thread;
   } finally {
     URL.revokeObjectURL(url);
   }

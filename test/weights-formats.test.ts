@@ -7,7 +7,15 @@ import { maxInflated, openZip } from '../src/weights/zip.js';
 import { openWeights } from '../src/weights.js';
 import { integer, type OnnxNode, type OnnxTensor, onnxFile, packed } from './support/onnx-file.js';
 import { expectClose, fixturePath } from './support/references.js';
-import { allNumbers, type Entry, expectRefused, float32, readEntries, safetensors } from './support/weight-files.js';
+import {
+  allNumbers,
+  type Entry,
+  expectRefused,
+  float32,
+  numbers,
+  readEntries,
+  safetensors,
+} from './support/weight-files.js';
 import { type ZipMember, zipFile, zipMembers } from './support/zip-file.js';
 
 const formats = ['torchvision.pth', 'torchvision-legacy.pth', 'onnx', 'keras'];
@@ -45,16 +53,100 @@ describe.each(formats)('%s', (format) => {
 describe('only what is needed is read', () => {
   test.each([
     ['torchvision.pth', 20_000],
+    ['safetensors', 20_000],
     ['torchvision-legacy.pth', 70_000],
     ['onnx', 70_000],
   ])('%s', async (format, most) => {
-    const file = new CountingFile([new Uint8Array(readFileSync(path(format)))], format);
+    const small = fixturePath('small/micro-vgg16.torchvision.safetensors');
+    const content = new Uint8Array(readFileSync(format === 'safetensors' ? small : path(format)));
+    const file = new CountingFile([content], format);
     const weights = await openWeights(file);
     const opened = file.count;
     expect(opened).toBeLessThan(most);
     const { kernel } = weights.blocks[0][0];
-    await kernel.copyInto(new Float32Array(3 * 3 * 3 * 8));
-    expect(file.count - opened).toBe(4 * 3 * 3 * 3 * 8);
+    const elements = kernel.shape.reduce((product, side) => product * side, 1);
+    await kernel.copyInto(new Float32Array(elements));
+    expect(file.count - opened).toBe(4 * elements);
+  });
+});
+
+describe('the family', () => {
+  // convolutions' numbers in torchvision's `features`, without and with batch normalization
+  const networks: [string, number[], number[], number[]][] = [
+    ['VGG11', [1, 1, 2, 2, 2], [0, 3, 6, 8, 11, 13, 16, 18], [0, 4, 8, 11, 15, 18, 22, 25]],
+    ['VGG13', [2, 2, 2, 2, 2], [0, 2, 5, 7, 10, 12, 15, 17, 20, 22], [0, 3, 7, 10, 14, 17, 21, 24, 28, 31]],
+    [
+      'VGG16',
+      [2, 2, 3, 3, 3],
+      [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28],
+      [0, 3, 7, 10, 14, 17, 20, 24, 27, 30, 34, 37, 40],
+    ],
+    [
+      'VGG19',
+      [2, 2, 4, 4, 4],
+      [0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34],
+      [0, 3, 7, 10, 14, 17, 20, 23, 27, 30, 33, 36, 40, 43, 46, 49],
+    ],
+  ];
+  const value = (index: number, i: number) => Math.sin(index * 100 + i);
+
+  test.each(networks)('%s, plain and with batch normalization', async (_, counts, plain, normalized) => {
+    for (const indices of [plain, normalized]) {
+      const entries: Record<string, Entry> = {};
+      for (const [k, index] of indices.entries()) {
+        entries[`features.${index}.weight`] = float32([2, k === 0 ? 3 : 2, 3, 3], (i) => value(k, i));
+        entries[`features.${index}.bias`] = float32([2], (i) => value(k, i));
+        if (indices === plain) continue;
+        const norm = { weight: 2, bias: 0.5, running_mean: 0.25, running_var: 4 };
+        for (const [name, of] of Object.entries(norm))
+          entries[`features.${index + 1}.${name}`] = float32([2], () => of);
+      }
+      const { blocks, inputSize, dense } = await openWeights(safetensors(entries), { inputSize: 96 });
+      expect([blocks.map(({ length }) => length), inputSize, dense]).toEqual([counts, 96, []]);
+      const scale = indices === plain ? 1 : 2 / Math.sqrt(4 + 1e-5);
+      const [kernels, biases] = [[] as number[], [] as number[]];
+      for (const { kernel, bias } of blocks.flat()) {
+        kernels.push((await numbers(kernel))[0]); // (0, 0, 0, 0) in either layout
+        biases.push((await numbers(bias))[1]);
+      }
+      const shifted = (b: number) => (indices === plain ? b : (b - 0.25) * scale + 0.5);
+      expectClose(
+        kernels,
+        indices.map((_, k) => value(k, 0) * scale),
+        1e-6,
+        'kernels',
+      );
+      expectClose(
+        biases,
+        indices.map((_, k) => shifted(value(k, 1))),
+        1e-6,
+        'biases',
+      );
+    }
+  });
+});
+
+describe('HDF5', () => {
+  test('only what is needed is read', async () => {
+    const file = new Uint8Array(readFileSync(path('keras')));
+    const inside = await (await openZip(bytesSource(file, 'x'))).member('model.weights.h5');
+    const whole = await inside!.read(0, inside!.size);
+    const source = bytesSource(whole, 'x');
+    let count = 0;
+    const { openHdf5, readKerasNetwork } = await import('../src/weights/keras.js');
+    const hdf5 = await openHdf5({
+      ...source,
+      readInto(offset, target) {
+        count += target.length;
+        source.readInto!(offset, target);
+      },
+    });
+    const [{ kernel }] = readKerasNetwork(hdf5).blocks[0];
+    const opened = count;
+    expect(opened).toBeLessThan(whole.length / 2);
+    await kernel.readRows(0, new Float32Array(3 * 3 * 3 * 8));
+    expect(count - opened).toBe(4 * 3 * 3 * 3 * 8);
+    hdf5.close();
   });
 });
 

@@ -45,7 +45,7 @@ const WITHOUT_EFFECT = new Set([
 export function recordKey(file: string, flags: ExplainFlags, { source, parameters }: Network): string | undefined {
   if (!statSync(file, { throwIfNoEntry: false })?.isFile()) return undefined;
   const options = Object.entries(flags).filter(([name, value]) => value !== undefined && !WITHOUT_EFFECT.has(name));
-  const weights = [basename(source), parameters, flags.weights && sizeOf(flags.weights)];
+  const weights = [basename(source), parameters, flags.weights && sizeOf(source)];
   const picture = [basename(file), createHash('sha256').update(readFileSync(file)).digest('hex')];
   return createHash('sha256')
     .update(JSON.stringify([version(), picture, options.sort(), weights]))

@@ -29,17 +29,26 @@ const cases = ['pooled', 'dilated'].flatMap((mode) =>
  * instruction sets, with PyTorch alternating where its Python is at hand. The weights are packed beforehand, as a loaded network's are;
  * making the adjoint kernels counts as backward.
  *
- * @param {{ threads?: number, rounds?: number, python?: string, filter?: string, format?: string }} options python: an interpreter that
+ * @param {{ threads?: number, rounds?: number, kernels?: string, python?: string, filter?: string, format?: string }} options kernels: one
+ * instruction set only; python: an interpreter that
  * has torch; filter: part of the blocks' names; format: PyTorch's memory format, by default the faster one
  */
-export async function benchGradients({ threads = 2, rounds = 3, python = 'python3', filter = '', format } = {}) {
+export async function benchGradients({
+  threads = 2,
+  rounds = 3,
+  kernels,
+  python = 'python3',
+  filter = '',
+  format,
+} = {}) {
+  const sets = kernels ? [kernels] : ['relaxed', 'simd'];
   registerEmbed();
   const torch = hasTorch(python);
   if (!torch) console.error(`  ${python} has no torch: PyTorch is left out (--python names another interpreter)`);
   const rows = [];
   for (const block of cases.filter(({ name }) => name.includes(filter))) {
     const contestants = [];
-    for (const kernels of ['relaxed', 'simd']) contestants.push(await ownBlock(kernels, block, threads));
+    for (const set of sets) contestants.push(await ownBlock(set, block, threads));
     if (torch) contestants.push(await torchBlock(python, block, threads, format));
     const row = await compare(block, contestants, rounds);
     for (const { dispose } of contestants) dispose();
@@ -163,7 +172,10 @@ function fill(arena, { ptr, h, w, c }, f) {
 
 const hasTorch = (python) => spawnSync(python, ['-c', 'import torch']).status === 0;
 
-/** PyTorch in a process of its own, which runs once for every line that it is sent. */
+/**
+ * PyTorch in a process of its own, which runs once for every line that it is sent. It inherits the environment: on a processor with
+ * AVX-512, ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 shows what it does on one without.
+ */
 async function torchBlock(python, { channels, side, rate, pool }, threads, format) {
   const script = fileURLToPath(new URL('peers/gradients.py', import.meta.url));
   const child = spawn(python, [script, JSON.stringify({ channels, side, rate, pool, threads, format })], {
@@ -179,7 +191,11 @@ async function torchBlock(python, { channels, side, rate, pool }, threads, forma
   const times = [];
   return {
     name: 'torch',
-    version: `${version.split('+')[0]}, ${taken}`,
+    version: [
+      version.split('+')[0],
+      taken,
+      ...(process.env.ONEDNN_MAX_CPU_ISA ? [process.env.ONEDNN_MAX_CPU_ISA] : []),
+    ].join(', '),
     times,
     run: async () => {
       child.stdin.write('\n');

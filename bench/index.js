@@ -77,6 +77,7 @@ else {
     : values.gradients
       ? await benchGradients({
           threads,
+          kernels,
           rounds: number('rounds'),
           python: values.python,
           filter: positionals[0],

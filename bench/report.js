@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { format } from './goals.js';
+import { formatGradients } from './gradients.js';
 
 /**
  * Makes bench/RESULTS.md and bench/results.svg from bench/results/, which these commands fill (about 25 minutes on an otherwise idle
@@ -15,6 +16,7 @@ import { format } from './goals.js';
  *     node bench/load.js --json bench/results/load.json vgg16.h5 vgg16.f16.safetensors
  *     for k in simd relaxed; do node bench/gradcam.js vgg16.h5 --kernels $k; done > bench/results/gradcam.jsonl
  *     .venv/bin/python bench/peers/peers.py vgg16.h5 > bench/results/python.jsonl
+ *     for b in 1 2 3 4 5; do npm run bench -- --gradients "block $b" --python .venv/bin/python --json bench/results/gradients-$b.json; done
  *     node bench/report.js
  */
 const folder = new URL('results/', import.meta.url);
@@ -97,7 +99,7 @@ ${table(
   ]),
 )}
 
-## Growth with the input's side (the bundled network's convolutions)
+${gradients()}## Growth with the input's side (the bundled network's convolutions)
 
 ${table(
   ['side', 'pooled', 'dilated', 'atrous'],
@@ -106,6 +108,23 @@ ${table(
 `;
 writeFileSync(new URL('RESULTS.md', import.meta.url), document);
 writeFileSync(new URL('results.svg', import.meta.url), chart());
+
+/** Forward and backward of single blocks; files are named gradients-*.json. */
+function gradients() {
+  const files = readdirSync(folder).filter((name) => name.startsWith('gradients-'));
+  if (files.length === 0) return '';
+  const results = files.map((name) => read(name.replace('.json', '')));
+  return `## Gradients of VGG16's blocks and of dilated VGG16's
+
+Medians in milliseconds of the forward pass and of the gradients at the input, all weights and biases, ${results[0].threads} threads, alternating with
+PyTorch, whose faster memory format counts; in brackets the smallest and largest ratio of single rounds. ${results[0].machine.date},
+${results[0].machine.processor}, Node ${results[0].machine.node}. PyTorch uses all vectors that the processor has, AVX-512 here; lines that say
+AVX2 show it with ONEDNN_MAX_CPU_ISA=AVX2 and ATEN_CPU_CAPABILITY=avx2.
+
+${results.flatMap(({ rows }) => rows.map((row) => `- ${formatGradients(row)}`)).join('\n')}
+
+`;
+}
 
 /** What limits the convolutions: the matrix products' own rate, and the share of the transforms around them. */
 function roofline({ rows }) {

@@ -117,9 +117,9 @@ function gradients() {
   return `## Gradients of VGG16's blocks and of dilated VGG16's
 
 Medians in milliseconds of the forward pass and of the gradients at the input, all weights and biases, ${results[0].threads} threads, alternating with
-PyTorch, whose faster memory format counts; in brackets the smallest and largest ratio of single rounds. ${results[0].machine.date},
-${results[0].machine.processor}, Node ${results[0].machine.node}. PyTorch uses all vectors that the processor has, AVX-512 here; lines that say
-AVX2 show it with ONEDNN_MAX_CPU_ISA=AVX2 and ATEN_CPU_CAPABILITY=avx2.
+PyTorch in the memory format that is named; in brackets the smallest and largest ratio of single rounds. ${results[0].machine.date},
+${results[0].machine.processor}, Node ${results[0].machine.node}. PyTorch takes the widest vectors that the processor has; where a line
+says AVX2, ONEDNN_MAX_CPU_ISA=AVX2 and ATEN_CPU_CAPABILITY=avx2 were set.
 
 ${results.flatMap(({ rows }) => rows.map((row) => `- ${formatGradients(row)}`)).join('\n')}
 

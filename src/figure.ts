@@ -26,6 +26,10 @@ const TICK = 13;
 export interface FigureOptions extends OverlayOptions {
   /** Name of the picture, shown below the original. */
   name?: string;
+  /** Panels in a row, the original included; by default all of them. */
+  columns?: number;
+  /** Width of a panel's picture at most, in pixels; default 420. */
+  width?: number;
 }
 
 /** One column of the figure. */
@@ -47,25 +51,27 @@ interface Layout {
   width: number;
   height: number;
   column: number;
-  /** Left border of each column. */
-  columns: number[];
-  /** Top border of the photographs. */
-  top: number;
+  /** Left border of each panel. */
+  lefts: number[];
+  /** Top border of each panel's photograph. */
+  tops: number[];
   bar: { x: number; width: number };
 }
 
-function layOut(photo: RgbImage, panels: number): Layout {
+function layOut(photo: RgbImage, panels: number, columns: number): Layout {
   const column = Math.max(COLUMN, photo.width);
-  const columns = Array.from({ length: panels }, (_, i) => MARGIN + i * (column + GAP));
   const top = MARGIN + TITLE + 16 + NAME + 8 + TEXT + 8;
-  const bar = { x: columns[panels - 1] + column + GAP, width: 16 };
+  const row = NAME + 8 + TEXT + 8 + photo.height + 10 + TEXT + GAP;
+  const lefts = Array.from({ length: panels }, (_, i) => MARGIN + (i % columns) * (column + GAP));
+  const tops = Array.from({ length: panels }, (_, i) => top + Math.floor(i / columns) * row);
+  const bar = { x: Math.max(...lefts) + column + GAP, width: 16 };
   const ticks = 44;
   return {
     width: bar.x + bar.width + ticks + MARGIN,
-    height: top + photo.height + 10 + TEXT + MARGIN,
+    height: Math.max(...tops) + photo.height + 10 + TEXT + MARGIN,
     column,
-    columns,
-    top,
+    lefts,
+    tops,
     bar,
   };
 }
@@ -74,7 +80,8 @@ function drawPanel(
   figure: RgbImage,
   panel: Panel,
   x: number,
-  { top, column }: Layout,
+  top: number,
+  { column }: Layout,
   { regular, semibold }: Faces,
 ): void {
   const { picture } = panel;
@@ -99,7 +106,7 @@ function drawColourBar(
   figure: RgbImage,
   { colormap, signed }: { colormap: string; signed?: boolean },
   height: number,
-  { top, bar }: Layout,
+  { tops: [top], bar }: Layout,
   face: Typeface,
 ): void {
   const colours = colormapTable(colormap);
@@ -116,9 +123,34 @@ function drawColourBar(
   }
 }
 
+type Caption = Pick<Panel, 'name' | 'detail' | 'below'>;
+
+const modeCaption = ({ mode, raw, seconds, predictions: [top] }: Explanation): Caption => ({
+  name: mode,
+  detail: `${raw.width} x ${raw.height}, ${formatSeconds(seconds)}`,
+  below: `${top.label} ${top.probability.toFixed(2)}`,
+});
+
+const methodCaption = ({ mode, method, layers, heads, raw }: Explanation): Caption => ({
+  name: method,
+  detail: `${layers.length > 1 ? `${layers.length} layers` : (layers[0] ?? 'input')}${mode === 'atrous' ? `, ${heads}` : ''}`,
+  below: `${raw.width} x ${raw.height}`,
+});
+
+/** Whether the panels are methods of one mode. */
+const compareMethods = ([first, ...others]: readonly Explanation[]): boolean =>
+  others.some((e) => e.method !== first.method) && others.every((e) => e.mode === first.mode);
+
+/** What the panels have in common: the mode of several methods, or a method that is not the usual one. */
+function howExplained(explanations: readonly Explanation[]): string {
+  const [{ mode, method }] = explanations;
+  if (compareMethods(explanations)) return `, ${mode}`;
+  return method !== 'gradcam' && explanations.every((e) => e.method === method) ? `, ${method}` : '';
+}
+
 /**
  * The comparison of a photograph's explanations, side by side: the original, then one panel per explanation in the given
- * order with its mode, the size of its own map, its time and its top prediction; a title with the explained class and its
+ * order with its mode (its method where they differ in that alone), the size of its own map, its time and its top prediction; a title with the explained class and its
  * probability in the first explanation; a colour bar. The figure depends on nothing but its arguments. The font is loaded
  * when the first figure is drawn. Throws BAD_ARGUMENT without explanations and for an unknown colour map.
  *
@@ -128,7 +160,7 @@ function drawColourBar(
  */
 export async function drawFigure(
   explanations: readonly Explanation[],
-  { name = '', colormap, alpha }: FigureOptions = {},
+  { name = '', colormap, alpha, columns = explanations.length + 1, width: widest = PHOTO.width }: FigureOptions = {},
 ): Promise<RgbImage> {
   const first = explanations[0];
   if (!first) throw new AtrousCamError('BAD_ARGUMENT', 'figure: expected at least one explanation, got none');
@@ -136,7 +168,7 @@ export async function drawFigure(
   const faces: Faces = { regular: openSans('regular'), semibold: openSans('semibold') };
 
   const { image, target } = first;
-  const scale = Math.min(PHOTO.width / image.width, PHOTO.height / image.height);
+  const scale = Math.min(widest / image.width, (widest / PHOTO.width) * (PHOTO.height / image.height));
   const width = Math.max(1, Math.round(image.width * scale));
   const height = Math.max(1, Math.round(image.height * scale));
   const photo = resizeImage(image, width, height, 'bilinear');
@@ -148,23 +180,22 @@ export async function drawFigure(
   const panels: Panel[] = [
     { name: 'original', detail: `${image.width} x ${image.height}`, below: name, picture: photo, flat: false },
     ...explanations.map((e) => ({
-      name: e.mode,
-      detail: `${e.raw.width} x ${e.raw.height}, ${formatSeconds(e.seconds)}`,
-      below: `${e.predictions[0].label} ${e.predictions[0].probability.toFixed(2)}`,
+      ...(compareMethods(explanations) ? methodCaption(e) : modeCaption(e)),
       picture: overlaid(e),
       flat: e.map.flat,
     })),
   ];
 
-  const layout = layOut(photo, panels.length);
+  const layout = layOut(photo, panels.length, columns);
   const figure = blank(layout.width, layout.height);
   const known = target.index >= 0; // one class, which has a number and a probability
   const probability = known ? `, probability ${first.probabilities[target.index].toFixed(3)}` : '';
-  const room = layout.width - 2 * MARGIN - faces.semibold.measure(probability, TITLE);
+  const tail = probability + howExplained(explanations);
+  const room = layout.width - 2 * MARGIN - faces.semibold.measure(tail, TITLE);
   const subject = faces.semibold.fit(`Evidence for ${target.label}${known ? ` (${target.index})` : ''}`, TITLE, room);
-  faces.semibold.draw(figure, subject + probability, MARGIN, MARGIN + TITLE - 4, TITLE, DARK);
+  faces.semibold.draw(figure, subject + tail, MARGIN, MARGIN + TITLE - 4, TITLE, DARK);
   panels.forEach((panel, i) => {
-    drawPanel(figure, panel, layout.columns[i], layout, faces);
+    drawPanel(figure, panel, layout.lefts[i], layout.tops[i], layout, faces);
   });
   const { signed } = first.map;
   drawColourBar(

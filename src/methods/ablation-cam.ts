@@ -5,8 +5,8 @@ import { densePoints, eachPoint, type Field, type Pause, type Points, phasesOf }
 import type { Work } from './work.js';
 
 /**
- * Ablation-CAM's weights (Desai and Ramaswamy 2020): alpha_k = (y - y without channel k) / y, the share of the score that is
- * lost; 0 where y is 0. At the last layer only the dense layers run again, for each phase if it has a head of its own; before it,
+ * Ablation-CAM's weights (Desai and Ramaswamy 2020): alpha_k = (y - y without channel k) / |y|, the share of the score that is
+ * lost; 0 where y is 0. Divided by y itself, as in pytorch-grad-cam, a negative score would turn the map upside down. At the last layer only the dense layers run again, for each phase if it has a head of its own; before it,
  * the network behind the layer.
  */
 export async function ablationWeights(work: Work, field: Field, layer: ConvLayer): Promise<Float64Array[]> {
@@ -27,7 +27,7 @@ export async function ablationWeights(work: Work, field: Field, layer: ConvLayer
   return parts.map((_, head) => Float64Array.from(without, (scores) => lostShare(whole[head], scores[head])));
 }
 
-const lostShare = (y: number, without: number): number => (y === 0 ? 0 : (y - without) / y);
+const lostShare = (y: number, without: number): number => (y === 0 ? 0 : (y - without) / Math.abs(y));
 
 /**
  * What an ablated channel holds: 0 where the smallest activation is 0, as it is behind a ReLU almost always, else a value far

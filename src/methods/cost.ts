@@ -1,6 +1,6 @@
 import { type BackwardRequest, backwardMacs, planBackward } from '../backward-plan.js';
 import { planMode, stepMacs, stepsUpTo } from '../plan.js';
-import { type ConvLayer, denseParameters, pooledStride, type Topology } from '../topology.js';
+import { type ConvLayer, pooledStride, type Topology } from '../topology.js';
 import type { Heads, Mode, OutputStride } from '../types.js';
 
 /** What a method is asked to explain. */
@@ -44,7 +44,7 @@ export function macsOf(cost: Cost, scope: Scope, input: boolean): number {
 function forwardMacs(scope: Scope): number {
   const { topology, mode, heads, outputStride } = scope;
   if (mode === 'atrous' && heads === 'mean') return backwardPlanMacs(scope, { layers: [], input: false });
-  const dense = topology.dense.reduce((sum, layer) => sum + denseParameters(layer), 0);
+  const dense = topology.dense.reduce((sum, layer) => sum + layer.in * layer.out, 0);
   return planMode(topology, mode === 'dilated' ? mode : 'pooled', outputStride).macs + dense;
 }
 
@@ -73,7 +73,7 @@ export function ablationCost(scope: Scope): Cost {
   const activations = mode === 'atrous' ? 1 : 0;
   if (layers.some((layer) => layer !== last)) return { forward: 1 + channels, activations };
   const [first, ...others] = topology.dense;
-  const once = (first.in / last.cout) * first.out + others.reduce((sum, layer) => sum + denseParameters(layer), 0);
+  const once = (first.in / last.cout) * first.out + others.reduce((sum, layer) => sum + layer.in * layer.out, 0);
   return { forward: 1, activations, steps: channels, macs: channels * headsIn(scope) * once };
 }
 

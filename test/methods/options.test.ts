@@ -1,0 +1,208 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ExplainOptions, Network, PixelInput } from '../../src/api.js';
+import { load, methodNames } from '../../src/index.js';
+import index from '../fixtures/references/small/index.json' with { type: 'json' };
+import { expectClose, fixturePath, readReferences } from '../support/references.js';
+
+const references = readReferences(fixturePath('small/micro-vgg16.reference.safetensors'));
+const size = index.network.size;
+const image: PixelInput = { width: size, height: size, data: references.get('image_rgb')!.data as Uint8Array };
+const preprocessing = { normalization: 'caffe', fit: 'squash', resize: 'nearest' } as const;
+
+let net: Network;
+beforeAll(async () => {
+  net = await load(fixturePath('small/micro-vgg16.keras-official.h5'), { kernels: 'simd', preprocessing });
+});
+afterAll(() => net.dispose());
+
+const explain = (options: ExplainOptions, picture: PixelInput = image) =>
+  net.explain(picture, { mode: 'pooled', target: 3, ...options });
+const rawOf = async (options: ExplainOptions) => (await explain(options)).raw.data;
+
+/** 0..1 again, as the last step of every map. */
+function normalized(map: Float32Array): Float32Array {
+  const [least, most] = [Math.min(...map), Math.max(...map)];
+  return map.map((value) => (value - least) / (1e-7 + most - least));
+}
+
+describe('targets', () => {
+  it.each(['gradcam', 'hirescam'] as const)('sums and differences of classes: %s', async (method) => {
+    const [three, five] = [await rawOf({ method, target: 3 }), await rawOf({ method, target: 5 })];
+    const sum = three.map((value, i) => value + five[i]);
+    const difference = three.map((value, i) => value - five[i]);
+    expectClose(await rawOf({ method, target: [3, 'class 5'] }), sum, 1e-5, 'list');
+    expectClose(await rawOf({ method, target: 'class 3,class 5' }), sum, 1e-5, 'text list');
+    expectClose(await rawOf({ method, target: { for: 3, against: 5 } }), difference, 1e-5, 'pair');
+    expectClose(await rawOf({ method, target: 'class 3/class 5' }), difference, 1e-5, 'text pair');
+    expectClose(await rawOf({ method, target: 'top/5' }), difference, 1e-5, 'top'); // class 3 is the top class
+    const own = (logits: Float32Array) => ({
+      value: logits[3] - logits[5],
+      gradient: [0, 0, 0, 1, 0, -1, 0, 0, 0, 0],
+    });
+    const result = await explain({ method, target: own });
+    expectClose(result.raw.data, difference, 1e-5, 'function');
+    expect(result.score).toBeCloseTo(result.logits[3] - result.logits[5], 5);
+    expect(result.target).toEqual({ index: -1, label: 'own' });
+  });
+
+  it('say what they are', async () => {
+    const targets = [3, 'top', 'class 3,class 5', 'class 3/class 5'];
+    const results = await Promise.all(targets.map(async (target) => (await explain({ target })).target));
+    expect(results).toEqual([
+      { index: 3, label: 'class 3' },
+      { index: 3, label: 'class 3' },
+      { index: -1, label: 'class 3 + class 5' },
+      { index: -1, label: 'class 3 rather than class 5' },
+    ]);
+  });
+
+  it('of probability', async () => {
+    const { score, probabilities } = await explain({ target: [3, 5], score: 'probability' });
+    expect(score).toBeCloseTo(probabilities[3] + probabilities[5], 6);
+  });
+
+  it.each([
+    ['class 3/class 5/class 1', /two classes as A\/B/],
+    ['class 3/clas 5', /class 5/],
+    [[], /one class at least/],
+    [{ for: 3 } as never, /for, against/],
+    [() => ({ value: 1, gradient: [1] }), /10 derivatives/],
+  ])('refuses %j', async (target, message) => {
+    await expect(explain({ target })).rejects.toMatchObject({
+      code: 'BAD_ARGUMENT',
+      message: expect.stringMatching(message),
+    });
+  });
+});
+
+describe('sign', () => {
+  it('shows what speaks against the target, both, or both apart', async () => {
+    const { raw, map } = await explain({ sign: 'signed', mode: 'dilated', degrid: 'none' });
+    expect(map.signed).toBe(true);
+    const most = Math.max(...raw.data.map(Math.abs));
+    expectClose(
+      map.data,
+      raw.data.map((value) => value / most),
+      1e-5,
+      'signed',
+    );
+    const positive = (values: Float32Array) => normalized(normalized(values.map((value) => Math.max(0, value)))); // as every map
+    const shown = async (sign: 'negative' | 'absolute') => (await explain({ sign, mode: 'dilated' })).map.data;
+    expectClose(await shown('negative'), positive(raw.data.map((value) => -value)), 1e-5, 'negative');
+    expectClose(await shown('absolute'), positive(raw.data.map(Math.abs)), 1e-5, 'absolute');
+  });
+
+  it('a signed overlay has the middle colour where the map is 0', async () => {
+    const result = await explain({ sign: 'signed' });
+    result.map.data.fill(0);
+    const { data } = result.overlay({ alpha: 1 });
+    expect([...data.subarray(0, 3)].every((value) => value > 230)).toBe(true);
+  });
+});
+
+describe('layers', () => {
+  const layers = ['block3_conv3', 'block4_conv3', 'block5_conv3'];
+
+  it.each(['pooled', 'atrous'] as const)('combine as mean or product of their finished maps: %s', async (mode) => {
+    const single: Float32Array[] = [];
+    for (const layer of layers)
+      single.push(
+        (await explain({ mode, method: 'layercam', layer, heads: mode === 'atrous' ? 'mean' : undefined })).map.data,
+      );
+    const mean = single[0].map((_, i) => (single[0][i] + single[1][i] + single[2][i]) / 3);
+    const product = single[0].map((_, i) => single[0][i] * single[1][i] * single[2][i]);
+    const several = await explain({ mode, method: 'layercam', layer: layers });
+    expectClose(several.map.data, normalized(mean), 1e-5, 'mean');
+    expectClose(several.raw.data, mean, 1e-5, 'raw');
+    expect(several.layers).toEqual(layers);
+    const named = await explain({ mode, method: 'layercam', layer: layers.join(','), combine: 'product' });
+    expectClose(named.map.data, normalized(product), 1e-5, 'product');
+  });
+
+  it('RefineCAM is the product of the Grad-CAM++ maps of the last three blocks', async () => {
+    const refined = await explain({ method: 'refinecam' });
+    const product = await explain({ method: 'gradcam++', layer: layers, combine: 'product' });
+    expect(refined.layers).toEqual(layers);
+    expect(refined.map.data).toEqual(product.map.data);
+  });
+
+  it.each(['block1_conv1', 'block2_conv2', 'block3_conv1'])('any layer, in every mode: %s', async (layer) => {
+    for (const mode of ['pooled', 'dilated', 'atrous'] as const) {
+      const { map, raw } = await explain({ mode, method: 'layercam', layer });
+      const side = mode === 'pooled' ? size / 2 ** (Number(layer[5]) - 1) : size;
+      expect([raw.width, raw.height, map.data.length]).toEqual([side, side, size * size]);
+      expect(map.data.every((value) => value >= 0 && value <= 1)).toBe(true);
+    }
+  });
+});
+
+describe('smoothing', () => {
+  it('augSmooth gives the mirrored map for the mirrored picture', async () => {
+    const mirrored = {
+      ...image,
+      data: image.data.map(
+        (_, i) => image.data[i - (i % (3 * size)) + 3 * (size - 1 - (Math.floor(i / 3) % size)) + (i % 3)],
+      ),
+    };
+    const [one, other] = [await explain({ augSmooth: true }), await explain({ augSmooth: true }, mirrored)];
+    const back = other.map.data.map((_, i) => other.map.data[i - (i % size) + size - 1 - (i % size)]);
+    expectClose(back, one.map.data, 1e-4, 'mirrored');
+    expect(one.map.data).not.toEqual((await explain({})).map.data);
+    expect(one.logits).toEqual((await explain({})).logits);
+  });
+
+  it('eigenSmooth changes a map, and is refused where there are no channels', async () => {
+    expect(await rawOf({ method: 'gradcam', eigenSmooth: true })).not.toEqual(await rawOf({ method: 'gradcam' }));
+    await expect(explain({ method: 'saliency', eigenSmooth: true })).rejects.toMatchObject({ code: 'UNSUPPORTED' });
+  });
+});
+
+it.each(methodNames)('a score that nothing changes gives a flat map without NaN: %s', async (method) => {
+  const target = () => ({ value: 1, gradient: new Float32Array(10) });
+  if (method === 'eigencam') return; // does not look at the score
+  const { map } = await explain({ method, target });
+  const constant = method === 'scorecam'; // equal weights for all channels
+  expect(map.flat).toBe(!constant);
+  expect(map.data.every(Number.isFinite)).toBe(true);
+});
+
+it.each([
+  [{ method: 'gradcam2' as never }, 'BAD_ARGUMENT', /expected one of gradcam, gradcam\+\+/],
+  [{ method: 'saliency', layer: 'block5_conv3' }, 'UNSUPPORTED', /saliency explains the input itself/],
+  [{ method: 'occlusion', heads: 'each' }, 'UNSUPPORTED', /'each': not defined for occlusion at the input/],
+  [{ method: 'layercam', heads: 'each', layer: 'block4_conv3' }, 'UNSUPPORTED', /phases share the points/],
+  [{ method: 'ablationcam', heads: 'mean', layer: 'block4_conv3' }, 'UNSUPPORTED', /a pass over all phases/],
+  [{ layer: 'block9_conv1' }, 'BAD_ARGUMENT', /block1_conv1/],
+  [{ layer: [] }, 'BAD_ARGUMENT', /layer/],
+  [{ method: 'smoothgrad', seed: -1 }, 'BAD_ARGUMENT', /seed/],
+  [{ sign: 'plus' as never }, 'BAD_ARGUMENT', /positive, negative/],
+  [{ combine: 'max' as never }, 'BAD_ARGUMENT', /mean, product/],
+] as const)('refuses %o in one sentence', async (options, code, message) => {
+  await expect(explain(options)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+  expect(() => net.estimate(options)).toThrow(message);
+});
+
+it.each(['scorecam', 'smoothgrad', 'ablationcam'] as const)(
+  'reports progress from 0 to 1 and stops when asked: %s',
+  async (method) => {
+    const shares: number[] = [];
+    await explain({ method, onProgress: ({ done }) => shares.push(done) });
+    expect(shares.every((share, i) => share <= 1 && share >= (shares[i - 1] ?? 0))).toBe(true);
+    expect(shares.at(-1)).toBeGreaterThan(0.9);
+    const controller = new AbortController();
+    const stopped = explain({ method, signal: controller.signal, onProgress: () => controller.abort() });
+    await expect(stopped).rejects.toMatchObject({ code: 'ABORTED' });
+  },
+);
+
+describe('estimate', () => {
+  it('counts the passes of a method', () => {
+    const once = net.plan('pooled').macs;
+    expect(net.estimate({ mode: 'pooled' }).macs).toBeLessThanOrEqual(once);
+    expect(net.estimate({ mode: 'pooled', method: 'occlusion' }).macs).toBe(226 * once);
+    expect(net.estimate({ mode: 'pooled', method: 'scorecam' }).macs).toBe(17 * once);
+    const saliency = net.estimate({ mode: 'atrous', method: 'saliency' }).macs;
+    expect(net.estimate({ mode: 'atrous', method: 'integrated-gradients' }).macs).toBeGreaterThan(32 * saliency);
+    expect(net.estimate({ mode: 'atrous', method: 'saliency', augSmooth: true }).macs).toBe(6 * saliency);
+  });
+});

@@ -16,7 +16,7 @@ takes, and the resident set of the process over its first and its last hundred p
   --pictures FOLDER  these pictures instead
   --modes LIST       pooled,dilated,atrous by default; atrous/4 is atrous with --output-stride 4
   --threads N        of the command
-  --json FILE        writes the rows as JSON, from which bench/report.js makes RESULTS.md
+  --json FILE        also writes the rows as JSON
 `;
 
 const root = fileURLToPath(new URL('..', import.meta.url));

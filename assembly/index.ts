@@ -1,10 +1,22 @@
 // One line a file; every kernel has the signature (args, task, scratch), see src/wasm/job.ts.
+export { drawPictures } from './augment';
+export { batchWeightGradient, sumParts } from './batch-gradient';
+export {
+  batchGradient,
+  batchGradientFinish,
+  batchGradientSums,
+  batchMoments,
+  batchNormalizer,
+  batchRelu,
+} from './batch-norm';
+export { batchPool, batchPoolBackward } from './batch-pool';
 export { channelSum } from './cam';
 export { conv3x3, packConv } from './conv';
 export { adjointConv, biasGradient, convWeightGradient, unpackConv } from './conv-gradient';
 export { dense, denseInputGradient } from './dense';
 export { expandFloat16 } from './float16';
 export { gemm } from './gemm';
+export { adamStep, dropout, sgdStep } from './optimizer';
 export { maxPool, maxPoolBackward } from './pool';
 export { reluBackward } from './relu';
 export { softmax, softmaxBackward, softmaxCrossEntropy, softmaxCrossEntropyBackward } from './softmax';

@@ -114,8 +114,8 @@ const workspaceBytes = (tiles: number, cin: number, cout: number): number =>
   COEFFICIENTS * (strideV(tiles, cin) + strideM(tiles, cout));
 
 /** The most tiles a pass may have in a workspace. */
-function fitting(bytes: number, cin: number, cout: number): number {
-  let tiles = TILES_PER_PASS;
+function fitting(bytes: number, cin: number, cout: number, most = TILES_PER_PASS): number {
+  let tiles = most;
   while (tiles > 0 && workspaceBytes(tiles, cin, cout) > bytes) tiles--;
   if (tiles === 0)
     throw new Error(`internal: a Winograd workspace of ${bytes} bytes holds no tile of ${cin} -> ${cout} channels`);
@@ -130,15 +130,21 @@ export function splitPasses(tiles: number, limit: number): { first: number; coun
 }
 
 /**
- * Sizes of a convolution of an (h, w, cin) map, for the workspace and for `atrous-cam plan`.
+ * Sizes of a convolution of an (h, w, cin) map, for the workspace and for `atrous-cam plan`. `mostTiles`: tiles of a pass at most;
+ * batches of maps with few channels need more of them for threads.
  *
  * @example
  * const { bytes } = winogradPlan(x, 512, 16);
  * const workspace = { ptr: arena.alloc(bytes), bytes };
  */
-export function winogradPlan(x: { h: number; w: number; c: number }, cout: number, dilation: number): WinogradPlan {
+export function winogradPlan(
+  x: { h: number; w: number; c: number },
+  cout: number,
+  dilation: number,
+  mostTiles = TILES_PER_PASS,
+): WinogradPlan {
   const all = groups(x.h, x.w, dilation);
-  const limit = fitting(MAX_WORKSPACE, x.c, cout);
+  const limit = fitting(MAX_WORKSPACE, x.c, cout, mostTiles);
   const passes = all.flatMap((group) => splitPasses(tilesOf(group), limit));
   const most = Math.max(...passes.map((pass) => pass.count));
   const bytesV = COEFFICIENTS * strideV(most, x.c);
@@ -177,12 +183,12 @@ export function winogradJobs(
   x: View,
   weights: WinogradWeights,
   y: View,
-  options: { dilation: number; relu: boolean },
+  options: { dilation: number; relu: boolean; mostTiles?: number },
   workspace: { ptr: number; bytes: number },
 ): Job[] {
   const { cin, cout } = weights;
-  const { dilation, relu } = options;
-  const limit = fitting(workspace.bytes, cin, cout);
+  const { dilation, relu, mostTiles } = options;
+  const limit = fitting(workspace.bytes, cin, cout, mostTiles);
   return groups(x.h, x.w, dilation).flatMap((group) =>
     splitPasses(tilesOf(group), limit).flatMap((pass) => {
       const vStride = strideV(pass.count, cin);

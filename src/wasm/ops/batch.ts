@@ -1,0 +1,136 @@
+import { floatBits, type Job, type View } from '../job.js';
+
+/** Floats that a task of an elementwise pass touches: about 20 microseconds, and within a core's own cache. */
+const FLOATS_PER_TASK = 2 ** 14;
+/** Parts that a weight gradient is summed in, where one part has few tasks: a number that no machine changes, so that the bits stay. */
+const PARTS = 16;
+/** Input and output channels of a task of it, and its patch: as in conv-gradient.ts, where they were measured. */
+const GRADIENT = { channels: 32, columns: 64, rows: 8, cols: 16 };
+/** Floats of a task that adds parts, or steps an optimiser. */
+const PARAMETERS_PER_TASK = 2 ** 13;
+
+/**
+ * A batch of maps in the wasm memory, float32: (pictures, h + 1, w, c). The row behind each picture is zero, so that all pictures are
+ * one tall map to a 3x3 convolution and none sees its neighbour. c is a multiple of 4.
+ */
+export interface Batch {
+  readonly ptr: number;
+  readonly pictures: number;
+  readonly h: number;
+  readonly w: number;
+  readonly c: number;
+}
+
+/** Floats of a batch, the rows between its pictures included. */
+export const batchFloats = ({ pictures, h, w, c }: Omit<Batch, 'ptr'>): number => pictures * (h + 1) * w * c;
+
+/** The batch as one tall map. */
+export const tall = ({ ptr, pictures, h, w, c }: Batch): View => ({
+  ptr,
+  h: pictures * (h + 1),
+  w,
+  c,
+  row: w * c,
+  pix: c,
+});
+
+/** Parameters and tables of a normalization: addresses of `c` float32 each, but `affine` (6, c) and `running` (2, c). */
+export interface Normalization {
+  readonly gamma: number;
+  readonly beta: number;
+  readonly dgamma: number;
+  readonly dbeta: number;
+  readonly running: number;
+  readonly affine: number;
+  /** `momentsFloats` float32 of scratch. */
+  readonly moments: number;
+}
+
+/** Added to a variance before its root is taken; the same number as where weights are folded. */
+export const EPSILON = 1e-5;
+/** Share of the batch's statistics in the running ones. */
+const MOMENTUM = 0.1;
+
+const up = (value: number, step: number): number => Math.ceil(value / step) * step;
+
+const rowsOf = (h: number, rowFloats: number): number => Math.max(1, Math.min(h, Math.floor(FLOATS_PER_TASK / rowFloats)));
+
+/** Rows of a task, and tasks of a picture. */
+function pieces({ h, w, c }: Batch): { rows: number; each: number } {
+  const rows = rowsOf(h, w * c);
+  return { rows, each: Math.ceil(h / rows) };
+}
+
+/** float32 that the moments of a batch need. */
+export const momentsFloats = (z: Batch): number => 2 * z.c * z.pictures * pieces(z).each;
+
+function elementwise(kernel: string, z: Batch, y: number, { affine, moments }: Normalization): Job {
+  const { rows, each } = pieces(z);
+  const args = [z.ptr, y, affine, moments, z.pictures, z.h, z.w, z.c, rows];
+  return { kernel, args, tasks: z.pictures * each, scratch: 64 };
+}
+
+function finish(kernel: string, z: Batch, n: Normalization, training: boolean): Job {
+  const { rows, each } = pieces(z);
+  const tables = [n.moments, n.affine, n.gamma, n.beta, n.running, n.dgamma, n.dbeta];
+  const sizes = [z.c, z.pictures * each, rows * z.w, (z.h - (each - 1) * rows) * z.w, each];
+  const args = [...tables, ...sizes, floatBits(MOMENTUM), floatBits(EPSILON), training ? 1 : 0];
+  return { kernel, args, tasks: z.c, scratch: 0 };
+}
+
+/**
+ * The jobs that make `affine` of a layer: from the batch's statistics, which also move the running ones, or, where not `training`,
+ * from the running ones.
+ */
+export function normalizerJobs(z: Batch, n: Normalization, training: boolean): Job[] {
+  const last = finish('batchNormalizer', z, n, training);
+  return training ? [elementwise('batchMoments', z, 0, n), last] : [last];
+}
+
+/** y = relu(scale z + shift); y is a batch of z's shape. */
+export const batchReluJob = (z: Batch, y: number, n: Normalization): Job => elementwise('batchRelu', z, y, n);
+
+/** The jobs that turn dy, the gradient behind the ReLU, into the gradient at z, and write dgamma and dbeta. */
+export function normalizerGradientJobs(z: Batch, dy: number, n: Normalization, training: boolean): Job[] {
+  return [
+    elementwise('batchGradientSums', z, dy, n),
+    finish('batchGradientFinish', z, n, training),
+    elementwise('batchGradient', z, dy, n),
+  ];
+}
+
+function pool(kernel: string, z: Batch, dx: number, y: number, { affine }: Normalization): Job {
+  const rows = rowsOf(z.h / 2, 2 * z.w * z.c);
+  const args = [z.ptr, dx, y, affine, z.h, z.w, z.c, rows];
+  return { kernel, args, tasks: z.pictures * Math.ceil(z.h / 2 / rows), scratch: 0 };
+}
+
+/** y (half as high and wide) = the 2x2 max pool of relu(scale z + shift). */
+export const batchPoolJob = (z: Batch, y: number, n: Normalization): Job => pool('batchPool', z, 0, y, n);
+
+/** dx (as z) = the gradient of the pool at its input, from dy at its output. */
+export const batchPoolBackwardJob = (z: Batch, dy: number, dx: number, n: Normalization): Job =>
+  pool('batchPoolBackward', z, dx, dy, n);
+
+/** float32 of scratch that `batchWeightGradientJobs` needs. */
+export const weightGradientFloats = (cin: number, cout: number): number => PARTS * 9 * cin * cout;
+
+/** The jobs of dw (3, 3, cin, cout) = the gradient of a convolution at its weights, summed over the batch; `parts` is scratch. */
+export function batchWeightGradientJobs(x: Batch, dz: Batch, dw: number, parts: number): Job[] {
+  const [a, b] = [tall(x), tall(dz)];
+  const [channels, columns] = [Math.min(x.c, GRADIENT.channels), up(Math.min(dz.c, GRADIENT.columns), 8)];
+  const [rows, cols] = [Math.min(a.h, GRADIENT.rows), Math.min(a.w, GRADIENT.cols)];
+  const blocks = Math.ceil(x.c / channels) * Math.ceil(dz.c / columns);
+  const patches = Math.ceil(a.h / rows) * Math.ceil(a.w / cols);
+  const each = Math.ceil(patches / PARTS);
+  const count = Math.ceil(patches / each);
+  const floats = 9 * x.c * dz.c;
+  const maps = [a.ptr, a.row, a.pix, b.ptr, b.row, b.pix, a.h, a.w, x.c, dz.c, parts, 1, 0];
+  const args = [...maps, channels, columns, rows, cols, 0, patches, each, blocks, 4 * floats];
+  const scratch = 320 + 4 * (channels * (rows + 2) * (cols + 2) + columns * rows * cols);
+  const tasks = Math.ceil(floats / PARAMETERS_PER_TASK);
+  return [
+    { kernel: 'batchWeightGradient', args, tasks: count * blocks, scratch },
+    { kernel: 'sumParts', args: [parts, dw, floats, count, PARAMETERS_PER_TASK], tasks, scratch: 0 },
+  ];
+}

@@ -24,9 +24,10 @@ class Draw {
 class DrawArgs {
   /** Two `Draw`s of 13 fields a picture; the second may be empty. */
   draws: usize;
-  /** (pictures, size + 1, size, 4) float32, the fourth channel and the row behind each picture zero. */
+  /** (pictures, size + gap, size, 4) float32, the fourth channel and the gap behind each picture zero. */
   y: usize;
   size: i32;
+  gap: i32;
   /** Whether the first channel is blue. */
   bgr: i32;
   /** (4) each: what is taken from a byte, and what it is multiplied with then; the fourth are 0. */
@@ -37,11 +38,11 @@ class DrawArgs {
 /** Draws the pictures of a batch, interpolated bilinearly and normalised. Task = picture. */
 export function drawPictures(args: DrawArgs, task: i32, _scratch: usize): void {
   const row: usize = 16 * <usize>args.size;
-  const y = args.y + <usize>task * <usize>(args.size + 1) * row;
+  const y = args.y + <usize>task * <usize>(args.size + args.gap) * row;
   const first = args.draws + 2 * offsetof<Draw>() * <usize>task;
   drawOne(args, changetype<Draw>(first), y);
   drawOne(args, changetype<Draw>(first + offsetof<Draw>()), y);
-  memory.fill(y + row * (<usize>args.size), 0, row);
+  memory.fill(y + row * <usize>args.size, 0, row * <usize>args.gap);
 }
 
 function drawOne(args: DrawArgs, draw: Draw, y: usize): void {

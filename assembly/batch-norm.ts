@@ -2,8 +2,8 @@ import { simd } from './simd';
 import { ceilDiv } from './tile';
 
 /**
- * Batch normalization with ReLU of a batch of maps. A batch is one tall map: picture after picture, each followed by one row that
- * the convolution before it reads as padding. Channels are a multiple of 4.
+ * Batch normalization with ReLU of a batch of maps. A batch is one tall map: picture after picture, each followed by a gap of zero
+ * rows that convolutions read as padding. Channels are a multiple of 4.
  *
  * Two tables go with a layer. `affine` (6, c): scale, shift, mean, 1 / deviation, and the two numbers of the gradient, so that
  * y = relu(scale z + shift). `moments` [task](2, c): what each task found, combined in the order of tasks, so that the number of
@@ -11,7 +11,7 @@ import { ceilDiv } from './tile';
  */
 @unmanaged
 class BatchArgs {
-  /** The convolution's output (pictures, h + 1, w, c). */
+  /** The convolution's output (pictures, h + gap, w, c). */
   z: usize;
   /** The other map of the same shape: y or dy. */
   y: usize;
@@ -21,6 +21,8 @@ class BatchArgs {
   h: i32;
   w: i32;
   c: i32;
+  /** Rows behind each picture. */
+  gap: i32;
   /** Rows of a task, all of one picture. */
   rows: i32;
 }
@@ -31,7 +33,7 @@ class Piece {
   /** Offset of the first pixel. */
   start: usize;
   pixels: i32;
-  /** Whether the piece ends its picture, so that the row behind it is its separator. */
+  /** Whether the piece ends its picture, so that the gap lies behind it. */
   last: i32;
 }
 
@@ -41,7 +43,7 @@ function locate(args: BatchArgs, task: i32, piece: Piece): void {
   const row = (task % each) * args.rows;
   const rows = min(args.rows, args.h - row);
   const rowBytes: usize = 4 * <usize>(args.w * args.c);
-  piece.start = <usize>(picture * (args.h + 1) + row) * rowBytes;
+  piece.start = <usize>(picture * (args.h + args.gap) + row) * rowBytes;
   piece.pixels = rows * args.w;
   piece.last = row + rows === args.h ? 1 : 0;
 }
@@ -128,7 +130,7 @@ export function batchNormalizer(args: FinishArgs, task: i32, _scratch: usize): v
   store<f32>(affine + 3 * c, <f32>inverse);
 }
 
-/** y = relu(scale z + shift), zeros in the row behind each picture. Task = rows of a picture. */
+/** y = relu(scale z + shift), zeros in the gap behind each picture. Task = rows of a picture. */
 export function batchRelu(args: BatchArgs, task: i32, scratch: usize): void {
   const piece = changetype<Piece>(scratch);
   locate(args, task, piece);
@@ -144,13 +146,13 @@ export function batchRelu(args: BatchArgs, task: i32, scratch: usize): void {
       y += pix;
     }
   }
-  if (piece.last) clearRow(args, piece);
+  if (piece.last) clearGap(args, piece);
 }
 
-/** Zeros in the row behind a piece. */
-function clearRow(args: BatchArgs, piece: Piece): void {
+/** Zeros behind a piece. */
+function clearGap(args: BatchArgs, piece: Piece): void {
   const pix: usize = 4 * <usize>args.c;
-  memory.fill(args.y + piece.start + pix * <usize>piece.pixels, 0, pix * <usize>args.w);
+  memory.fill(args.y + piece.start + pix * <usize>piece.pixels, 0, pix * <usize>(args.w * args.gap));
 }
 
 /** moments[task] = the sums of dy and of dy (z - mean) where the ReLU let z through. Task = rows of a picture. */
@@ -205,7 +207,7 @@ export function batchGradientFinish(args: FinishArgs, task: i32, _scratch: usize
   store<f32>(affine + 5 * c, <f32>((-scale * sum) / count - slope * mean));
 }
 
-/** dy becomes dz, the gradient at the convolution's output; zeros in the row behind each picture. Task = rows of a picture. */
+/** dy becomes dz, the gradient at the convolution's output; zeros in the gap behind each picture. Task = rows of a picture. */
 export function batchGradient(args: BatchArgs, task: i32, scratch: usize): void {
   const piece = changetype<Piece>(scratch);
   locate(args, task, piece);
@@ -226,5 +228,5 @@ export function batchGradient(args: BatchArgs, task: i32, scratch: usize): void 
       dy += pix;
     }
   }
-  if (piece.last) clearRow(args, piece);
+  if (piece.last) clearGap(args, piece);
 }

@@ -4,22 +4,24 @@ import { ceilDiv } from './tile';
 /** A 2x2 pool of a batch of maps (see batch-norm.ts) behind scale, shift and ReLU. Channels are a multiple of 4. */
 @unmanaged
 class BatchPoolArgs {
-  /** (pictures, h + 1, w, c), h and w even */
+  /** (pictures, h + gap, w, c), h and w even */
   z: usize;
   /** The gradient at the ReLU's output, like z; only for the gradient. */
   dx: usize;
-  /** (pictures, h / 2 + 1, w / 2, c): the pool's output, or the gradient there. */
+  /** (pictures, h / 2 + gap, w / 2, c): the pool's output, or the gradient there. */
   y: usize;
   /** scale (c), shift (c) */
   affine: usize;
   h: i32;
   w: i32;
   c: i32;
+  /** Rows behind each picture. */
+  gap: i32;
   /** Rows of y that a task computes, all of one picture. */
   rows: i32;
 }
 
-/** y = the largest relu(scale z + shift) of each 2x2 window; zeros in the row behind each picture. Task = rows of y. */
+/** y = the largest relu(scale z + shift) of each 2x2 window; zeros in the gap behind each picture. Task = rows of y. */
 export function batchPool(args: BatchPoolArgs, task: i32, _scratch: usize): void {
   const pix: usize = 4 * <usize>args.c;
   const row: usize = pix * <usize>args.w;
@@ -28,9 +30,9 @@ export function batchPool(args: BatchPoolArgs, task: i32, _scratch: usize): void
   const picture = task / each;
   const first = (task % each) * args.rows;
   const last = min(below, first + args.rows);
-  let y = args.y + <usize>(picture * (below + 1) + first) * (row / 2);
+  let y = args.y + <usize>(picture * (below + args.gap) + first) * (row / 2);
   for (let i = first; i < last; i++) {
-    let z = args.z + <usize>(picture * (args.h + 1) + 2 * i) * row;
+    let z = args.z + <usize>(picture * (args.h + args.gap) + 2 * i) * row;
     for (let j = args.w; j > 0; j -= 2) {
       for (let k: usize = 0; k < pix; k += 16) {
         const scale = v128.load(args.affine + k);
@@ -43,7 +45,7 @@ export function batchPool(args: BatchPoolArgs, task: i32, _scratch: usize): void
       y += pix;
     }
   }
-  if (last === below) memory.fill(y, 0, row / 2);
+  if (last === below) memory.fill(y, 0, (row / 2) * <usize>args.gap);
 }
 
 /** dx = y, the pool's gradient, at each window's first maximum in row order, else 0. Task = rows of y. */
@@ -55,9 +57,9 @@ export function batchPoolBackward(args: BatchPoolArgs, task: i32, _scratch: usiz
   const picture = task / each;
   const first = (task % each) * args.rows;
   const last = min(below, first + args.rows);
-  let dy = args.y + <usize>(picture * (below + 1) + first) * (row / 2);
+  let dy = args.y + <usize>(picture * (below + args.gap) + first) * (row / 2);
   for (let i = first; i < last; i++) {
-    const start = <usize>(picture * (args.h + 1) + 2 * i) * row;
+    const start = <usize>(picture * (args.h + args.gap) + 2 * i) * row;
     let z = args.z + start;
     let dx = args.dx + start;
     for (let j = args.w; j > 0; j -= 2) {

@@ -1,5 +1,6 @@
 import { AtrousCamError, throwIfAborted } from './errors.js';
 import { encodeFloat16, firstNonFiniteHalf } from './weights/floats.js';
+import { safetensorsHeader } from './weights/safetensors-header.js';
 import { badWeights, quote } from './weights/source.js';
 import { sizeFrom } from './weights/tensor.js';
 import type { NetworkWeights, Tensor } from './weights/types.js';
@@ -33,24 +34,32 @@ export async function* packWeights(source?: WeightsSource, options: PackOptions 
     throw new AtrousCamError('BAD_ARGUMENT', `dtype: expected float16 or float32, got '${dtype}'`);
   const weights = await openWeights(source, open);
   try {
-    const entries = entriesOf(weights, dtype);
-    yield header(weights, entries);
-    let done = 0;
-    for (const { tensor, half } of entries) {
-      const values = new Float32Array(sizeOf(tensor));
-      await tensor.copyInto(values, () => throwIfAborted(open.signal));
-      for (let first = 0; first < values.length; first += BLOCK) {
-        throwIfAborted(open.signal);
-        const block = values.subarray(first, first + BLOCK);
-        yield half
-          ? halves(weights.source, tensor, block)
-          : new Uint8Array(block.buffer, block.byteOffset, block.byteLength);
-        done += block.length;
-        onProgress?.(done / weights.parameters);
-      }
-    }
+    yield* packNetworkWeights(weights, { dtype, onProgress, signal: open.signal });
   } finally {
     weights.close();
+  }
+}
+
+/** `packWeights` of weights that are open already. */
+export async function* packNetworkWeights(
+  weights: NetworkWeights,
+  { dtype, onProgress, signal }: Pick<PackOptions, 'onProgress' | 'signal'> & { dtype: 'float16' | 'float32' },
+): AsyncGenerator<Uint8Array> {
+  const entries = entriesOf(weights, dtype);
+  yield header(weights, entries);
+  let done = 0;
+  for (const { tensor, half } of entries) {
+    const values = new Float32Array(sizeOf(tensor));
+    await tensor.copyInto(values, () => throwIfAborted(signal));
+    for (let first = 0; first < values.length; first += BLOCK) {
+      throwIfAborted(signal);
+      const block = values.subarray(first, first + BLOCK);
+      yield half
+        ? halves(weights.source, tensor, block)
+        : new Uint8Array(block.buffer, block.byteOffset, block.byteLength);
+      done += block.length;
+      onProgress?.(done / weights.parameters);
+    }
   }
 }
 
@@ -69,23 +78,16 @@ function entriesOf(weights: NetworkWeights, dtype: 'float16' | 'float32'): Entry
   ];
 }
 
-/** The header, filled up with spaces so that the data begin at a multiple of 8. */
 function header({ labels, preprocessing }: NetworkWeights, entries: readonly Entry[]): Uint8Array {
-  let end = 0;
-  const about = entries.map(({ name, tensor, half }): [string, unknown] => {
-    const begin = end;
-    end += (half ? 2 : 4) * sizeOf(tensor);
-    return [name, { dtype: half ? 'F16' : 'F32', shape: tensor.shape, data_offsets: [begin, end] }];
-  });
-  const own = {
+  const tensors = entries.map(({ name, tensor, half }) => ({
+    name,
+    dtype: half ? ('F16' as const) : ('F32' as const),
+    shape: tensor.shape,
+  }));
+  return safetensorsHeader(tensors, {
     ...(labels.length > 0 && { labels: JSON.stringify(labels) }),
     preprocessing: JSON.stringify(preprocessing),
-  };
-  const text = new TextEncoder().encode(JSON.stringify({ __metadata__: own, ...Object.fromEntries(about) }));
-  const bytes = new Uint8Array(8 * Math.ceil((8 + text.length) / 8)).fill(0x20);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(bytes.length - 8), true);
-  bytes.set(text, 8);
-  return bytes;
+  });
 }
 
 function halves(source: string, { name }: Tensor, block: Float32Array): Uint8Array {

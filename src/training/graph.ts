@@ -1,4 +1,5 @@
-import { headCells, lastChannels } from '../topology.js';
+import { headCells, lastChannels, pooledStride } from '../topology.js';
+import type { Mode } from '../types.js';
 import { type Job, type View, view } from '../wasm/job.js';
 import {
   type Batch,
@@ -11,23 +12,35 @@ import {
   type Normalization,
   normalizerGradientJobs,
   normalizerJobs,
+  pictureViews,
   tall,
   weightGradientFloats,
 } from '../wasm/ops/batch.js';
 import { biasGradientJob } from '../wasm/ops/conv-gradient.js';
 import { gemmJob, type Matrix, matrix, transpose } from '../wasm/ops/gemm.js';
 import { dropoutJob } from '../wasm/ops/optimizer.js';
+import { maxPoolBackwardJob, maxPoolJob } from '../wasm/ops/pool.js';
 import { reluBackwardJob } from '../wasm/ops/relu.js';
 import { softmaxCrossEntropyBackwardJob, softmaxCrossEntropyJob } from '../wasm/ops/softmax.js';
 import { winogradJobs, winogradPlan, winogradWeightBytes, winogradWeightsJob } from '../wasm/ops/winograd.js';
 import type { Runtime } from '../wasm/runtime.js';
-import { type Layout, paddedChannels, type ParameterSlot } from './parameters.js';
+import { type Layout, type ParameterSlot, paddedChannels } from './parameters.js';
 
 /** Addresses of the arrays that a layout describes. */
 export interface StateAddresses {
   readonly parameters: number;
   readonly gradients: number;
   readonly statistics: number;
+}
+
+export interface GraphOptions {
+  /** Pictures of a batch. */
+  readonly pictures: number;
+  readonly mode: Exclude<Mode, 'atrous'>;
+  /** Share of the hidden dense units that is dropped. */
+  readonly dropout: number;
+  /** Whether training, too, normalises by the running statistics. */
+  readonly fixedStatistics: boolean;
 }
 
 /** A job, or one that needs the step's own seed. */
@@ -38,6 +51,7 @@ const tilesOf = (cin: number, cout: number): number =>
   Math.max(128, Math.min(1024, 2 ** Math.floor(Math.log2(2 ** 19 / (cin * cout)))));
 
 interface ConvNode {
+  readonly dilation: number;
   readonly x: Batch;
   readonly z: Batch;
   readonly y: Batch;
@@ -84,27 +98,27 @@ export class Graph {
   readonly #weights: number;
   readonly #parts: number;
   readonly #share: number;
-  readonly #dropout: number;
+  readonly #options: GraphOptions;
+  /** Where the mode's one pool before the head writes; the last convolution's own pool where there is one. */
+  readonly #pooled: Batch;
 
-  constructor(
-    runtime: Runtime,
-    layout: Layout,
-    state: StateAddresses,
-    { pictures, dropout, fixedStatistics = false }: { pictures: number; dropout: number; fixedStatistics?: boolean },
-  ) {
+  constructor(runtime: Runtime, layout: Layout, state: StateAddresses, options: GraphOptions) {
     this.#runtime = runtime;
     this.#layout = layout;
     this.#state = state;
-    this.#dropout = dropout;
-    this.fixedStatistics = fixedStatistics;
+    this.#options = options;
+    const { pictures } = options;
     const { topology } = layout;
     const { inputSize: size } = topology;
     const classes = topology.dense.at(-1)!.out;
-    this.input = this.#map({ pictures, h: size, w: size, c: 4 });
-    this.#addConvs();
+    const gap = options.mode === 'dilated' ? pooledStride(topology) : 1;
+    this.input = this.#map({ pictures, h: size, w: size, c: paddedChannels(3), gap });
+    this.#pooled = this.#addConvs();
     const largest = Math.max(...this.#convs.map(({ z }) => batchFloats(z)));
     this.#gradients = [this.#floats(largest), this.#floats(largest)];
-    const bytes = Math.max(...this.#convs.flatMap(({ x, z }) => [workspaceOf(x, z), workspaceOf(z, x)]));
+    const bytes = Math.max(
+      ...this.#convs.flatMap(({ x, z, dilation }) => [workspaceOf(x, z, dilation), workspaceOf(z, x, dilation)]),
+    );
     this.#workspace = { ptr: runtime.arena.alloc(bytes), bytes };
     this.#weights = runtime.arena.alloc(
       Math.max(...this.#convs.flatMap(({ x, z }) => [winogradWeightBytes(x.c, z.c), winogradWeightBytes(z.c, x.c)])),
@@ -118,14 +132,11 @@ export class Graph {
     runtime.arena.f32(this.#share, pictures).fill(1 / pictures);
   }
 
-  /** Whether training, too, normalises by the running statistics. */
-  readonly fixedStatistics: boolean;
-
   /** The jobs of logits and losses. `training`: with the batch's statistics and dropout. */
   forward(training: boolean, seed = 0): Job[] {
-    const batchStatistics = training && !this.fixedStatistics;
-    const convs = this.#convs.flatMap(({ x, z, y, pooled, kernel, norm }) => [
-      ...this.#convolve(x, kernel, z, false),
+    const batchStatistics = training && !this.#options.fixedStatistics;
+    const convs = this.#convs.flatMap(({ x, z, y, dilation, pooled, kernel, norm }) => [
+      ...this.#convolve(x, kernel, z, dilation, false),
       ...normalizerJobs(z, norm, batchStatistics),
       pooled ? batchPoolJob(z, y.ptr, norm) : batchReluJob(z, y.ptr, norm),
     ]);
@@ -135,7 +146,7 @@ export class Graph {
     ]);
     const { rows, cols } = this.#dense.at(-1)!.y;
     const loss = { x: this.logits, targets: this.targets, loss: this.loss, rows, columns: cols };
-    return withSeed([...convs, ...dense, softmaxCrossEntropyJob(loss)], seed);
+    return withSeed([...convs, ...this.#headPool(), ...dense, softmaxCrossEntropyJob(loss)], seed);
   }
 
   /** The jobs of the gradients of the mean loss at all parameters, after those of `forward(true, seed)`. */
@@ -161,40 +172,58 @@ export class Graph {
   }
 
   #drop({ ptr, rows, cols }: Matrix, layer: number): Step[] {
-    const rate = this.#dropout;
+    const { dropout: rate } = this.#options;
     return rate > 0 ? [(seed) => dropoutJob(ptr, rows * cols, { rate, seed: (seed + layer) | 0 })] : [];
   }
 
   /** From the gradient at the last pool's output, which lies in the first buffer. */
   #convsBackward(): Job[] {
     let [here, there] = this.#gradients;
-    const jobs: Job[] = [];
-    for (const [i, { x, z, pooled, kernel, dkernel, norm }] of [...this.#convs.entries()].reverse()) {
+    const jobs: Job[] = this.#headPoolBackward(here, there);
+    if (jobs.length > 0) [here, there] = [there, here];
+    for (const [i, { x, z, dilation, pooled, kernel, dkernel, norm }] of [...this.#convs.entries()].reverse()) {
       if (pooled) {
         jobs.push(batchPoolBackwardJob(z, here, there, norm));
         [here, there] = [there, here];
       }
-      jobs.push(...normalizerGradientJobs(z, here, norm, !this.fixedStatistics));
+      jobs.push(...normalizerGradientJobs(z, here, norm, !this.#options.fixedStatistics));
       const dz = { ...z, ptr: here };
-      jobs.push(...batchWeightGradientJobs(x, dz, dkernel, this.#parts));
-      if (i > 0) jobs.push(...this.#convolve(dz, kernel, { ...x, ptr: there }, true));
+      jobs.push(...batchWeightGradientJobs(x, dz, dkernel, dilation, this.#parts));
+      if (i > 0) jobs.push(...this.#convolve(dz, kernel, { ...x, ptr: there }, dilation, true));
       [here, there] = [there, here];
     }
     return jobs;
   }
 
   /** y = conv3x3(x), or the gradient at its input, without bias. */
-  #convolve(x: Batch, kernel: number, y: Batch, adjoint: boolean): Job[] {
+  #convolve(x: Batch, kernel: number, y: Batch, dilation: number, adjoint: boolean): Job[] {
     const weights = { ptr: this.#weights, bias: 0, cin: x.c, cout: y.c };
-    const options = { dilation: 1, relu: false, mostTiles: tilesOf(x.c, y.c) };
+    const options = { dilation, relu: false, mostTiles: tilesOf(x.c, y.c) };
     return [
       winogradWeightsJob(kernel, this.#weights, x.c, y.c, adjoint),
       ...winogradJobs(tall(x), weights, tall(y), options, this.#workspace),
     ];
   }
 
-  #addConvs(): void {
+  /** `dilated` has no pool between its blocks and one of 32 x 32 before the head. */
+  #headPool(): Job[] {
+    if (this.#options.mode === 'pooled') return [];
+    const maps = pictureViews(this.#pooled);
+    return pictureViews(this.#convs.at(-1)!.y).map((x, i) => maxPoolJob(x, maps[i], headPool(x, maps[i])));
+  }
+
+  #headPoolBackward(dy: number, dx: number): Job[] {
+    if (this.#options.mode === 'pooled') return [];
+    const { y } = this.#convs.at(-1)!;
+    const gradients = pictureViews({ ...this.#pooled, ptr: dy });
+    const targets = pictureViews({ ...y, ptr: dx });
+    return pictureViews(y).map((x, i) => maxPoolBackwardJob(x, gradients[i], targets[i], headPool(x, gradients[i])));
+  }
+
+  /** Adds the convolutions; returns what the head reads. */
+  #addConvs(): Batch {
     const { topology, convs } = this.#layout;
+    const { mode } = this.#options;
     const { parameters, gradients, statistics } = this.#state;
     const at = (base: number, { first }: ParameterSlot) => base + 4 * first;
     let x = this.input;
@@ -202,7 +231,8 @@ export class Graph {
     for (const block of topology.blocks)
       for (const layer of block) {
         const slots = convs[i++];
-        const pooled = layer === block.at(-1);
+        const pooled = mode === 'pooled' && layer === block.at(-1);
+        const dilation = mode === 'pooled' ? 1 : 2 ** layer.block;
         const shape = { ...x, c: layer.cout };
         const z = this.#map(shape);
         const y = this.#map(pooled ? { ...shape, h: shape.h / 2, w: shape.w / 2 } : shape);
@@ -216,20 +246,22 @@ export class Graph {
           moments: this.#floats(momentsFloats(z)),
         };
         const [kernel, dkernel] = [at(parameters, slots.kernel), at(gradients, slots.kernel)];
-        this.#convs.push({ x, z, y, pooled, kernel, dkernel, norm });
+        this.#convs.push({ x, z, y, dilation, pooled, kernel, dkernel, norm });
         x = y;
       }
+    const cells = headCells(topology);
+    return mode === 'pooled' ? x : this.#map({ ...x, h: cells, w: cells, gap: 0 });
   }
 
   #addDense(): void {
     const { topology, dense } = this.#layout;
     const { parameters, gradients } = this.#state;
-    const { ptr, pictures } = this.#convs.at(-1)!.y;
+    const { ptr, pictures, gap } = this.#pooled;
     const side = headCells(topology);
     const channels = lastChannels(topology);
     const inRow = (base: number): Matrix => ({
       ...matrix(base, pictures, side * side * channels),
-      row: (side + 1) * side * channels,
+      row: (side + gap) * side * channels,
     });
     let x = inRow(ptr);
     let dx = inRow(this.#gradients[0]);
@@ -247,8 +279,8 @@ export class Graph {
 
   /** A batch of maps, all zero. */
   #map(shape: Omit<Batch, 'ptr'>): Batch {
-    const { pictures, h, w, c } = shape;
-    return { ptr: this.#floats(batchFloats(shape)), pictures, h, w, c };
+    const { pictures, h, w, c, gap } = shape;
+    return { ptr: this.#floats(batchFloats(shape)), pictures, h, w, c, gap };
   }
 
   /** Address of so many zeros. */
@@ -260,11 +292,10 @@ export class Graph {
   }
 }
 
-const workspaceOf = (x: Batch, y: Batch): number =>
-  winogradPlan(tall(x) as View, y.c, 1, tilesOf(x.c, y.c)).bytes;
+const workspaceOf = (x: Batch, y: Batch, dilation: number): number =>
+  winogradPlan(tall(x), y.c, dilation, tilesOf(x.c, y.c)).bytes;
+
+const headPool = (x: View, y: View) => ({ size: x.h / y.h, stride: x.h / y.h, dilation: 1, offsetY: 0, offsetX: 0 });
 
 const withSeed = (steps: readonly Step[], seed: number): Job[] =>
   steps.map((step) => (typeof step === 'function' ? step(seed) : step));
-
-/** Channels of the input that the graph reads. */
-export const INPUT_CHANNELS = paddedChannels(3);

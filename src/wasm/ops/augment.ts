@@ -34,7 +34,7 @@ export const drawFields = (d: Draw, source: number, width: number, height: numbe
 export function drawJob(draws: number, y: Batch, o: { bgr: boolean; mean: number; scale: number }): Job {
   return {
     kernel: 'drawPictures',
-    args: [draws, y.ptr, y.h, o.bgr ? 1 : 0, o.mean, o.scale],
+    args: [draws, y.ptr, y.h, y.gap, o.bgr ? 1 : 0, o.mean, o.scale],
     tasks: y.pictures,
     scratch: 0,
   };

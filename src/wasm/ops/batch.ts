@@ -1,4 +1,4 @@
-import { floatBits, type Job, type View } from '../job.js';
+import { floatBits, type Job, type View, view } from '../job.js';
 
 /** Floats that a task of an elementwise pass touches: about 20 microseconds, and within a core's own cache. */
 const FLOATS_PER_TASK = 2 ** 14;
@@ -10,8 +10,8 @@ const GRADIENT = { channels: 32, columns: 64, rows: 8, cols: 16 };
 const PARAMETERS_PER_TASK = 2 ** 13;
 
 /**
- * A batch of maps in the wasm memory, float32: (pictures, h + 1, w, c). The row behind each picture is zero, so that all pictures are
- * one tall map to a 3x3 convolution and none sees its neighbour. c is a multiple of 4.
+ * A batch of maps in the wasm memory, float32: (pictures, h + gap, w, c). The rows behind each picture are zero, so that all pictures
+ * are one tall map to a 3x3 convolution whose dilation is at most `gap`, and none sees its neighbour. c is a multiple of 4.
  */
 export interface Batch {
   readonly ptr: number;
@@ -19,20 +19,25 @@ export interface Batch {
   readonly h: number;
   readonly w: number;
   readonly c: number;
+  readonly gap: number;
 }
 
 /** Floats of a batch, the rows between its pictures included. */
-export const batchFloats = ({ pictures, h, w, c }: Omit<Batch, 'ptr'>): number => pictures * (h + 1) * w * c;
+export const batchFloats = ({ pictures, h, w, c, gap }: Omit<Batch, 'ptr'>): number => pictures * (h + gap) * w * c;
 
 /** The batch as one tall map. */
-export const tall = ({ ptr, pictures, h, w, c }: Batch): View => ({
+export const tall = ({ ptr, pictures, h, w, c, gap }: Batch): View => ({
   ptr,
-  h: pictures * (h + 1),
+  h: pictures * (h + gap),
   w,
   c,
   row: w * c,
   pix: c,
 });
+
+/** The pictures of a batch, one by one. */
+export const pictureViews = ({ ptr, pictures, h, w, c, gap }: Batch): View[] =>
+  Array.from({ length: pictures }, (_, i) => view(ptr + 4 * i * (h + gap) * w * c, h, w, c));
 
 /** Parameters and tables of a normalization: addresses of `c` float32 each, but `affine` (6, c) and `running` (2, c). */
 export interface Normalization {
@@ -53,7 +58,8 @@ const MOMENTUM = 0.1;
 
 const up = (value: number, step: number): number => Math.ceil(value / step) * step;
 
-const rowsOf = (h: number, rowFloats: number): number => Math.max(1, Math.min(h, Math.floor(FLOATS_PER_TASK / rowFloats)));
+const rowsOf = (h: number, rowFloats: number): number =>
+  Math.max(1, Math.min(h, Math.floor(FLOATS_PER_TASK / rowFloats)));
 
 /** Rows of a task, and tasks of a picture. */
 function pieces({ h, w, c }: Batch): { rows: number; each: number } {
@@ -66,7 +72,7 @@ export const momentsFloats = (z: Batch): number => 2 * z.c * z.pictures * pieces
 
 function elementwise(kernel: string, z: Batch, y: number, { affine, moments }: Normalization): Job {
   const { rows, each } = pieces(z);
-  const args = [z.ptr, y, affine, moments, z.pictures, z.h, z.w, z.c, rows];
+  const args = [z.ptr, y, affine, moments, z.pictures, z.h, z.w, z.c, z.gap, rows];
   return { kernel, args, tasks: z.pictures * each, scratch: 64 };
 }
 
@@ -101,7 +107,7 @@ export function normalizerGradientJobs(z: Batch, dy: number, n: Normalization, t
 
 function pool(kernel: string, z: Batch, dx: number, y: number, { affine }: Normalization): Job {
   const rows = rowsOf(z.h / 2, 2 * z.w * z.c);
-  const args = [z.ptr, dx, y, affine, z.h, z.w, z.c, rows];
+  const args = [z.ptr, dx, y, affine, z.h, z.w, z.c, z.gap, rows];
   return { kernel, args, tasks: z.pictures * Math.ceil(z.h / 2 / rows), scratch: 0 };
 }
 
@@ -116,16 +122,18 @@ export const batchPoolBackwardJob = (z: Batch, dy: number, dx: number, n: Normal
 export const weightGradientFloats = (cin: number, cout: number): number => PARTS * 9 * cin * cout;
 
 /** The jobs of dw (3, 3, cin, cout) = the gradient of a convolution at its weights, summed over the batch; `parts` is scratch. */
-export function batchWeightGradientJobs(x: Batch, dz: Batch, dw: number, parts: number): Job[] {
+export function batchWeightGradientJobs(x: Batch, dz: Batch, dw: number, dilation: number, parts: number): Job[] {
   const [a, b] = [tall(x), tall(dz)];
   const [channels, columns] = [Math.min(x.c, GRADIENT.channels), up(Math.min(dz.c, GRADIENT.columns), 8)];
-  const [rows, cols] = [Math.min(a.h, GRADIENT.rows), Math.min(a.w, GRADIENT.cols)];
+  const [high, wide] = [Math.ceil(a.h / dilation), Math.ceil(a.w / dilation)]; // of a phase
+  const [rows, cols] = [Math.min(high, GRADIENT.rows), Math.min(wide, GRADIENT.cols)];
   const blocks = Math.ceil(x.c / channels) * Math.ceil(dz.c / columns);
-  const patches = Math.ceil(a.h / rows) * Math.ceil(a.w / cols);
+  const phases = Math.min(dilation, a.h) * Math.min(dilation, a.w);
+  const patches = phases * Math.ceil(high / rows) * Math.ceil(wide / cols);
   const each = Math.ceil(patches / PARTS);
   const count = Math.ceil(patches / each);
   const floats = 9 * x.c * dz.c;
-  const maps = [a.ptr, a.row, a.pix, b.ptr, b.row, b.pix, a.h, a.w, x.c, dz.c, parts, 1, 0];
+  const maps = [a.ptr, a.row, a.pix, b.ptr, b.row, b.pix, a.h, a.w, x.c, dz.c, parts, dilation, 0];
   const args = [...maps, channels, columns, rows, cols, 0, patches, each, blocks, 4 * floats];
   const scratch = 320 + 4 * (channels * (rows + 2) * (cols + 2) + columns * rows * cols);
   const tasks = Math.ceil(floats / PARAMETERS_PER_TASK);

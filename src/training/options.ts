@@ -1,0 +1,170 @@
+import { AtrousCamError } from '../errors.js';
+import { oneOf } from '../options.js';
+import type { KernelSet, Normalization } from '../types.js';
+import type { WeightsSource } from '../weights.js';
+import type { Augmentation } from './augment.js';
+import type { Architecture } from './topology.js';
+
+/** Epochs at one input size. */
+export interface Stage {
+  readonly size: number;
+  readonly epochs: number;
+}
+
+/** All that decides the trained weights, besides the data: what a checkpoint must agree with to be continued. */
+export interface TrainingConfig extends Architecture, Augmentation {
+  /** Input sizes in order; the last is the network's. */
+  readonly stages: readonly Stage[];
+  /** Pictures of a step. */
+  readonly batch: number;
+  readonly optimizer: 'sgd' | 'adamw';
+  /** The largest learning rate: reached after the warm-up, then falling to 0 along a cosine. */
+  readonly learningRate: number;
+  /** Of kernels, each step by learning rate times this. */
+  readonly weightDecay: number;
+  /** SGD only. */
+  readonly momentum: number;
+  /** Share of all steps in which the learning rate rises from 0. */
+  readonly warmup: number;
+  /** Share of the hidden dense units that is dropped in training. */
+  readonly dropout: number;
+  readonly normalization: Normalization;
+  /** `dilated`: the network without pools, to fine-tune weights in. */
+  readonly mode: 'pooled' | 'dilated';
+  readonly seed: number;
+  /** Share of the pictures that is kept for validation where the data have no `val/`. */
+  readonly valShare: number;
+}
+
+export interface TrainOptions extends Partial<TrainingConfig> {
+  /** Folder for checkpoint, logs, curve and network; made where it is missing. */
+  out: string;
+  /** Continue from the checkpoint in `out`, where there is one. */
+  resume?: boolean;
+  /** Weights to begin with instead of random ones; their architecture replaces `widths`, `convs` and `dense`. */
+  from?: WeightsSource;
+  /** Of the written network; default `float16`. */
+  dtype?: 'float16' | 'float32';
+  threads?: number;
+  /** Default `simd`, not `auto`: the same weights on every machine. */
+  kernels?: KernelSet;
+  /** Bytes of decoded pictures that are kept; default 2e9. */
+  cache?: number;
+  /** Take only the first steps of the run, for measurements and checks. */
+  maxSteps?: number;
+  signal?: AbortSignal;
+  onStep?: (report: StepReport) => void;
+  onEpoch?: (report: EpochReport) => void;
+}
+
+export interface StepReport {
+  /** From 1 on. */
+  readonly step: number;
+  readonly steps: number;
+  readonly epoch: number;
+  readonly epochs: number;
+  /** Mean of the batch. */
+  readonly loss: number;
+  /** Share of the epoch's pictures so far whose most probable class is the one with most of the label. */
+  readonly accuracy: number;
+  /** Training pictures a second, of this epoch. */
+  readonly imagesPerSecond: number;
+  readonly secondsLeft: number;
+  /** What is done now. */
+  readonly stage: 'train' | 'validate';
+}
+
+export interface EpochReport {
+  readonly epoch: number;
+  /** Input size. */
+  readonly size: number;
+  /** The last step of the epoch. */
+  readonly step: number;
+  readonly learningRate: number;
+  readonly loss: number;
+  readonly accuracy: number;
+  /** Of the validation pictures; absent where there are none. */
+  readonly valLoss?: number;
+  readonly valAccuracy?: number;
+  readonly imagesPerSecond: number;
+  readonly seconds: number;
+}
+
+/** What is trained where nothing is said: the package's default network. */
+export const DEFAULTS: TrainingConfig = {
+  widths: [8, 16, 32, 64, 64],
+  convs: [2, 2, 3, 3, 3],
+  dense: [128, 128],
+  stages: [
+    { size: 128, epochs: 19 },
+    { size: 224, epochs: 2 },
+  ],
+  batch: 64,
+  optimizer: 'adamw',
+  learningRate: 2e-3,
+  weightDecay: 0.05,
+  momentum: 0.9,
+  warmup: 0.05,
+  dropout: 0.3,
+  crop: 0.5,
+  aspect: 4 / 3,
+  flip: true,
+  brightness: 0.15,
+  contrast: 0.25,
+  cutmix: 0.5,
+  normalization: 'caffe',
+  mode: 'pooled',
+  seed: 1,
+  valShare: 0.1,
+};
+
+/** Learning rates that suit the optimisers. */
+const RATES = { sgd: 0.1, adamw: 2e-3 };
+const DECAYS = { sgd: 5e-4, adamw: 0.05 };
+
+/** The whole configuration. Throws BAD_ARGUMENT for values that cannot be. */
+export function checkConfig(options: Partial<TrainingConfig>): TrainingConfig {
+  const given = Object.fromEntries(
+    Object.keys(DEFAULTS)
+      .map((key) => [key, options[key as keyof TrainingConfig]])
+      .filter(([, value]) => value !== undefined),
+  );
+  const optimizer = oneOf('optimizer', options.optimizer ?? DEFAULTS.optimizer, ['sgd', 'adamw']);
+  const suited = { learningRate: RATES[optimizer], weightDecay: DECAYS[optimizer] };
+  const config: TrainingConfig = { ...DEFAULTS, ...suited, ...given };
+  oneOf('mode', config.mode, ['pooled', 'dilated']);
+  oneOf('normalization', config.normalization, ['caffe', 'torch']);
+  const within = (name: keyof TrainingConfig, least: number, below: number) => {
+    const value = config[name] as number;
+    if (!(value >= least && value < below)) throw wrong(name, `at least ${least} and below ${below}`, value);
+  };
+  within('learningRate', 0, 1000);
+  within('weightDecay', 0, 1000);
+  within('momentum', 0, 1);
+  within('warmup', 0, 1);
+  within('dropout', 0, 1);
+  within('brightness', 0, 1);
+  within('contrast', 0, 1);
+  within('valShare', 0, 1);
+  if (!(config.cutmix >= 0 && config.cutmix <= 1)) throw wrong('cutmix', '0 to 1', config.cutmix);
+  if (!(config.crop > 0 && config.crop <= 1)) throw wrong('crop', 'more than 0, at most 1', config.crop);
+  if (!(config.aspect >= 1 && config.aspect <= 4)) throw wrong('aspect', '1 to 4', config.aspect);
+  if (!(Number.isInteger(config.batch) && config.batch >= 2 && config.batch <= 4096))
+    throw wrong('batch', 'a whole number from 2 to 4096', config.batch);
+  if (!Number.isInteger(config.seed) || Math.abs(config.seed) > 2 ** 31)
+    throw wrong('seed', 'a whole number of 32 bits', config.seed);
+  const isStage = ({ size, epochs }: Stage) => Number.isInteger(size) && Number.isInteger(epochs) && epochs >= 1;
+  if (config.stages.length === 0 || !config.stages.every(isStage))
+    throw wrong('stages', 'input sizes with a whole number of epochs', JSON.stringify(config.stages));
+  return config;
+}
+
+const wrong = (name: string, expected: string, got: unknown) =>
+  new AtrousCamError('BAD_ARGUMENT', `${name}: expected ${expected}, got ${got}`);
+
+/** The learning rate of step number `step` (from 1 on) of `steps`. */
+export function learningRate({ learningRate: most, warmup }: TrainingConfig, step: number, steps: number): number {
+  const rising = Math.ceil(warmup * steps);
+  if (step <= rising) return (most * step) / rising;
+  return (most / 2) * (1 + Math.cos((Math.PI * (step - rising - 1)) / (steps - rising)));
+}

@@ -1,0 +1,190 @@
+import { resizeImage } from '../image.js';
+import type { Normalization, RgbImage } from '../types.js';
+import { DRAW_FIELDS, DRAWS, type Draw, drawFields, drawJob } from '../wasm/ops/augment.js';
+import { adamJob, sgdJob } from '../wasm/ops/optimizer.js';
+import type { Runtime } from '../wasm/runtime.js';
+import { type Drawing, plainDraw } from './augment.js';
+import { Graph } from './graph.js';
+import type { TrainingConfig } from './options.js';
+import type { Layout, TrainingState } from './parameters.js';
+
+/** A picture of a batch, and its label. */
+export interface Example {
+  readonly image: RgbImage;
+  readonly label: number;
+}
+
+/** What a batch gave: the mean loss, and how many most probable classes were right. */
+export interface BatchResult {
+  loss: number;
+  correct: number;
+}
+
+/** What is taken from a byte, and what it is multiplied with then, in the network's order of channels; the fourth channel stays 0. */
+const NORMALIZATIONS: Record<Normalization, { bgr: boolean; mean: number[]; scale: number[] }> = {
+  caffe: { bgr: true, mean: [103.939, 116.779, 123.68, 0], scale: [1, 1, 1, 0] },
+  torch: {
+    bgr: false,
+    mean: [0.485, 0.456, 0.406, 0].map((mean) => 255 * mean),
+    scale: [...[0.229, 0.224, 0.225].map((deviation) => 1 / (255 * deviation)), 0],
+  },
+};
+
+/** The network at one input size, in the wasm memory, with its state. Everything is allocated once. */
+export class StageRun {
+  readonly #runtime: Runtime;
+  readonly #layout: Layout;
+  readonly #config: TrainingConfig;
+  readonly #graph: Graph;
+  readonly #addresses: { parameters: number; gradients: number; mean: number; squares: number; statistics: number };
+  readonly #draws: number;
+  readonly #constants: { mean: number; scale: number };
+  readonly #images: number;
+  readonly #imageBytes: number;
+
+  constructor(
+    runtime: Runtime,
+    layout: Layout,
+    config: TrainingConfig,
+    state: TrainingState,
+    { fixedStatistics, cacheSide }: { fixedStatistics: boolean; cacheSide: number },
+  ) {
+    this.#runtime = runtime;
+    this.#layout = layout;
+    this.#config = config;
+    const put = (values: ArrayLike<number>) => {
+      const ptr = runtime.arena.alloc(4 * values.length);
+      runtime.arena.f32(ptr, values.length).set(values);
+      return ptr;
+    };
+    const { bgr: _, mean, scale } = NORMALIZATIONS[config.normalization];
+    this.#constants = { mean: put(mean), scale: put(scale) };
+    this.#addresses = {
+      parameters: put(state.parameters),
+      gradients: put(new Float32Array(layout.parameters)),
+      mean: put(state.moments[0]),
+      squares: put(state.moments[1]),
+      statistics: put(state.statistics),
+    };
+    const { batch: pictures, mode, dropout } = config;
+    this.#draws = put(new Float32Array(pictures * DRAWS * DRAW_FIELDS));
+    this.#imageBytes = 64 * Math.ceil((3 * cacheSide ** 2 + 1) / 64);
+    this.#images = runtime.arena.alloc(pictures * this.#imageBytes);
+    this.#graph = new Graph(runtime, layout, this.#addresses, { pictures, mode, dropout, fixedStatistics });
+  }
+
+  get side(): number {
+    return this.#layout.topology.inputSize;
+  }
+
+  /** One step: forward, backward, optimiser. An abort leaves the state as it was before. */
+  async train(
+    examples: readonly Example[],
+    drawings: readonly Drawing[],
+    { step, rate, seed, signal }: { step: number; rate: number; seed: number; signal?: AbortSignal },
+  ): Promise<BatchResult> {
+    const graph = this.#graph;
+    const statistics = this.#statistics().slice();
+    try {
+      this.#draw(examples, drawings);
+      this.#label(examples, drawings);
+      for (const job of [...graph.forward(true, seed), ...graph.backward(seed)])
+        await this.#runtime.runAsync(job, signal);
+    } catch (error) {
+      this.#statistics().set(statistics); // the forward pass has moved them
+      throw error;
+    }
+    this.#optimize(step, rate);
+    return this.#result(examples.length);
+  }
+
+  /** Losses and right answers of at most a batch of pictures, as they are. */
+  async evaluate(examples: readonly Example[], signal?: AbortSignal): Promise<BatchResult> {
+    const { side } = this;
+    const squashed = examples.map(({ image, label }) => ({ image: resizeImage(image, side, side, 'bilinear'), label }));
+    const nothing = { ...plainDraw({ width: side, height: side }, side), right: 0 };
+    const drawings = squashed.map(({ image }) => ({ own: plainDraw(image, side), other: nothing, share: 0 }));
+    this.#draw(squashed, drawings);
+    this.#label(squashed, drawings);
+    for (const job of this.#graph.forward(false)) await this.#runtime.runAsync(job, signal);
+    return this.#result(examples.length);
+  }
+
+  /** A copy of the state. */
+  state(): TrainingState {
+    const { parameters, mean, squares } = this.#addresses;
+    const copy = (ptr: number, length: number) => this.#runtime.arena.f32(ptr, length).slice();
+    const n = this.#layout.parameters;
+    return {
+      parameters: copy(parameters, n),
+      moments: [copy(mean, n), copy(squares, this.#config.optimizer === 'adamw' ? n : 0)],
+      statistics: this.#statistics().slice(),
+    };
+  }
+
+  #statistics(): Float32Array {
+    return this.#runtime.arena.f32(this.#addresses.statistics, this.#layout.statistics);
+  }
+
+  #draw(examples: readonly Example[], drawings: readonly Drawing[]): void {
+    const { arena } = this.#runtime;
+    const place = (i: number) => this.#images + i * this.#imageBytes;
+    examples.forEach(({ image }, i) => {
+      new Uint8Array(arena.memory.buffer, place(i), image.data.length).set(image.data);
+    });
+    const fields = (draw: Draw, i: number) => {
+      const { width, height } = examples[i].image;
+      return drawFields(draw, place(i), width, height);
+    };
+    const all = drawings.flatMap(({ own, other }, i) => [
+      ...fields(own, i),
+      ...fields(other, (i + 1) % examples.length),
+    ]);
+    arena.i32(this.#draws, all.length).set(all);
+    const { bgr } = NORMALIZATIONS[this.#config.normalization];
+    const batch = { ...this.#graph.input, pictures: examples.length };
+    this.#runtime.run(drawJob(this.#draws, batch, { bgr, ...this.#constants }));
+  }
+
+  #label(examples: readonly Example[], drawings: readonly Drawing[]): void {
+    const classes = this.#classes;
+    const targets = this.#runtime.arena.f32(this.#graph.targets, this.#config.batch * classes).fill(0);
+    examples.forEach(({ label }, i) => {
+      const { share } = drawings[i];
+      targets[i * classes + label] += 1 - share;
+      targets[i * classes + examples[(i + 1) % examples.length].label] += share;
+    });
+  }
+
+  get #classes(): number {
+    return this.#layout.topology.dense.at(-1)!.out;
+  }
+
+  #optimize(step: number, rate: number): void {
+    const { decaying, parameters: all } = this.#layout;
+    const { optimizer, weightDecay, momentum } = this.#config;
+    const { parameters, gradients, mean, squares } = this.#addresses;
+    for (const [first, end, decay] of [
+      [0, decaying, weightDecay],
+      [decaying, all, 0],
+    ]) {
+      const [w, g, m, v] = [parameters, gradients, mean, squares].map((ptr) => ptr + 4 * first);
+      const part = { w, g, m, v, n: end - first };
+      this.#runtime.run(
+        optimizer === 'adamw' ? adamJob(part, { rate, decay, step }) : sgdJob(part, { rate, decay, momentum }),
+      );
+    }
+  }
+
+  /** Loss and right answers of the first `count` pictures. */
+  #result(count: number): BatchResult {
+    const classes = this.#classes;
+    const { arena } = this.#runtime;
+    const { logits, targets, loss } = this.#graph;
+    const best = (values: Float32Array) => values.indexOf(values.reduce((a, b) => Math.max(a, b)));
+    const row = (ptr: number, i: number) => arena.f32(ptr + 4 * i * classes, classes);
+    let correct = 0;
+    for (let i = 0; i < count; i++) if (best(row(logits, i)) === best(row(targets, i))) correct++;
+    return { loss: arena.f32(loss, count).reduce((sum, value) => sum + value, 0) / count, correct };
+  }
+}

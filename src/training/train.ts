@@ -1,0 +1,325 @@
+import { AtrousCamError } from '../errors.js';
+import { readTopology } from '../topology.js';
+import { Runtime, throwIfAborted } from '../wasm/runtime.js';
+import { openWeights } from '../weights.js';
+import { chooseDrawings } from './augment.js';
+import {
+  type EpochSums,
+  type Identity,
+  type Position,
+  readCheckpoint,
+  writeAtomically,
+  writeCheckpoint,
+} from './checkpoint.js';
+import { drawCurve } from './curve.js';
+import { type Dataset, openDataset, type Sample } from './dataset.js';
+import { encodeNetwork, stateOf, weightsOf } from './export.js';
+import { RunFiles } from './files.js';
+import {
+  checkConfig,
+  type EpochReport,
+  learningRate,
+  type StepReport,
+  type TrainingConfig,
+  type TrainOptions,
+} from './options.js';
+import { initialState, type Layout, layoutOf, resizeState, type TrainingState } from './parameters.js';
+import { PictureCache } from './pictures.js';
+import { keyOf, randomOf, shuffled } from './random.js';
+import { type Example, StageRun } from './stage.js';
+import { buildTopology } from './topology.js';
+
+export interface TrainResult {
+  /** The trained network, a safetensors file that `load` reads. */
+  readonly network: string;
+  readonly classes: readonly string[];
+  readonly parameters: number;
+  readonly epochs: readonly EpochReport[];
+}
+
+/**
+ * Trains a network of VGG's family on pictures in class folders, or in a tar archive of such, and writes to the folder `out`:
+ * `network.safetensors`, `epochs.csv`, `steps.csv`, `curve.svg` and `checkpoint.safetensors`, from which `resume` continues. The same data,
+ * options and instruction set give the same weights, bit for bit, for any number of threads and interruptions. Node only.
+ *
+ * @throws AtrousCamError BAD_ARGUMENT (options, data, a checkpoint of another run), NOT_FOUND, BAD_IMAGE, BAD_WEIGHTS, OUT_OF_MEMORY,
+ *   ABORTED: then the checkpoint stands at the last whole step
+ * @example
+ * const { network } = await train('pictures/', { out: 'run', stages: [{ size: 64, epochs: 10 }], seed: 1 });
+ * const net = await load(network);
+ */
+export async function train(data: string, options: TrainOptions): Promise<TrainResult> {
+  if (!options.out) throw new AtrousCamError('BAD_ARGUMENT', 'out: expected a folder for the results');
+  const config = await architectureFrom(checkConfig(options), options);
+  const dataset = await openDataset(data, config);
+  try {
+    if (config.batch > dataset.train.length)
+      throw new AtrousCamError(
+        'BAD_ARGUMENT',
+        `batch: expected at most the ${dataset.train.length} training pictures, got ${config.batch}`,
+      );
+    const runtime = await Runtime.create({ kernels: options.kernels ?? 'simd', threads: options.threads });
+    try {
+      return await new Training(runtime, dataset, config, options).run();
+    } finally {
+      runtime.dispose();
+    }
+  } finally {
+    await dataset.close();
+  }
+}
+
+/** With `from`, the architecture and the input size are those of the weights. */
+async function architectureFrom(
+  config: TrainingConfig,
+  { from, signal, stages }: TrainOptions,
+): Promise<TrainingConfig> {
+  if (from === undefined) {
+    if (config.mode === 'dilated')
+      throw new AtrousCamError('BAD_ARGUMENT', 'mode dilated: expected weights to begin with, in `from`');
+    return config;
+  }
+  const weights = await openWeights(from, { signal });
+  weights.close();
+  const { blocks, dense, inputSize } = readTopology(weights);
+  if (dense.length === 0) throw new AtrousCamError('BAD_ARGUMENT', 'from: expected weights with dense layers');
+  const sized = stages ?? [{ size: inputSize, epochs: 1 }];
+  if (sized.some(({ size }) => size !== inputSize))
+    throw new AtrousCamError('BAD_ARGUMENT', `stages: expected the size ${inputSize} of the weights to begin with`);
+  return {
+    ...config,
+    widths: blocks.map((block) => block[0].cout),
+    convs: blocks.map((block) => block.length),
+    dense: dense.slice(0, -1).map((layer) => layer.out),
+    stages: sized,
+  };
+}
+
+class Training {
+  readonly #stepsPerEpoch: number;
+  readonly #steps: number;
+  readonly #cache: PictureCache;
+  readonly #files: RunFiles;
+  #position: Position = { step: 0, sums: noSums(), epochs: [] };
+
+  constructor(
+    readonly runtime: Runtime,
+    readonly dataset: Dataset,
+    readonly config: TrainingConfig,
+    readonly options: TrainOptions,
+  ) {
+    const sizes = config.stages.map(({ size }) => size);
+    for (const size of sizes) buildTopology(config, size, dataset.classes.length);
+    const epochs = config.stages.reduce((sum, stage) => sum + stage.epochs, 0);
+    this.#stepsPerEpoch = Math.floor(dataset.train.length / config.batch);
+    this.#steps = epochs * this.#stepsPerEpoch;
+    // A margin of a sixteenth, so that crops of large pictures are not blurred.
+    this.#cache = new PictureCache(Math.ceil((Math.max(...sizes) * 17) / 16), options.cache ?? 2e9);
+    this.#files = new RunFiles(options.out);
+  }
+
+  async run(): Promise<TrainResult> {
+    const { config, dataset } = this;
+    const identity = identityOf(config, dataset);
+    let state = await this.#begin(identity);
+    let layout = this.#layout(0);
+    for (let stage = 0; stage < config.stages.length && !this.#stopped; stage++) {
+      layout = this.#layout(stage);
+      if (this.#position.epochs.length > this.#lastEpoch(stage)) continue;
+      const before = stage > 0 ? this.#layout(stage - 1) : layout;
+      // A checkpoint between two stages holds the state of the first one.
+      if (state.parameters.length === before.parameters) state = resizeState(before, layout, state);
+      if (this.#position.epochs.length < this.#lastEpoch(stage))
+        state = await this.#runStage(stage, layout, state, identity);
+    }
+    return this.#finish(layout, state);
+  }
+
+  /** The state to begin with. */
+  async #begin(identity: Identity): Promise<TrainingState> {
+    const { config, options } = this;
+    const stored = await this.#files.prepare(options.resume === true, (path) => readCheckpoint(path, identity));
+    if (stored) {
+      this.#position = stored.position;
+      await this.#files.cutSteps(stored.position.step);
+      return stored.state;
+    }
+    const layout = this.#layout(0);
+    if (options.from === undefined) return initialState(layout, config.seed, config.optimizer);
+    const weights = await openWeights(options.from, { signal: options.signal });
+    try {
+      if (weights.labels.length !== this.dataset.classes.length)
+        throw new AtrousCamError(
+          'BAD_ARGUMENT',
+          `from: expected weights for the ${this.dataset.classes.length} classes of the pictures, got ${weights.labels.length}`,
+        );
+      return await stateOf(layout, weights);
+    } finally {
+      weights.close();
+    }
+  }
+
+  /** Runs what is left of a stage and returns the state after it. */
+  async #runStage(stage: number, layout: Layout, state: TrainingState, identity: Identity): Promise<TrainingState> {
+    const { runtime, config, options } = this;
+    const mark = runtime.arena.mark();
+    const fixedStatistics = options.from !== undefined;
+    const run = new StageRun(runtime, layout, config, state, { fixedStatistics, cacheSide: this.#cache.side });
+    const save = () => writeCheckpoint(this.#files.checkpoint, identity, this.#position, run.state());
+    try {
+      while (this.#position.epochs.length < this.#lastEpoch(stage) && !this.#stopped) {
+        const { step, epochs } = this.#position;
+        if (step < (epochs.length + 1) * this.#stepsPerEpoch) await this.#step(run);
+        else {
+          await this.#endEpoch(run);
+          await save();
+        }
+      }
+      if (this.#stopped) await save();
+      return run.state();
+    } catch (error) {
+      if (error instanceof AtrousCamError && error.code === 'ABORTED') {
+        await this.#files.flush();
+        await save();
+      }
+      throw error;
+    } finally {
+      runtime.arena.release(mark);
+    }
+  }
+
+  get #stopped(): boolean {
+    return this.options.maxSteps !== undefined && this.#position.step >= this.options.maxSteps;
+  }
+
+  async #step(run: StageRun): Promise<void> {
+    const { config, options } = this;
+    const { signal } = options;
+    const started = performance.now();
+    const step = this.#position.step + 1;
+    const epoch = this.#epochOf(step - 1);
+    const within = (step - 1) % this.#stepsPerEpoch;
+    const order = shuffled(this.dataset.train.length, randomOf(config.seed, 4, epoch));
+    const samples = Array.from(
+      order.subarray(within * config.batch, (within + 1) * config.batch),
+      (i) => this.dataset.train[i],
+    );
+    const examples = await this.#examples(samples);
+    const sources = examples.map(({ image }) => image);
+    const drawings = chooseDrawings(sources, run.side, config, [config.seed, 5, step]);
+    const rate = learningRate(config, step, this.#steps);
+    const seed = keyOf(config.seed, 6, step);
+    const { loss, correct } = await run.train(examples, drawings, { step, rate, seed, signal });
+    if (!Number.isFinite(loss))
+      throw new AtrousCamError(
+        'BAD_ARGUMENT',
+        `learningRate: the loss of step ${step} is ${loss}; begin anew with a smaller learning rate`,
+      );
+    const { sums } = this.#position;
+    sums.loss += loss * samples.length;
+    sums.correct += correct;
+    sums.pictures += samples.length;
+    sums.seconds += (performance.now() - started) / 1000;
+    this.#position.step = step;
+    await this.#files.addStep(step, rate, loss);
+    this.#report(epoch, loss, 'train');
+  }
+
+  #report(epoch: number, loss: number, stage: StepReport['stage']): void {
+    const { step, sums } = this.#position;
+    const epochs = this.#steps / this.#stepsPerEpoch;
+    const imagesPerSecond = sums.pictures / sums.seconds;
+    this.options.onStep?.({
+      ...{ step, steps: this.#steps, epoch, epochs, loss, stage, imagesPerSecond },
+      accuracy: sums.correct / sums.pictures,
+      secondsLeft: this.#secondsLeft(imagesPerSecond),
+    });
+  }
+
+  /** At the speed of this epoch; other input sizes count by their area. */
+  #secondsLeft(imagesPerSecond: number): number {
+    const area = (step: number) => this.config.stages[this.#stageOf(this.#epochOf(step))].size ** 2;
+    const { step } = this.#position;
+    let work = 0;
+    for (let left = step; left < this.#steps; ) {
+      const end = (Math.floor(left / this.#stepsPerEpoch) + 1) * this.#stepsPerEpoch;
+      work += (end - left) * area(left);
+      left = end;
+    }
+    return (work * this.config.batch) / area(step - 1) / imagesPerSecond;
+  }
+
+  async #endEpoch(run: StageRun): Promise<void> {
+    const { config, dataset, options } = this;
+    const { step, sums, epochs } = this.#position;
+    const epoch = this.#epochOf(step - 1);
+    this.#report(epoch, sums.loss / sums.pictures, 'validate');
+    const val = noSums();
+    for (let i = 0; i < dataset.val.length; i += config.batch) {
+      throwIfAborted(options.signal);
+      const examples = await this.#examples(dataset.val.slice(i, i + config.batch));
+      const { loss, correct } = await run.evaluate(examples, options.signal);
+      val.loss += loss * examples.length;
+      val.correct += correct;
+      val.pictures += examples.length;
+    }
+    const report: EpochReport = {
+      ...{ epoch, size: run.side, step },
+      learningRate: learningRate(config, step, this.#steps),
+      loss: sums.loss / sums.pictures,
+      accuracy: sums.correct / sums.pictures,
+      ...(val.pictures > 0 && { valLoss: val.loss / val.pictures, valAccuracy: val.correct / val.pictures }),
+      imagesPerSecond: sums.pictures / sums.seconds,
+      seconds: sums.seconds,
+    };
+    this.#position = { step, sums: noSums(), epochs: [...epochs, report] };
+    await this.#files.writeEpochs(this.#position.epochs);
+    await writeAtomically(this.#files.curve, drawCurve(this.#position.epochs));
+    options.onEpoch?.(report);
+  }
+
+  async #examples(samples: readonly Sample[]): Promise<Example[]> {
+    const examples: Example[] = [];
+    for (const sample of samples) {
+      throwIfAborted(this.options.signal);
+      examples.push({ image: await this.#cache.get(sample), label: sample.label });
+      await this.runtime.yieldIfDue();
+    }
+    return examples;
+  }
+
+  async #finish(layout: Layout, state: TrainingState): Promise<TrainResult> {
+    const { dataset, config, options } = this;
+    await this.#files.flush();
+    const { classes } = dataset;
+    const weights = weightsOf(layout, state, { labels: classes, normalization: config.normalization });
+    await writeAtomically(this.#files.network, await encodeNetwork(weights, options.dtype ?? 'float16'));
+    const { parameters } = weights;
+    return { network: this.#files.network, classes, parameters, epochs: this.#position.epochs };
+  }
+
+  #layout(stage: number): Layout {
+    return layoutOf(buildTopology(this.config, this.config.stages[stage].size, this.dataset.classes.length));
+  }
+
+  /** The epoch, from 1 on, that the step after `done` steps belongs to. */
+  #epochOf(done: number): number {
+    return Math.floor(done / this.#stepsPerEpoch) + 1;
+  }
+
+  /** The number of a stage's last epoch. */
+  #lastEpoch(stage: number): number {
+    return this.config.stages.slice(0, stage + 1).reduce((sum, { epochs }) => sum + epochs, 0);
+  }
+
+  #stageOf(epoch: number): number {
+    return this.config.stages.findIndex((_, stage) => epoch <= this.#lastEpoch(stage));
+  }
+}
+
+const noSums = (): EpochSums => ({ loss: 0, correct: 0, pictures: 0, seconds: 0 });
+
+function identityOf(config: TrainingConfig, { classes, train, val }: Dataset): Identity {
+  const names = [...train, ...val].reduce((key, { path }) => keyOf(key, ...new TextEncoder().encode(path)), 0);
+  return { config, data: { classes, train: train.length, val: val.length, names } };
+}

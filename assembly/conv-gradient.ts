@@ -55,7 +55,7 @@ export function unpackConv(args: AdjointConvArgs, task: i32, _scratch: usize): v
 
 /** Strides are in floats. */
 @unmanaged
-export class ConvWeightGradientArgs {
+class ConvWeightGradientArgs {
   x: usize;
   xRow: i32;
   xPix: i32;

@@ -1,6 +1,5 @@
 // One line a file; every kernel has the signature (args, task, scratch), see src/wasm/job.ts.
 export { drawPictures } from './augment';
-export { batchWeightGradient, sumParts } from './batch-gradient';
 export {
   batchGradient,
   batchGradientFinish,

@@ -7,14 +7,12 @@ import {
   batchPoolBackwardJob,
   batchPoolJob,
   batchReluJob,
-  batchWeightGradientJobs,
   momentsFloats,
   type Normalization,
   normalizerGradientJobs,
   normalizerJobs,
   pictureViews,
   tall,
-  weightGradientFloats,
 } from '../wasm/ops/batch.js';
 import { biasGradientJob } from '../wasm/ops/conv-gradient.js';
 import { gemmJob, type Matrix, matrix, transpose } from '../wasm/ops/gemm.js';
@@ -23,6 +21,7 @@ import { maxPoolBackwardJob, maxPoolJob } from '../wasm/ops/pool.js';
 import { reluBackwardJob } from '../wasm/ops/relu.js';
 import { softmaxCrossEntropyBackwardJob, softmaxCrossEntropyJob } from '../wasm/ops/softmax.js';
 import { winogradJobs, winogradPlan, winogradWeightBytes, winogradWeightsJob } from '../wasm/ops/winograd.js';
+import { winogradGradientBytes, winogradWeightGradientJobs } from '../wasm/ops/winograd-gradient.js';
 import type { Runtime } from '../wasm/runtime.js';
 import { type Layout, type ParameterSlot, paddedChannels } from './parameters.js';
 
@@ -49,6 +48,9 @@ type Step = Job | ((seed: number) => Job);
 /** Tiles of a pass: a task of few channels is short, so more of them make up for what starting a job on several threads costs. */
 const tilesOf = (cin: number, cout: number): number =>
   Math.max(128, Math.min(1024, 2 ** Math.floor(Math.log2(2 ** 19 / (cin * cout)))));
+
+/** The same for weight gradients, whose transforms are the larger part. */
+const gradientTilesOf = (cin: number, cout: number): number => 4 * tilesOf(cin, cout);
 
 interface ConvNode {
   readonly dilation: number;
@@ -96,7 +98,6 @@ export class Graph {
   readonly #workspace: { ptr: number; bytes: number };
   /** Transformed weights of the convolution at hand. */
   readonly #weights: number;
-  readonly #parts: number;
   readonly #share: number;
   readonly #options: GraphOptions;
   /** Where the mode's one pool before the head writes; the last convolution's own pool where there is one. */
@@ -117,13 +118,16 @@ export class Graph {
     const largest = Math.max(...this.#convs.map(({ z }) => batchFloats(z)));
     this.#gradients = [this.#floats(largest), this.#floats(largest)];
     const bytes = Math.max(
-      ...this.#convs.flatMap(({ x, z, dilation }) => [workspaceOf(x, z, dilation), workspaceOf(z, x, dilation)]),
+      ...this.#convs.flatMap(({ x, z, dilation }) => [
+        workspaceOf(x, z, dilation),
+        workspaceOf(z, x, dilation),
+        winogradGradientBytes(tall(x), z.c, dilation, gradientTilesOf(x.c, z.c)),
+      ]),
     );
     this.#workspace = { ptr: runtime.arena.alloc(bytes), bytes };
     this.#weights = runtime.arena.alloc(
       Math.max(...this.#convs.flatMap(({ x, z }) => [winogradWeightBytes(x.c, z.c), winogradWeightBytes(z.c, x.c)])),
     );
-    this.#parts = this.#floats(Math.max(...this.#convs.map(({ x, z }) => weightGradientFloats(x.c, z.c))));
     this.#addDense();
     this.logits = this.#dense.at(-1)!.y.ptr;
     this.targets = this.#floats(pictures * classes);
@@ -188,7 +192,8 @@ export class Graph {
       }
       jobs.push(...normalizerGradientJobs(z, here, norm, !this.#options.fixedStatistics));
       const dz = { ...z, ptr: here };
-      jobs.push(...batchWeightGradientJobs(x, dz, dkernel, dilation, this.#parts));
+      const how = { dilation, accumulate: false, mostTiles: gradientTilesOf(x.c, z.c) };
+      jobs.push(...winogradWeightGradientJobs(tall(x), tall(dz), dkernel, how, this.#workspace));
       if (i > 0) jobs.push(...this.#convolve(dz, kernel, { ...x, ptr: there }, dilation, true));
       [here, there] = [there, here];
     }

@@ -2,12 +2,6 @@ import { floatBits, type Job, type View, view } from '../job.js';
 
 /** Floats that a task of an elementwise pass touches: about 20 microseconds, and within a core's own cache. */
 const FLOATS_PER_TASK = 2 ** 14;
-/** Parts that a weight gradient is summed in, where one part has few tasks: a number that no machine changes, so that the bits stay. */
-const PARTS = 16;
-/** Input and output channels of a task of it, and its patch: as in conv-gradient.ts, where they were measured. */
-const GRADIENT = { channels: 32, columns: 64, rows: 8, cols: 16 };
-/** Floats of a task that adds parts, or steps an optimiser. */
-const PARAMETERS_PER_TASK = 2 ** 13;
 
 /**
  * A batch of maps in the wasm memory, float32: (pictures, h + gap, w, c). The rows behind each picture are zero, so that all pictures
@@ -55,8 +49,6 @@ export interface Normalization {
 export const EPSILON = 1e-5;
 /** Share of the batch's statistics in the running ones. */
 const MOMENTUM = 0.1;
-
-const up = (value: number, step: number): number => Math.ceil(value / step) * step;
 
 const rowsOf = (h: number, rowFloats: number): number =>
   Math.max(1, Math.min(h, Math.floor(FLOATS_PER_TASK / rowFloats)));
@@ -117,28 +109,3 @@ export const batchPoolJob = (z: Batch, y: number, n: Normalization): Job => pool
 /** dx (as z) = the gradient of the pool at its input, from dy at its output. */
 export const batchPoolBackwardJob = (z: Batch, dy: number, dx: number, n: Normalization): Job =>
   pool('batchPoolBackward', z, dx, dy, n);
-
-/** float32 of scratch that `batchWeightGradientJobs` needs. */
-export const weightGradientFloats = (cin: number, cout: number): number => PARTS * 9 * cin * cout;
-
-/** The jobs of dw (3, 3, cin, cout) = the gradient of a convolution at its weights, summed over the batch; `parts` is scratch. */
-export function batchWeightGradientJobs(x: Batch, dz: Batch, dw: number, dilation: number, parts: number): Job[] {
-  const [a, b] = [tall(x), tall(dz)];
-  const [channels, columns] = [Math.min(x.c, GRADIENT.channels), up(Math.min(dz.c, GRADIENT.columns), 8)];
-  const [high, wide] = [Math.ceil(a.h / dilation), Math.ceil(a.w / dilation)]; // of a phase
-  const [rows, cols] = [Math.min(high, GRADIENT.rows), Math.min(wide, GRADIENT.cols)];
-  const blocks = Math.ceil(x.c / channels) * Math.ceil(dz.c / columns);
-  const phases = Math.min(dilation, a.h) * Math.min(dilation, a.w);
-  const patches = phases * Math.ceil(high / rows) * Math.ceil(wide / cols);
-  const each = Math.ceil(patches / PARTS);
-  const count = Math.ceil(patches / each);
-  const floats = 9 * x.c * dz.c;
-  const maps = [a.ptr, a.row, a.pix, b.ptr, b.row, b.pix, a.h, a.w, x.c, dz.c, parts, dilation, 0];
-  const args = [...maps, channels, columns, rows, cols, 0, patches, each, blocks, 4 * floats];
-  const scratch = 320 + 4 * (channels * (rows + 2) * (cols + 2) + columns * rows * cols);
-  const tasks = Math.ceil(floats / PARAMETERS_PER_TASK);
-  return [
-    { kernel: 'batchWeightGradient', args, tasks: count * blocks, scratch },
-    { kernel: 'sumParts', args: [parts, dw, floats, count, PARAMETERS_PER_TASK], tasks, scratch: 0 },
-  ];
-}

@@ -47,21 +47,27 @@ export const winogradTiles = (h: number, w: number, dilation: number): number =>
   groups(h, w, dilation).reduce((sum, group) => sum + tilesOf(group), 0);
 
 /** Bytes of workspace of `winogradWeightGradientJobs`: the transformed sums U, and V and M of the largest pass. */
-export function winogradGradientBytes(x: { h: number; w: number; c: number }, cout: number, dilation: number): number {
-  const passes = groups(x.h, x.w, dilation).flatMap((group) => splitPasses(tilesOf(group), TILES_PER_PASS));
+export function winogradGradientBytes(
+  x: { h: number; w: number; c: number },
+  cout: number,
+  dilation: number,
+  mostTiles = TILES_PER_PASS,
+): number {
+  const passes = groups(x.h, x.w, dilation).flatMap((group) => splitPasses(tilesOf(group), mostTiles));
   const most = Math.max(...passes.map((pass) => pass.count));
   return COEFFICIENTS * (strideU(x.c, cout) + strideV(most, x.c) + strideM(most, cout));
 }
 
 /**
  * The jobs of dw (3, 3, cin, cout) = or += the gradient of a 3x3 convolution of x at its weights, by the adjoint of `winogradJobs`,
- * to be run one after the other. Channels are multiples of 4. The result does not depend on threads.
+ * to be run one after the other. Channels are multiples of 4. The result does not depend on threads, but in its last bits on
+ * `mostTiles`, the tiles of a pass, because passes are summed one by one.
  */
 export function winogradWeightGradientJobs(
   x: View,
   dy: View,
   dw: number,
-  { dilation, accumulate }: { dilation: number; accumulate: boolean },
+  { dilation, accumulate, mostTiles = TILES_PER_PASS }: { dilation: number; accumulate: boolean; mostTiles?: number },
   workspace: { ptr: number; bytes: number },
 ): Job[] {
   const [cin, cout] = [x.c, dy.c];
@@ -69,7 +75,7 @@ export function winogradWeightGradientJobs(
   const v = workspace.ptr + COEFFICIENTS * u[1];
   const products = Math.ceil(strips(cout) / STRIPS_PER_TASK) * Math.ceil(cin / 4 / QUADS_PER_TASK);
   const passes = groups(x.h, x.w, dilation).flatMap((group) =>
-    splitPasses(tilesOf(group), TILES_PER_PASS).map((pass) => ({ group, pass })),
+    splitPasses(tilesOf(group), mostTiles).map((pass) => ({ group, pass })),
   );
   const sums = passes.flatMap(({ group, pass }, i) => {
     const vStride = strideV(pass.count, cin);

@@ -4,6 +4,7 @@ import { explainCommand } from './explain.js';
 import * as options from './options.js';
 import { planCommand } from './plan.js';
 import { predictCommand } from './predict.js';
+import { addTrainingCommands } from './training.js';
 import { version } from './version.js';
 import * as weights from './weights.js';
 
@@ -156,6 +157,8 @@ function buildProgram(io: Io, context: Context, run: (call: Promise<number>) => 
   group(plan, 'Output:', [options.json()]);
   group(plan, 'Machine:', [options.precision()]);
   addWeightsCommands(program, context, run);
+
+  addTrainingCommands(program, context, run);
   return program;
 }
 
@@ -219,7 +222,7 @@ function fail(error: unknown, argv: readonly string[], io: Io, context: Context)
     context.complain(describe(error).message);
     if (!(error instanceof UsageError)) return 1;
   }
-  const command = ['explain', 'predict', 'plan', 'weights'].includes(argv[0]) ? `${argv[0]} ` : '';
+  const command = ['explain', 'predict', 'plan', 'train', 'evaluate', 'weights'].includes(argv[0]) ? `${argv[0]} ` : '';
   io.stderr.write(`Try "atrous-cam ${command}--help".\n`);
   return 2;
 }

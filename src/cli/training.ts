@@ -1,0 +1,236 @@
+import { type Command, Option } from 'commander';
+import { type EpochReport, type Evaluation, evaluate, type TrainOptions, train } from '../index.js';
+import type { Mode } from '../types.js';
+import { type Context, UsageError } from './context.js';
+import type { NetworkFlags } from './options.js';
+import * as options from './options.js';
+import { formatDuration } from './progress.js';
+import { describeNetwork, jsonLine } from './report.js';
+
+const TRAIN_HELP = `
+The data are class folders, CLASS/*.jpg or train/CLASS/*.jpg and val/CLASS/*.jpg, or a tar archive of them.
+The folder of --out gets the network, a checkpoint, epochs.csv, steps.csv and curve.svg.
+The same data, options and seed give the same weights, whatever the number of threads and interruptions.
+
+Examples:
+  $ atrous-cam train pictures.tar --out run                       this package's own kind of network
+  $ atrous-cam train pictures.tar --out run --resume              go on after Ctrl-C, a crash or a power cut
+  $ atrous-cam train pictures --out run --stages 64:10 --widths 8,16,32,32,32 --dense 64
+  $ atrous-cam train pictures --out run --from net.safetensors --mode dilated --learning-rate 0.0002
+  $ atrous-cam evaluate pictures --weights run/network.safetensors`;
+
+const EVALUATE_HELP = `
+Examples:
+  $ atrous-cam evaluate pictures                                   the network in this package
+  $ atrous-cam evaluate pictures.tar --weights run/network.safetensors --json`;
+
+const wrong = (flag: string, expected: string, value: string) =>
+  new UsageError(`${flag}: expected ${expected}, got "${value}"`);
+
+function number(flag: string, description: string): Option {
+  return new Option(`${flag} <n>`, description).argParser((value: string) => {
+    if (value.trim() === '' || !Number.isFinite(Number(value))) throw wrong(flag, 'a number', value);
+    return Number(value);
+  });
+}
+
+function count(flag: string, description: string): Option {
+  return new Option(`${flag} <n>`, description).argParser((value: string) => {
+    if (!/^\d{1,15}$/.test(value)) throw wrong(flag, 'a whole number', value);
+    return Number(value);
+  });
+}
+
+/** Whole numbers with commas between them. */
+function list(flag: string, description: string): Option {
+  return new Option(`${flag} <n,n,...>`, description).argParser((value: string) => {
+    if (!/^\d+(,\d+)*$/.test(value)) throw wrong(flag, 'whole numbers with commas between them', value);
+    return value.split(',').map(Number);
+  });
+}
+
+const stages = () =>
+  new Option(
+    '--stages <size:epochs,...>',
+    "input sizes with their epochs; the last is the network's (default: 128:19,224:2)",
+  ).argParser((value: string) => {
+    if (!/^\d+:\d+(,\d+:\d+)*$/.test(value)) throw wrong('--stages', 'SIZE:EPOCHS,... such as 128:19,224:2', value);
+    return value.split(',').map((stage) => {
+      const [size, epochs] = stage.split(':').map(Number);
+      return { size, epochs };
+    });
+  });
+
+type Run = (call: Promise<number>) => Promise<void>;
+
+/** Adds options under a heading of the help text. */
+function group(command: Command, heading: string, members: Option[]): void {
+  command.optionsGroup(heading);
+  for (const option of members) command.addOption(option);
+}
+
+/** Adds `train` and `evaluate` to the program. */
+export function addTrainingCommands(program: Command, context: Context, run: Run): void {
+  const training = program
+    .command('train')
+    .description('Train a network on pictures in class folders.')
+    .argument('<data>', 'folder of class folders, or a tar archive of them')
+    .addHelpText('after', TRAIN_HELP)
+    .action((data, flags) => run(trainCommand(data, flags, context)));
+  group(training, 'Output:', [
+    new Option('--out <dir>', 'folder for the network, the checkpoint and the logs').default('atrous-cam-run'),
+    new Option('--resume', 'continue from the checkpoint in that folder, where there is one'),
+    new Option('--dtype <float16|float32>', 'of the written network')
+      .choices(['float16', 'float32'])
+      .default('float16'),
+  ]);
+  group(training, 'Network:', [
+    list('--widths', 'channels of the five blocks, multiples of 4 (default: 8,16,32,64,64)'),
+    list('--convs', 'convolutions of the five blocks (default: 2,2,3,3,3)'),
+    list('--dense', 'units of the hidden dense layers (default: 128,128)'),
+    options.preprocess(),
+    new Option('--from <weights>', 'begin with these weights and their architecture, batch normalization folded'),
+    new Option('--mode <pooled|dilated>', 'dilated: without pools, needs --from').choices(['pooled', 'dilated']),
+  ]);
+  group(training, 'Course:', [
+    stages(),
+    count('--batch', 'pictures of a step (default: 64)'),
+    new Option('--optimizer <sgd|adamw>', 'SGD with momentum, or AdamW (default: adamw)').choices(['sgd', 'adamw']),
+    number('--learning-rate', 'the largest, after the warm-up and before the cosine (default: 0.002, sgd: 0.1)'),
+    number('--weight-decay', 'of kernels (default: 0.05, sgd: 0.0005)'),
+    number('--momentum', 'of sgd (default: 0.9)'),
+    number('--warmup', 'share of the steps in which the learning rate rises (default: 0.05)'),
+    number('--dropout', 'share of the hidden dense units that is dropped (default: 0.3)'),
+    number('--seed', 'of everything random (default: 1)'),
+    number('--val-share', 'share kept for validation where the data have no val/ (default: 0.1)'),
+    count('--max-steps', 'stop after so many steps, for measurements'),
+  ]);
+  group(training, 'Augmentation:', [
+    number('--crop', 'smallest share of the area that a crop keeps, 1: no crops (default: 0.5)'),
+    number('--aspect', 'largest stretch of a crop (default: 1.333)'),
+    new Option('--no-flip', 'do not mirror pictures'),
+    number('--brightness', 'largest change, share of the range (default: 0.15)'),
+    number('--contrast', 'largest change, share (default: 0.25)'),
+    number('--cutmix', 'share of the batches that mix halves and boxes of pictures (default: 0.5)'),
+  ]);
+  group(training, 'Machine:', [
+    options.kernels().default('simd'),
+    options.threads(),
+    count('--cache', 'megabytes of decoded pictures that are kept (default: 2000)'),
+  ]);
+
+  const evaluation = program
+    .command('evaluate')
+    .description('Print the accuracy of a network on pictures in class folders, and what it takes for what.')
+    .argument(
+      '<data>',
+      'folder of class folders named like labels, or a tar archive of them; its val/ where it has one',
+    )
+    .addHelpText('after', EVALUATE_HELP)
+    .action((data, flags) => run(evaluateCommand(data, flags, context)));
+  group(evaluation, 'Network:', [
+    new Option('--mode <pooled|dilated|atrous>', 'the network').choices([...options.MODES]).default('pooled'),
+    options.weights(),
+    options.preprocess(),
+    options.resize(),
+    options.fit(),
+  ]);
+  group(evaluation, 'Pictures:', [
+    new Option('--part <val|train|all>', 'which of the data (default: val, or all)').choices(['val', 'train', 'all']),
+    count('--limit', 'only the first so many pictures of each class'),
+  ]);
+  group(evaluation, 'Output:', [options.json()]);
+  group(evaluation, 'Machine:', [options.precision(), options.kernels(), options.threads()]);
+}
+
+type TrainFlags = TrainOptions & { preprocess?: TrainOptions['normalization'] };
+
+/** `atrous-cam train`: a line an epoch. Returns the exit code. */
+async function trainCommand(
+  data: string,
+  { preprocess, cache, ...flags }: TrainFlags,
+  context: Context,
+): Promise<number> {
+  const { progress, signal } = context;
+  let begun = false;
+  let printing: Promise<void> = Promise.resolve();
+  const print = (text: string) => {
+    printing = printing.then(() => context.print(text));
+  };
+  const result = await train(data, {
+    ...flags,
+    ...(preprocess && { normalization: preprocess }),
+    ...(cache !== undefined && { cache: cache * 1e6 }),
+    signal,
+    onStep: ({ step, steps, epoch, epochs, loss, accuracy, imagesPerSecond, secondsLeft, stage }) => {
+      if (!begun) progress.begin(steps);
+      begun = true;
+      const numbers = `loss ${loss.toFixed(3)}, accuracy ${accuracy.toFixed(3)}, ${imagesPerSecond.toFixed(0)} pictures/s`;
+      const what = stage === 'train' ? numbers : 'validating';
+      progress.update(`epoch ${epoch}/${epochs}, ${what}, ${formatDuration(secondsLeft)} left,`, step);
+    },
+    onEpoch: (report) => print(epochLine(report)),
+  });
+  await printing;
+  await context.print(`wrote ${result.network} (${result.parameters.toLocaleString('en-US')} parameters)\n`);
+  return 0;
+}
+
+function epochLine(report: EpochReport): string {
+  const { epoch, size, loss, accuracy, valLoss, valAccuracy, imagesPerSecond, seconds } = report;
+  const validation =
+    valLoss === undefined || valAccuracy === undefined
+      ? ''
+      : `, validation ${valLoss.toFixed(4)} and ${valAccuracy.toFixed(4)}`;
+  const speed = `${imagesPerSecond.toFixed(0)} pictures/s, ${formatDuration(seconds)}`;
+  return `epoch ${epoch} at ${size} px: loss ${loss.toFixed(4)}, accuracy ${accuracy.toFixed(4)}${validation}; ${speed}\n`;
+}
+
+interface EvaluateFlags extends NetworkFlags {
+  mode: Mode;
+  part?: 'val' | 'train' | 'all';
+  limit?: number;
+  json?: boolean;
+}
+
+/** `atrous-cam evaluate`: accuracy and confusion matrix. Returns the exit code. */
+async function evaluateCommand(data: string, flags: EvaluateFlags, context: Context): Promise<number> {
+  const { mode, part, limit, json } = flags;
+  const { signal, progress } = context;
+  const network = await options.loadNetwork(flags, context);
+  try {
+    let begun = false;
+    const result = await evaluate(network, data, {
+      ...{ mode, part, limit, signal },
+      onProgress: (done, total) => {
+        if (!begun) progress.begin(total, 'pictures');
+        begun = true;
+        progress.update('evaluating', done);
+      },
+    });
+    await context.print(
+      json ? jsonLine({ ...describeNetwork(network), mode, ...result }) : `${formatEvaluation(result)}\n`,
+    );
+    return 0;
+  } finally {
+    network.dispose();
+  }
+}
+
+/** Accuracy, and a table whose rows are the pictures' classes and whose columns the network's answers. */
+export function formatEvaluation({ labels, pictures, accuracy, loss, confusion }: Evaluation): string {
+  const used = labels.flatMap((_, i) => (confusion[i].some(Boolean) || confusion.some((row) => row[i]) ? [i] : []));
+  const head = ['is \\ said', ...used.map((i) => labels[i]), 'accuracy'];
+  const rows = used.map((i) => {
+    const total = confusion[i].reduce((a, b) => a + b, 0);
+    return [labels[i], ...used.map((k) => String(confusion[i][k])), total ? (confusion[i][i] / total).toFixed(4) : '-'];
+  });
+  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((cells) => cells[i].length)));
+  const line = (cells: string[]) =>
+    cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ');
+  return [
+    `accuracy ${accuracy.toFixed(4)} on ${pictures} pictures, cross-entropy ${loss.toFixed(4)}`,
+    '',
+    ...[head, ...rows].map(line),
+  ].join('\n');
+}

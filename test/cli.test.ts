@@ -488,7 +488,11 @@ describe('usage', () => {
     [['explain'], "atrous-cam: missing required argument 'image'\n"],
     [['explian', 'dog.jpg'], "atrous-cam: unknown command 'explian' (Did you mean explain?)\n"],
     [['plan', 'extra'], "atrous-cam: too many arguments for 'plan'. Expected 0 arguments but got 1.\n"],
-    [['train', 'dir'], "atrous-cam: unknown command 'train'"],
+    [['bench', 'dir'], "atrous-cam: unknown command 'bench'"],
+    [
+      ['train', 'dir', '--stages', '128'],
+      'atrous-cam: --stages: expected SIZE:EPOCHS,... such as 128:19,224:2, got "128"',
+    ],
   ])('%j', async (argv, message) => {
     const { code, stderr } = await run(argv);
     expect(code).toBe(2);
@@ -510,10 +514,10 @@ describe('usage', () => {
     const { code, stdout } = await run(['--help']);
     expect(code).toBe(0);
     expect(stdout).toMatchSnapshot();
-    for (const absent of ['train', 'evaluate', 'bench', 'serve', 'weights list']) expect(stdout).not.toContain(absent);
+    for (const absent of ['bench', 'serve', 'weights list']) expect(stdout).not.toContain(absent);
   });
 
-  test.each(['explain', 'predict', 'plan'])('%s --help', async (command) => {
+  test.each(['explain', 'predict', 'plan', 'train', 'evaluate'])('%s --help', async (command) => {
     const { code, stdout } = await run([command, '--help']);
     expect(code).toBe(0);
     expect(stdout).toMatchSnapshot();

@@ -152,7 +152,7 @@ async function trainCommand(
   context: Context,
 ): Promise<number> {
   const { progress, signal } = context;
-  let begun = false;
+  let first: number | undefined;
   let printing: Promise<void> = Promise.resolve();
   const print = (text: string) => {
     printing = printing.then(() => context.print(text));
@@ -162,12 +162,13 @@ async function trainCommand(
     ...(preprocess && { normalization: preprocess }),
     ...(cache !== undefined && { cache: cache * 1e6 }),
     signal,
-    onStep: ({ step, steps, epoch, epochs, loss, accuracy, imagesPerSecond, secondsLeft, stage }) => {
-      if (!begun) progress.begin(steps);
-      begun = true;
+    onStep: ({ epoch, epochs, loss, accuracy, imagesPerSecond, done, stage }) => {
+      first ??= done;
+      if (first === done) progress.begin(1 - first); // what is left of a run that is resumed
+
       const numbers = `loss ${loss.toFixed(3)}, accuracy ${accuracy.toFixed(3)}, ${imagesPerSecond.toFixed(0)} pictures/s`;
       const what = stage === 'train' ? numbers : 'validating';
-      progress.update(`epoch ${epoch}/${epochs}, ${what}, ${formatDuration(secondsLeft)} left,`, step);
+      progress.update(`epoch ${epoch}/${epochs}, ${what}`, done - first);
     },
     onEpoch: (report) => print(epochLine(report)),
   });

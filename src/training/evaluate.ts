@@ -5,6 +5,7 @@ import type { Mode, Preprocessing } from '../types.js';
 import { throwIfAborted } from '../wasm/runtime.js';
 import { openDataset, type Sample } from './dataset.js';
 
+/** What is measured, and how. */
 export interface EvaluateOptions {
   /** Default `pooled`. */
   mode?: Mode;
@@ -18,6 +19,7 @@ export interface EvaluateOptions {
   onProgress?: (done: number, total: number) => void;
 }
 
+/** How a network did. */
 export interface Evaluation {
   /** The network's labels. */
   readonly labels: readonly string[];

@@ -36,6 +36,7 @@ export interface TrainingConfig extends Architecture, Augmentation {
   readonly valShare: number;
 }
 
+/** What `train` is told. Everything has a default but `out`. */
 export interface TrainOptions extends Partial<TrainingConfig> {
   /** Folder for checkpoint, logs, curve and network; made where it is missing. */
   out: string;
@@ -53,10 +54,13 @@ export interface TrainOptions extends Partial<TrainingConfig> {
   /** Take only the first steps of the run, for measurements and checks. */
   maxSteps?: number;
   signal?: AbortSignal;
+  /** After every step, and when an epoch is validated. */
   onStep?: (report: StepReport) => void;
+  /** After every epoch, when its checkpoint is about to be written. */
   onEpoch?: (report: EpochReport) => void;
 }
 
+/** How a step of training went. */
 export interface StepReport {
   /** From 1 on. */
   readonly step: number;
@@ -70,10 +74,13 @@ export interface StepReport {
   /** Training pictures a second, of this epoch. */
   readonly imagesPerSecond: number;
   readonly secondsLeft: number;
+  /** Share of the whole run's work that is done, 0..1; a step at twice the input size is four times the work. */
+  readonly done: number;
   /** What is done now. */
   readonly stage: 'train' | 'validate';
 }
 
+/** A row of epochs.csv. */
 export interface EpochReport {
   readonly epoch: number;
   /** Input size. */

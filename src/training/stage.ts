@@ -1,4 +1,3 @@
-import { resizeImage } from '../image.js';
 import type { Normalization, RgbImage } from '../types.js';
 import { DRAW_FIELDS, DRAWS, type Draw, drawFields, drawJob } from '../wasm/ops/augment.js';
 import { adamJob, sgdJob } from '../wasm/ops/optimizer.js';
@@ -101,11 +100,10 @@ export class StageRun {
   /** Losses and right answers of at most a batch of pictures, as they are. */
   async evaluate(examples: readonly Example[], signal?: AbortSignal): Promise<BatchResult> {
     const { side } = this;
-    const squashed = examples.map(({ image, label }) => ({ image: resizeImage(image, side, side, 'bilinear'), label }));
     const nothing = { ...plainDraw({ width: side, height: side }, side), right: 0 };
-    const drawings = squashed.map(({ image }) => ({ own: plainDraw(image, side), other: nothing, share: 0 }));
-    this.#draw(squashed, drawings);
-    this.#label(squashed, drawings);
+    const drawings = examples.map(({ image }) => ({ own: plainDraw(image, side), other: nothing, share: 0 }));
+    this.#draw(examples, drawings);
+    this.#label(examples, drawings);
     for (const job of this.#graph.forward(false)) await this.#runtime.runAsync(job, signal);
     return this.#result(examples.length);
   }

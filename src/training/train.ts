@@ -29,6 +29,7 @@ import { keyOf, randomOf, shuffled } from './random.js';
 import { type Example, StageRun } from './stage.js';
 import { buildTopology } from './topology.js';
 
+/** What training made. */
 export interface TrainResult {
   /** The trained network, a safetensors file that `load` reads. */
   readonly network: string;
@@ -99,6 +100,8 @@ class Training {
   readonly #stepsPerEpoch: number;
   readonly #steps: number;
   readonly #cache: PictureCache;
+  /** Squashed to the input, as in use. */
+  #valCache: PictureCache | undefined;
   readonly #files: RunFiles;
   #position: Position = { step: 0, sums: noSums(), epochs: [] };
 
@@ -114,7 +117,7 @@ class Training {
     this.#stepsPerEpoch = Math.floor(dataset.train.length / config.batch);
     this.#steps = epochs * this.#stepsPerEpoch;
     // A margin of a sixteenth, so that crops of large pictures are not blurred.
-    this.#cache = new PictureCache(Math.ceil((Math.max(...sizes) * 17) / 16), options.cache ?? 2e9);
+    this.#cache = new PictureCache(Math.ceil((Math.max(...sizes) * 17) / 16), this.#cacheBytes * 0.8, 'larger');
     this.#files = new RunFiles(options.out);
   }
 
@@ -192,6 +195,10 @@ class Training {
     return this.options.maxSteps !== undefined && this.#position.step >= this.options.maxSteps;
   }
 
+  get #cacheBytes(): number {
+    return this.options.cache ?? 2e9;
+  }
+
   async #step(run: StageRun): Promise<void> {
     const { config, options } = this;
     const { signal } = options;
@@ -204,7 +211,7 @@ class Training {
       order.subarray(within * config.batch, (within + 1) * config.batch),
       (i) => this.dataset.train[i],
     );
-    const examples = await this.#examples(samples);
+    const examples = await this.#examples(samples, this.#cache);
     const sources = examples.map(({ image }) => image);
     const drawings = chooseDrawings(sources, run.side, config, [config.seed, 5, step]);
     const rate = learningRate(config, step, this.#steps);
@@ -229,24 +236,24 @@ class Training {
     const { step, sums } = this.#position;
     const epochs = this.#steps / this.#stepsPerEpoch;
     const imagesPerSecond = sums.pictures / sums.seconds;
+    const left = this.#work(step, this.#steps);
     this.options.onStep?.({
       ...{ step, steps: this.#steps, epoch, epochs, loss, stage, imagesPerSecond },
       accuracy: sums.correct / sums.pictures,
-      secondsLeft: this.#secondsLeft(imagesPerSecond),
+      secondsLeft: (left / this.#work(step - 1, step)) * (this.config.batch / imagesPerSecond),
+      done: 1 - left / this.#work(0, this.#steps),
     });
   }
 
-  /** At the speed of this epoch; other input sizes count by their area. */
-  #secondsLeft(imagesPerSecond: number): number {
-    const area = (step: number) => this.config.stages[this.#stageOf(this.#epochOf(step))].size ** 2;
-    const { step } = this.#position;
+  /** Work of the steps from number `first` + 1 to `end`, in pixels of a picture. */
+  #work(first: number, end: number): number {
     let work = 0;
-    for (let left = step; left < this.#steps; ) {
-      const end = (Math.floor(left / this.#stepsPerEpoch) + 1) * this.#stepsPerEpoch;
-      work += (end - left) * area(left);
-      left = end;
+    for (let step = first; step < end; ) {
+      const next = Math.min(end, (Math.floor(step / this.#stepsPerEpoch) + 1) * this.#stepsPerEpoch);
+      work += (next - step) * this.config.stages[this.#stageOf(this.#epochOf(step))].size ** 2;
+      step = next;
     }
-    return (work * this.config.batch) / area(step - 1) / imagesPerSecond;
+    return work;
   }
 
   async #endEpoch(run: StageRun): Promise<void> {
@@ -255,9 +262,10 @@ class Training {
     const epoch = this.#epochOf(step - 1);
     this.#report(epoch, sums.loss / sums.pictures, 'validate');
     const val = noSums();
+    if (this.#valCache?.side !== run.side) this.#valCache = new PictureCache(run.side, this.#cacheBytes * 0.2, 'all');
     for (let i = 0; i < dataset.val.length; i += config.batch) {
       throwIfAborted(options.signal);
-      const examples = await this.#examples(dataset.val.slice(i, i + config.batch));
+      const examples = await this.#examples(dataset.val.slice(i, i + config.batch), this.#valCache);
       const { loss, correct } = await run.evaluate(examples, options.signal);
       val.loss += loss * examples.length;
       val.correct += correct;
@@ -278,11 +286,11 @@ class Training {
     options.onEpoch?.(report);
   }
 
-  async #examples(samples: readonly Sample[]): Promise<Example[]> {
+  async #examples(samples: readonly Sample[], cache: PictureCache): Promise<Example[]> {
     const examples: Example[] = [];
     for (const sample of samples) {
       throwIfAborted(this.options.signal);
-      examples.push({ image: await this.#cache.get(sample), label: sample.label });
+      examples.push({ image: await cache.get(sample), label: sample.label });
       await this.runtime.yieldIfDue();
     }
     return examples;

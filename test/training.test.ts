@@ -1,0 +1,156 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { evaluate, load, train } from '../src/index.js';
+import { openDataset } from '../src/training/dataset.js';
+import type { TrainOptions } from '../src/training/options.js';
+import { fixturePath } from './support/references.js';
+import { writeToyPictures } from './support/toy-pictures.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'atrous-cam-training-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const data = join(folder, 'pictures');
+beforeAll(() => writeToyPictures(data, 64));
+
+const tiny: Omit<TrainOptions, 'out'> = {
+  ...{ widths: [4, 8, 8, 8, 8], convs: [1, 1, 1, 1, 1], dense: [8], batch: 16, seed: 5, learningRate: 0.01 },
+  stages: [
+    { size: 32, epochs: 4 },
+    { size: 64, epochs: 1 },
+  ],
+};
+
+const losses = (out: string): number[] =>
+  readFileSync(join(out, 'steps.csv'), 'utf8')
+    .trim()
+    .split('\n')
+    .slice(1)
+    .map((line) => Number(line.split(',')[2]));
+
+/** test/fixtures/training/first-losses.json is what `train` gave when its gradients had just been checked (training-graph.test.ts). */
+const expected: Record<string, number[]> = JSON.parse(
+  readFileSync(fixturePath('../training/first-losses.json'), 'utf8'),
+);
+
+describe.each([1, 2])('training on %d threads', (threads) => {
+  it.each(['adamw', 'sgd'] as const)('repeats the first 20 steps to the bit, %s', async (optimizer) => {
+    const out = join(folder, `first-${optimizer}-${threads}`);
+    await train(data, { ...tiny, out, optimizer, threads, maxSteps: 20 });
+    expect(losses(out)).toEqual(expected[optimizer]);
+  });
+});
+
+describe('training', () => {
+  const out = join(folder, 'whole');
+  let result: Awaited<ReturnType<typeof train>>;
+  beforeAll(async () => {
+    result = await train(data, { ...tiny, out, stages: [{ size: 32, epochs: 10 }], cutmix: 0.2, dtype: 'float32' });
+  });
+
+  it('learns to tell stripes apart, and its network says so', async () => {
+    const all = losses(out);
+    const mean = (values: number[]) => values.reduce((a, b) => a + b) / values.length;
+    expect(mean(all.slice(-8))).toBeLessThan(0.6 * mean(all.slice(0, 8)));
+    const last = result.epochs.at(-1)!;
+    expect(last.valAccuracy).toBeGreaterThanOrEqual(0.9);
+    const network = await load(result.network, { kernels: 'simd' });
+    try {
+      expect(network.labels).toEqual(['horizontal', 'vertical']);
+      expect(network.preprocessing).toEqual({ normalization: 'caffe', resize: 'bilinear', fit: 'squash' });
+      expect(network.inputSize).toBe(32);
+      const measured = await evaluate(network, data);
+      expect(measured.pictures).toBe(32);
+      expect(measured.accuracy).toBe(last.valAccuracy);
+      expect(Math.abs(measured.loss - last.valLoss!)).toBeLessThan(1e-4);
+    } finally {
+      network.dispose();
+    }
+  });
+
+  it('writes a table of the epochs and a curve', () => {
+    const rows = readFileSync(join(out, 'epochs.csv'), 'utf8').trim().split('\n');
+    expect(rows.length).toBe(11);
+    expect(rows[0]).toContain('valAccuracy');
+    expect(readFileSync(join(out, 'curve.svg'), 'utf8')).toMatch(/^<svg [\s\S]*polyline[\s\S]*<\/svg>\n$/);
+  });
+
+  it('refuses to begin where a checkpoint lies, or to resume with other options', async () => {
+    await expect(train(data, { ...tiny, out })).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
+    const other = train(data, { ...tiny, out, resume: true, seed: 6 });
+    await expect(other).rejects.toThrow(/was made with other stages, .*seed/);
+  });
+
+  it('goes on after aborts as if there had been none', async () => {
+    const [calm, broken] = [join(folder, 'calm'), join(folder, 'broken')];
+    await train(data, { ...tiny, out: calm });
+    let step = 0;
+    for (let tries = 0; !existsSync(join(broken, 'network.safetensors')); tries++) {
+      expect(tries).toBeLessThan(40);
+      const stop = new AbortController();
+      const until = step + 3;
+      const onStep = (report: { step: number }) => {
+        step = report.step;
+        if (step >= until) stop.abort();
+      };
+      const run = train(data, { ...tiny, out: broken, resume: true, signal: stop.signal, onStep });
+      await run.catch((error) => expect(error.code).toBe('ABORTED'));
+    }
+    for (const name of ['network.safetensors', 'steps.csv'])
+      expect(readFileSync(join(broken, name)).equals(readFileSync(join(calm, name))), name).toBe(true);
+  });
+
+  it('begins with given weights, in both modes', async () => {
+    for (const mode of ['pooled', 'dilated'] as const) {
+      const tuned = join(folder, `tuned-${mode}`);
+      const options = { out: tuned, from: result.network, mode, batch: 8, learningRate: 1e-3, maxSteps: 2 };
+      const { parameters } = await train(data, options);
+      expect(parameters).toBe(result.parameters);
+      expect(losses(tuned).every(Number.isFinite)).toBe(true);
+    }
+    const pooled = losses(join(folder, 'tuned-pooled'))[0];
+    expect(pooled, 'weights that have learnt').toBeLessThan(0.6);
+  });
+
+  it('refuses what it cannot train', async () => {
+    const out = join(folder, 'refused');
+    await expect(train(join(folder, 'nothing'), { out })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(train(data, { out, widths: [6, 8, 8, 8, 8] })).rejects.toThrow('widths: expected 5 multiples of 4');
+    await expect(train(data, { out, batch: 500 })).rejects.toThrow('batch: expected at most the 128 training pictures');
+    await expect(train(data, { out, mode: 'dilated' })).rejects.toThrow('expected weights to begin with');
+    const hot = train(data, { ...tiny, out, learningRate: 999, optimizer: 'sgd' });
+    await expect(hot).rejects.toThrow(/smaller learning rate/);
+  });
+});
+
+describe('data sets', () => {
+  it.each(['ustar', 'gnu', 'pax'])('reads a tar archive, %s', async (format) => {
+    const dataset = await openDataset(fixturePath(`../training/${format}.tar`));
+    try {
+      expect(dataset.classes).toEqual(['cat', 'dog']);
+      expect(dataset.ownVal).toBe(true);
+      expect(dataset.train.map(({ label }) => label)).toEqual([0, 0, 1]);
+      expect(dataset.val.map(({ path }) => path.split('/').at(-1))).toEqual(['v.png', 'v.png']);
+      expect(new TextDecoder().decode(await dataset.train[1].read())).toBe('second cat');
+      expect(dataset.train[0].path).toMatch(/a-very-long-name-.*\.png$/);
+    } finally {
+      await dataset.close();
+    }
+  });
+
+  it('keeps the same share of each class where there is no val/, by the seed', async () => {
+    const flat = join(data, 'train');
+    const first = await openDataset(flat, { valShare: 0.25, seed: 3 });
+    const again = await openDataset(flat, { valShare: 0.25, seed: 3 });
+    const other = await openDataset(flat, { valShare: 0.25, seed: 4 });
+    const names = (samples: readonly { path: string }[]) => samples.map(({ path }) => path);
+    expect(first.val.filter(({ label }) => label === 0).length).toBe(16);
+    expect(first.train.length).toBe(96);
+    expect(names(again.val)).toEqual(names(first.val));
+    expect(names(other.val)).not.toEqual(names(first.val));
+  });
+
+  it('says what is no archive', async () => {
+    await expect(openDataset(fixturePath('README.md'))).rejects.toThrow(/it is no tar archive, or damaged/);
+  });
+});

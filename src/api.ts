@@ -57,6 +57,7 @@ export interface Limits {
   memoryBytes?: number;
 }
 
+/** How a network is loaded and where it runs. */
 export interface LoadOptions {
   /** Threads, the calling one included. Default: what the machine offers, 8 at most; one where memory cannot be shared. The results do not depend on it. */
   threads?: number;

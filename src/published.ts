@@ -41,6 +41,7 @@ export async function pullWeights(weights: string | ManifestEntry, options?: Pul
   return (await import('./weights/pull.js')).pullWeights(weights, options);
 }
 
+/** What was found in a weight file that was read to its end. */
 export interface Verified {
   source: string;
   bytes: number;

@@ -5,12 +5,15 @@ import { type DownloadStore, downloadStore } from './download-store.js';
 import { type ManifestEntry, manifest, manifestEntry } from './manifest.js';
 import { type ByteSource, quote } from './source.js';
 
+/** Where published weights come from and go to. */
 export interface PullOptions {
   /** Another address of the same file; size and checksum are checked all the same. */
   url?: string;
   /** Node: another folder than the cache. */
   folder?: string;
+  /** Ends the call with the error ABORTED; what was downloaded is kept for the next one. */
   signal?: AbortSignal;
+  /** Called as bytes arrive and are checked. */
   onProgress?: (progress: PullProgress) => void;
   /** Milliseconds without a byte after which the connection is given up and taken up again; 30,000 by default. */
   stallTimeout?: number;
@@ -20,6 +23,7 @@ export interface PullOptions {
   retryDelay?: number;
 }
 
+/** How far a download, or the check after it, has come. */
 export interface PullProgress {
   stage: 'download' | 'verify';
   bytes: number;
@@ -27,6 +31,7 @@ export interface PullProgress {
   total?: number;
 }
 
+/** A file of published weights on this machine. */
 export interface Pulled {
   /** Node: its path. A browser: its name in the origin's own file system. Either way `load(name)` finds it. */
   path: string;

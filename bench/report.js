@@ -14,6 +14,7 @@ import { formatGradients } from './gradients.js';
  *     npm run bench -- --sizes --kernels relaxed --json bench/results/sizes.json
  *     node bench/winograd.js 9 bench/results/winograd.json
  *     node bench/load.js --json bench/results/load.json vgg16.h5 vgg16.f16.safetensors
+ *     node bench/network-gradients.js vgg16.h5 --kernels relaxed --json bench/results/network-gradients.json
  *     for k in simd relaxed; do node bench/gradcam.js vgg16.h5 --kernels $k; done > bench/results/gradcam.jsonl
  *     .venv/bin/python bench/peers/peers.py vgg16.h5 > bench/results/python.jsonl
  *     for b in 1 2 3 4 5; do npm run bench -- --gradients "block $b" --python .venv/bin/python --json bench/results/gradients-$b.json; done
@@ -44,6 +45,7 @@ const sizes = read('sizes');
 const ends = readLines('gradcam');
 const python = readLines('python').filter(({ error }) => !error);
 const [winograd, loads] = [readIfThere('winograd'), readIfThere('load')];
+const gradients = readIfThere('network-gradients');
 
 const { machine } = goals[0];
 const isCam = ({ name }) => name === 'grad-cam';
@@ -86,7 +88,7 @@ ${table(
 
 ![Time against output stride](results.svg)
 
-${winograd.map(roofline).join('')}${loads.map(loading).join('')}${processes()}## The bundled network (${small.kernels}, ${small.threads} threads)
+${winograd.map(roofline).join('')}${loads.map(loading).join('')}${gradients.map(networkGradients).join('')}${processes()}## The bundled network (${small.kernels}, ${small.threads} threads)
 
 ${table(
   ['mode', 'median', 'GFLOP/s', 'maps', 'first map'],
@@ -171,6 +173,28 @@ ${table(
     cpu.toFixed(2),
     `${peak.toFixed(0)} MB`,
     `${rss.toFixed(0)} MB`,
+  ]),
+)}
+
+`;
+}
+
+/** Gradients of whole networks against the forward pass of the same process. */
+function networkGradients({ wrt, rows }) {
+  return `## Gradient of VGG16 at the ${wrt} (\`node bench/network-gradients.js\`; ${rows[0].kernels}, ${rows[0].threads} threads, a process for each row)
+
+'mean' is \`atrous\` with the dense score, its forward pass Grad-CAM's. Resident: the process at its highest, weights and all.
+
+${table(
+  ['mode', 'forward', 'gradient', 'ratio', 'the first, adjoint kernels included', 'maps', 'resident at most'],
+  rows.map(({ name, forward, gradient, first, peakBytes, resident }) => [
+    name,
+    `${forward.toFixed(2)} s`,
+    `${gradient.toFixed(2)} s`,
+    (gradient / forward).toFixed(2),
+    `${first.toFixed(2)} s`,
+    `${(peakBytes / 1e6).toFixed(0)} MB`,
+    `${resident.toFixed(0)} MB`,
   ]),
 )}
 

@@ -219,7 +219,7 @@ export interface GradientsOptions {
    */
   heads?: Heads;
   /** With respect to what: `input`, names of convolutions (their outputs after ReLU), `weights`. Default `input`. */
-  wrt?: readonly string[];
+  wrt?: string | readonly string[];
   /** ReLU passes only positive gradients back (guided backpropagation). Default false. */
   guided?: boolean;
   /** Of the backward pass. Default: the network's. `fast` after an `exact` forward pass keeps its ReLU masks and maxima. */

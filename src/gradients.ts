@@ -84,7 +84,7 @@ function checkOptions(loaded: Loaded, options: GradientsOptions): CheckedOptions
   const mode = oneOf('mode', options.mode ?? 'pooled', MODES);
   const heads = oneOf('heads', options.heads ?? 'one', ['one', 'each', 'mean']);
   const layers = topology.blocks.flat().map((layer) => layer.name);
-  const wrt = (options.wrt ?? ['input']).map((name) => oneOf('wrt', name, ['input', 'weights', ...layers]));
+  const wrt = [options.wrt ?? 'input'].flat().map((name) => oneOf('wrt', name, ['input', 'weights', ...layers]));
   const before = wrt.find((name) => name !== layers.at(-1));
   if (mode === 'atrous' && heads === 'each' && before)
     throw new AtrousCamError(

@@ -120,12 +120,14 @@ describe('gradients, exact', () => {
 
   it("takes the pooled network's top class, and tells the logits and the score", async () => {
     for (const mode of ['pooled', 'dilated', 'atrous'] as const) {
-      const result = await net.gradients(image, { mode });
+      const result = await net.gradients(image, { mode, wrt: last });
       const { logits, predictions } = await net.predict(image, { mode });
       expect(result.target.index).toBe(index.network.pooled.top);
       expect(result.logits).toEqual(logits);
       expect(result.predictions).toEqual(predictions);
       expect(result.score).toBe(logits[result.target.index]);
+      expect(result[last].shape[3]).toBe(16);
+      expect(result).not.toHaveProperty('input');
     }
   });
 
@@ -215,7 +217,8 @@ describe('the core, on the phase tree node by node', () => {
 
   it.each([0, 20_000])('subtrees up to %i bytes: the same gradients', async (subtreeBytes) => {
     for (const { mode, rank, options, compare } of gradientCases(gradients)) {
-      const { heads, guided, wrt = [] } = options;
+      const { heads, guided } = options;
+      const wrt = [options.wrt ?? []].flat();
       const {
         input: dinput,
         layers,

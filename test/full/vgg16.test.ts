@@ -110,6 +110,13 @@ describe('VGG16 at full size through the command', () => {
     expect(apart).toBeLessThan(1e-4);
   });
 
+  it('the gradient at the input fits into 1.5 GB in all, weights included, in every mode', () => {
+    const json = join(out, 'gradients.json');
+    run(process.execPath, 'bench/network-gradients.js', weights, '--json', json);
+    for (const { name, resident } of JSON.parse(readFileSync(json, 'utf8')).rows)
+      expect(resident, `${name}: MB of resident memory`).toBeLessThan(1500);
+  });
+
   it("atrous gives pooled's logits bit for bit, and a map of every pixel", () => {
     expect(runs.atrous.logits).toEqual(runs.pooled.logits);
     expect(runs.pooled.map).toMatchObject({ width: 14, height: 14 });

@@ -45,7 +45,7 @@ const sizes = read('sizes');
 const ends = readLines('gradcam');
 const python = readLines('python').filter(({ error }) => !error);
 const [winograd, loads] = [readIfThere('winograd'), readIfThere('load')];
-const gradients = readIfThere('network-gradients');
+const networks = readIfThere('network-gradients');
 
 const { machine } = goals[0];
 const isCam = ({ name }) => name === 'grad-cam';
@@ -88,7 +88,7 @@ ${table(
 
 ![Time against output stride](results.svg)
 
-${winograd.map(roofline).join('')}${loads.map(loading).join('')}${gradients.map(networkGradients).join('')}${processes()}## The bundled network (${small.kernels}, ${small.threads} threads)
+${winograd.map(roofline).join('')}${loads.map(loading).join('')}${networks.map(networkGradients).join('')}${processes()}## The bundled network (${small.kernels}, ${small.threads} threads)
 
 ${table(
   ['mode', 'median', 'GFLOP/s', 'maps', 'first map'],

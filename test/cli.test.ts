@@ -525,6 +525,26 @@ describe('usage', () => {
   });
 });
 
+describe('what takes long', () => {
+  const slow: Io['load'] = async () => ({
+    ...fakeNetwork({ load: [], inspect: [], explain: [], disposed: 0 }),
+    estimate: () => ({ macs: 1e12, seconds: 1500 }),
+  });
+  const argv = ['explain', 'dog.jpg', '--method', 'scorecam', '--mode', 'dilated'];
+
+  test('is refused with its estimate before any work', async () => {
+    const { code, stdout, stderr } = await run([...argv, '--out', out], { load: slow });
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/--method scorecam: would take about 25 min 0 s a picture \(dilated\); add --yes/);
+  });
+
+  test('is done with --yes', async () => {
+    const { code, stdout } = await run([...argv, '--yes', '--out', out], { load: slow });
+    expect(code).toBe(0);
+    expect(stdout).toContain('wrote ');
+  });
+});
+
 describe('progress', () => {
   /** A stream that says it is a terminal. */
   const terminal = () => Object.assign(new PassThrough({ highWaterMark: 1e7 }), { isTTY: true, columns: 120 });

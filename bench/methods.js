@@ -97,7 +97,7 @@ function table(name, { machine, rows }) {
   const modes = [...new Set(rows.map((row) => row.mode))];
   const cell = (row) => {
     if (!row) return '';
-    if (row.seconds === undefined) return `(about ${format(row.estimate)})`;
+    if (row.seconds === undefined) return `not run: ${row.gmac.toFixed(0)} GMAC`;
     return `${format(row.seconds)}, ${megabytes(row.peakBytes)}`;
   };
   const lines = methodNames.map((method) => {

@@ -20,10 +20,10 @@ import type {
 export type { MethodName };
 
 /**
- * A picture: a path or `file:` URL (Node), the bytes of a PNG or JPEG file, a Blob or File, or pixels (ImageData, or RGBA or
- * RGB bytes with their size). Files are decoded by the package itself, everywhere alike.
+ * A picture: a path or `file:` URL (Node), the bytes of a PNG or JPEG file, a Blob or File, pixels (ImageData, or RGBA or
+ * RGB bytes with their size), or in a browser an ImageBitmap or a canvas. Files are decoded by the package itself, everywhere alike.
  */
-export type ImageInput = string | URL | Uint8Array | ArrayBuffer | Blob | PixelInput;
+export type ImageInput = string | URL | Uint8Array | ArrayBuffer | Blob | PixelInput | DrawableInput;
 
 /** Pixels row by row, 3 or 4 bytes each; alpha is composed over white. ImageData is one. */
 export interface PixelInput {
@@ -33,6 +33,12 @@ export interface PixelInput {
 }
 
 /** What `onProgress` is told. */
+/** An ImageBitmap, or a canvas of a page or a worker. */
+export type DrawableInput = { readonly width: number; readonly height: number } & (
+  | { close(): void }
+  | { getContext(kind: '2d'): unknown }
+);
+
 export interface Progress {
   stage: 'load' | 'compute';
   mode?: Mode;
@@ -319,4 +325,6 @@ export interface Network extends NetworkInfo {
   explain(image: ImageInput, options?: ExplainOptions): Promise<Explanation>;
   /** Ends the threads and gives the memory back. Running calls fail with ABORTED. */
   dispose(): void;
+  /** The same, for `using net = await load()`. */
+  [Symbol.dispose](): void;
 }

@@ -20,8 +20,8 @@ import { packNetwork } from './network.js';
 import { DescribedNetwork, describe } from './network-info.js';
 import { checkPrecision } from './options.js';
 import { pooledStride } from './topology.js';
-import type { OutputStride } from './types.js';
-import { Runtime } from './wasm/runtime.js';
+import type { OutputStride, RgbImage } from './types.js';
+import { Runtime, throwIfAborted } from './wasm/runtime.js';
 import type { NetworkWeights } from './weights/types.js';
 import { openWeights, type WeightsSource } from './weights.js';
 
@@ -107,8 +107,7 @@ class LoadedNetwork extends DescribedNetwork implements Network {
   }
 
   predict(image: ImageInput, options?: PredictOptions): Promise<PredictionResult> {
-    return this.#enqueue(async () => {
-      const picture = await readImage(image, this.#limits.pixels);
+    return this.#enqueue(image, options, async (picture) => {
       const start = performance.now();
       const result = await predict(this.#loaded, picture, options);
       const outputStride = pooledStride(this.description.topology) as OutputStride;
@@ -119,16 +118,16 @@ class LoadedNetwork extends DescribedNetwork implements Network {
   }
 
   activations(image: ImageInput, options?: ActivationsOptions): Promise<Record<string, Activation>> {
-    return this.#enqueue(async () => activations(this.#loaded, await readImage(image, this.#limits.pixels), options));
+    return this.#enqueue(image, options, (picture) => activations(this.#loaded, picture, options));
   }
 
   gradients(image: ImageInput, options?: GradientsOptions): Promise<Gradients> {
-    return this.#enqueue(async () => gradients(this.#loaded, await readImage(image, this.#limits.pixels), options));
+    return this.#enqueue(image, options, (picture) => gradients(this.#loaded, picture, options));
   }
 
   explain(image: ImageInput, options?: ExplainOptions): Promise<Explanation> {
-    return this.#enqueue(async () => {
-      const result = await explain(this.#loaded, await readImage(image, this.#limits.pixels), options);
+    return this.#enqueue(image, options, async (picture) => {
+      const result = await explain(this.#loaded, picture, options);
       this.pace.note(this.estimate(options).macs, result.seconds);
       return result;
     });
@@ -138,8 +137,20 @@ class LoadedNetwork extends DescribedNetwork implements Network {
     this.#loaded.runtime.dispose();
   }
 
-  #enqueue<T>(call: () => Promise<T>): Promise<T> {
-    const result = this.#queue.then(call);
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** A call that was stopped while it waited does not even read its picture. */
+  #enqueue<T>(
+    image: ImageInput,
+    options: { signal?: AbortSignal } | undefined,
+    call: (picture: RgbImage) => Promise<T>,
+  ): Promise<T> {
+    const result = this.#queue.then(async () => {
+      throwIfAborted(options?.signal);
+      return call(await readImage(image, this.#limits.pixels));
+    });
     this.#queue = result.catch(() => undefined);
     return result;
   }

@@ -1,6 +1,7 @@
 import type { ImageInput, PixelInput } from './api.js';
 import { AtrousCamError } from './errors.js';
 import { imageSubject } from './image/bad-image.js';
+import { isDrawable, pixelsOf } from './image/drawable.js';
 import { decodeImage, toRgbImage } from './image.js';
 import { isNode, nodeModule } from './platform.js';
 import type { RgbImage } from './types.js';
@@ -17,9 +18,10 @@ export async function readImage(image: ImageInput, maxPixels?: number): Promise<
   if (typeof Blob !== 'undefined' && image instanceof Blob)
     return decodeImage(new Uint8Array(await image.arrayBuffer()), { name: (image as Partial<File>).name, maxPixels });
   if (isPixelInput(image)) return toRgbImage(image);
+  if (isDrawable(image)) return toRgbImage(pixelsOf(image));
   throw new AtrousCamError(
     'BAD_ARGUMENT',
-    'image: expected a path, the bytes of a PNG or JPEG file, a Blob, or { width, height, data }',
+    'image: expected a path, the bytes of a PNG or JPEG file, a Blob, { width, height, data }, an ImageBitmap or a canvas',
   );
 }
 

@@ -302,6 +302,10 @@ export class Kernels {
     this.#runtime.dispose();
   }
 
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
   /** Runs `body` and frees what it allocated. */
   #scoped<T>(body: () => T): T {
     const { arena } = this.#runtime;

@@ -1,3 +1,13 @@
+declare global {
+  // For projects whose TypeScript libraries do not know them: Node's own (no DOM), and those without ESNext.Disposable.
+  namespace WebAssembly {
+    interface Module {}
+  }
+  interface SymbolConstructor {
+    readonly dispose: unique symbol;
+  }
+}
+
 /** A decoded, upright picture: 8-bit RGB, row by row, no padding. `data.length === width * height * 3`. */
 export interface RgbImage {
   width: number;

@@ -114,7 +114,11 @@ export class WorkerNetwork extends DescribedNetwork implements Network {
     this.#connection.close();
   }
 
-  #call<Result>(method: keyof Network, image: ImageInput, options?: CallOptions): Promise<Result> {
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #call<Result>(method: keyof Network & string, image: ImageInput, options?: CallOptions): Promise<Result> {
     return this.#connection.call(method, image, options) as Promise<Result>;
   }
 }

@@ -85,6 +85,7 @@ function fakeNetwork(calls: Calls): Network {
     dispose: () => {
       calls.disposed++;
     },
+    [Symbol.dispose]: () => {},
   };
 }
 

@@ -246,6 +246,10 @@ describe('the end of a worker', () => {
       message: 'the network was disposed; load it again',
     });
     expect(net.plan('pooled').rows.length).toBeGreaterThan(10);
+    const other = await load(undefined, { ...options, threads: 1 });
+    other[Symbol.dispose](); // what `using` calls
+    other.dispose();
+    await expect(other.predict(picture(1))).rejects.toMatchObject({ code: 'ABORTED' });
   });
 
   it('fails all calls with one sentence when somebody terminates it', async () => {

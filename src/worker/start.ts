@@ -1,5 +1,6 @@
 import { isNode, nodeModule } from '../platform.js';
 import { mark, type Reply, type Request, unmark } from './messages.js';
+import type { Packed } from './transfer.js';
 
 /** A worker of a browser or of Node's worker_threads. */
 export interface WorkerLike {
@@ -25,7 +26,7 @@ export interface End {
 
 /** The caller's end of the channel. */
 export interface Channel {
-  post(message: Request, transfer?: ArrayBuffer[]): void;
+  post(message: Request, transfer?: Packed['transfer']): void;
   /** Messages come to `onReply`, the end of the worker to `onEnd`, as far as the platform tells. */
   listen(onReply: (reply: Reply) => void, onEnd: (end: End) => void): void;
   /** Whether the worker keeps a Node process alive: while it is busy, not while it waits. */
@@ -79,7 +80,7 @@ const unreadable = 'a message could not be read';
 
 function nodeChannel(worker: NodeWorker): Channel {
   return {
-    post: (message, transfer = []) => worker.postMessage(mark(message), transfer),
+    post: (message, transfer = []) => worker.postMessage(mark(message), transfer as ArrayBuffer[]),
     listen(onReply, onEnd) {
       worker.on('message', (data: unknown) => deliver(data, onReply));
       worker.on('messageerror', () => onEnd({ reason: unreadable }));
@@ -95,7 +96,7 @@ function nodeChannel(worker: NodeWorker): Channel {
 
 function webChannel(worker: Worker): Channel {
   return {
-    post: (message, transfer = []) => worker.postMessage(mark(message), transfer),
+    post: (message, transfer = []) => worker.postMessage(mark(message), transfer as ArrayBuffer[]),
     listen(onReply, onEnd) {
       worker.addEventListener('message', ({ data }) => deliver(data, onReply));
       worker.addEventListener('messageerror', () => onEnd({ reason: unreadable }));

@@ -1,9 +1,11 @@
+import type { DrawableInput } from '../api.js';
+import { isCanvas, isDrawable, pixelsOf } from '../image/drawable.js';
 import type { Input } from './messages.js';
 
 /** A picture or a weight file made ready for the worker, and the buffers that go along. */
 export interface Packed {
   input: Input;
-  transfer: ArrayBuffer[];
+  transfer: (ArrayBuffer | DrawableInput)[];
 }
 
 /**
@@ -11,6 +13,10 @@ export interface Packed {
  * buffer along), unless `move` is asked for and the buffer holds nothing else.
  */
 export function packInput(input: unknown, move: boolean): Packed {
+  if (isDrawable(input)) {
+    if (isCanvas(input)) return packInput(pixelsOf(input), true);
+    return { input: { value: input }, transfer: move ? [input] : [] };
+  }
   if (input instanceof URL) return { input: { url: input.href }, transfer: [] };
   if (typeof Blob !== 'undefined' && input instanceof Blob) {
     const { name } = input as Partial<File>;

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -6,6 +7,7 @@ import type { RgbImage } from '../../src/types.js';
 import { type Browser, bits, root, type Site, serve, startBrowser } from './harness.js';
 
 const folder = join(root, 'examples');
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const photo = join(root, 'photos/leonberger_abyssinian.jpg');
 
 let browser: Browser;
@@ -54,7 +56,7 @@ it('web-worker: shows the map, tells how far it is, and stops', async () => {
 
 it('cdn-page: runs from another origin without a build', async () => {
   const page = await browser.page(site);
-  const address = 'https://cdn.jsdelivr.net/npm/atrous-cam@0.1.0/dist/';
+  const address = `https://cdn.jsdelivr.net/npm/atrous-cam@${version}/dist/`;
   await page.route(`${address}**`, (route) =>
     route.fulfill({
       path: join(root, 'dist', route.request().url().slice(address.length)),

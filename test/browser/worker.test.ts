@@ -129,6 +129,14 @@ describe('a worker of a browser', () => {
     expect(fingerprint(await life('script', {}, { workerUrl }))).toEqual(fingerprint(usual));
   });
 
+  it('takes a picture from a canvas or a bitmap as from its pixels', async () => {
+    const { answers, width } = await life<{ answers: Float32Array[]; width: number }>('drawables', { csp: true });
+    expect(answers).toHaveLength(9);
+    expect(new Set(answers.map(bits)).size).toBe(1);
+    expect(answers[0].every(Number.isFinite)).toBe(true);
+    expect(width).toBe(0); // the bitmap was handed over
+  });
+
   it('reads files that the page does not', async () => {
     const layers = 13;
     expect(await life('file', { csp: true })).toEqual({ parameters: 20386, source: 'micro.h5', layers });

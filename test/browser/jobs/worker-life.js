@@ -53,6 +53,28 @@ export default async function life({ part, options = {} }) {
       net.dispose();
       return { threads, logits };
     },
+    /** One picture in every form that a browser has for it. */
+    async drawables() {
+      const canvas = Object.assign(document.createElement('canvas'), { width: 40, height: 30 });
+      const context = canvas.getContext('2d');
+      context.fillStyle = 'rgb(200 100 50)';
+      context.fillRect(0, 0, 40, 30);
+      context.fillStyle = 'rgb(0 90 250)';
+      context.fillRect(5, 5, 20, 10);
+      const pixels = context.getImageData(0, 0, 40, 30);
+      const offscreen = new OffscreenCanvas(40, 30);
+      offscreen.getContext('2d').drawImage(canvas, 0, 0);
+      const bitmap = await createImageBitmap(canvas);
+      const here = await (await import('/dist/index.js')).load(undefined, options);
+      const there = await load(undefined, options);
+      const answers = [];
+      for (const image of [pixels, canvas, offscreen, bitmap])
+        for (const net of [here, there]) answers.push((await net.predict(image)).logits);
+      answers.push((await there.predict(bitmap, { transfer: true })).logits);
+      here.dispose();
+      there.dispose();
+      return { answers, width: bitmap.width };
+    },
     /** Files are posted: a page that cannot read them (it would have to read HDF5 whole) never does. */
     async file() {
       const blob = await (await fetch('/files/micro-vgg16.keras-official.h5')).blob();

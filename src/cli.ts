@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { fileURLToPath } from 'node:url';
 import { main } from './cli/main.js';
 import { inspect, load } from './index.js';
 
@@ -15,6 +16,7 @@ const code = main(process.argv.slice(2), {
   signal: interrupt.signal,
   load,
   inspect,
+  page: fileURLToPath(new URL('demo', import.meta.url)),
 });
 // Output is flushed by now; exit at once, whatever an interrupted call has left running.
 code.then((value) => process.exit(value));

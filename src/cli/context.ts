@@ -10,6 +10,8 @@ export interface Io {
   load(source: string | undefined, options: LoadOptions): Promise<Network>;
   /** Reads what a weight file says of its network: the library's `inspect`. */
   inspect(source: string | undefined, options: InspectOptions): Promise<NetworkInfo>;
+  /** The folder that `serve` serves: dist/demo. */
+  page?: string;
   /** Aborted by Ctrl-C. */
   signal?: AbortSignal;
 }
@@ -18,6 +20,7 @@ export interface Io {
 export class Context {
   readonly load: Io['load'];
   readonly inspect: Io['inspect'];
+  readonly page: Io['page'];
   /** Aborted by `Io.signal`, or when nobody reads standard output any more. */
   get signal(): AbortSignal {
     return this.stop.signal;
@@ -35,6 +38,7 @@ export class Context {
   constructor(private readonly io: Io) {
     this.load = (source, options) => io.load(source, options);
     this.inspect = (source, options) => io.inspect(source, options);
+    this.page = io.page;
     this.progress = new ProgressBar(io.stderr);
     io.stdout.on('error', this.onOutputError);
     io.signal?.addEventListener('abort', this.onInterrupt);

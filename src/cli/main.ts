@@ -4,6 +4,7 @@ import { explainCommand } from './explain.js';
 import * as options from './options.js';
 import { planCommand } from './plan.js';
 import { predictCommand } from './predict.js';
+import { serveCommand } from './serve.js';
 import { addTrainingCommands } from './training.js';
 import { version } from './version.js';
 import * as weights from './weights.js';
@@ -34,6 +35,7 @@ Examples:
   $ atrous-cam explain dog.jpg --target cat        which pixels speak for another class?
   $ atrous-cam predict *.jpg --weights vgg16.h5    the five most probable classes
   $ atrous-cam plan --mode atrous                  layers, parameters and cost of a mode
+  $ atrous-cam serve                               the same in a browser, on a page of this machine
   $ atrous-cam help explain                        all options of a command
 ${EXIT_HELP}`;
 
@@ -77,6 +79,16 @@ Examples:
   $ atrous-cam weights info vgg16.pth                    what is in a file
   $ atrous-cam weights pack vgg16 vgg16.safetensors      half the size, loaded in half the time
 ${EXIT_HELP}`;
+
+const SERVE_HELP = `
+The page is served to this machine alone (127.0.0.1) with the headers that threads need. It sends nothing anywhere.
+
+Examples:
+  $ atrous-cam serve
+  $ atrous-cam serve --port 3000
+
+Exit codes:
+  0 stopped by Ctrl-C   1 the port cannot be used   2 wrong usage`;
 
 /** Adds options under a heading of the help text. */
 function group(command: Command, heading: string, members: Option[]): void {
@@ -159,6 +171,13 @@ function buildProgram(io: Io, context: Context, run: (call: Promise<number>) => 
   addWeightsCommands(program, context, run);
 
   addTrainingCommands(program, context, run);
+
+  const serve = program
+    .command('serve')
+    .description('Serve the page: photographs, predictions and maps in a browser.')
+    .addHelpText('after', SERVE_HELP)
+    .action((flags) => run(serveCommand(flags, context)));
+  serve.addOption(options.port());
   return program;
 }
 
@@ -222,7 +241,8 @@ function fail(error: unknown, argv: readonly string[], io: Io, context: Context)
     context.complain(describe(error).message);
     if (!(error instanceof UsageError)) return 1;
   }
-  const command = ['explain', 'predict', 'plan', 'train', 'evaluate', 'weights'].includes(argv[0]) ? `${argv[0]} ` : '';
+  const commands = ['explain', 'predict', 'plan', 'train', 'evaluate', 'weights', 'serve'];
+  const command = commands.includes(argv[0]) ? `${argv[0]} ` : '';
   io.stderr.write(`Try "atrous-cam ${command}--help".\n`);
   return 2;
 }

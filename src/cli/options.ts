@@ -100,6 +100,12 @@ function parseInputSize(value: string): number {
   return size;
 }
 
+function parsePort(value: string): number {
+  const port = /^\d{1,5}$/.test(value) ? Number(value) : 0;
+  if (port < 1 || port > 65535) throw wrong('--port', 'a number from 1 to 65535', value);
+  return port;
+}
+
 function parseShard(value: string): Shard {
   const [index, count] = (/^(\d+)\/(\d+)$/.exec(value) ?? []).slice(1).map(Number);
   if (!(index >= 1 && index <= count)) throw wrong('--shard', 'I/N with I from 1 to N, such as 1/4', value);
@@ -194,6 +200,8 @@ export const resume = () =>
   new Option('--resume', 'skip pictures whose files an earlier call with the same options has finished');
 export const summary = () =>
   new Option('--summary <file>', 'also write a table of all pictures, one row a mode: a .csv or .json file');
+export const port = () =>
+  new Option('--port <number>', 'port of the page (default: 8224, or the next free one)').argParser(parsePort);
 
 /** The modes that `--mode` names. */
 export const modesOf = (flags: ModeFlags): readonly Mode[] => (flags.mode === 'all' ? MODES : [flags.mode]);

@@ -23,7 +23,10 @@ function reachable(entry: string, seen = new Set<string>()): Set<string> {
   return seen;
 }
 
-const modules = (readdirSync(dist, { recursive: true }) as string[]).filter((path) => path.endsWith('.js'));
+/** All but the page's, which are bundled apart. */
+const modules = (readdirSync(dist, { recursive: true }) as string[]).filter(
+  (path) => path.endsWith('.js') && !path.startsWith('demo'),
+);
 const entries = modules.filter((path) => dirname(path) === '.' && path !== 'cli.js');
 const library = new Set(entries.flatMap((entry) => [...reachable(entry)]));
 const ofCommand = reachable('cli.js');

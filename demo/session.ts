@@ -1,0 +1,49 @@
+import { load, type WorkerNetwork } from '../src/worker.js';
+import { PageError } from './messages.js';
+
+/** Smallest module with an instruction of SIMD; the worker would find out as well, but only after its code was loaded. */
+const SIMD_PROBE = [
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11,
+];
+
+/** Throws PageError UNSUPPORTED where the browser cannot run the network at all. */
+export function checkBrowser(): void {
+  if (typeof WebAssembly === 'undefined' || !WebAssembly.validate(new Uint8Array(SIMD_PROBE)))
+    throw new PageError(
+      'UNSUPPORTED',
+      'This browser has no WebAssembly SIMD, which the computation needs. Chrome 91, Firefox 89, Safari 16.4 and later have it.',
+    );
+}
+
+/**
+ * Loads a network in a worker of its own: the included one, or a weight file, which the worker reads piece by piece.
+ *
+ * @throws AtrousCamError as `load` of the library
+ */
+export function loadNetwork(
+  file: File | undefined,
+  { signal, onProgress }: { signal: AbortSignal; onProgress: (done: number) => void },
+): Promise<WorkerNetwork> {
+  return load(file, {
+    createWorker: () => new Worker(new URL('./worker.ts', import.meta.url), { type: 'module', name: 'atrous-cam' }),
+    signal,
+    onProgress: ({ done }) => onProgress(done),
+  });
+}
+
+/** One line about a loaded network. */
+export function describeNetwork({ parameters, inputSize, labels, kernels, threads }: WorkerNetwork): string {
+  const parts = [
+    `${parameters.toLocaleString('en')} parameters`,
+    `${labels.length} classes`,
+    `${inputSize} × ${inputSize} pixels`,
+    `${kernels === 'relaxed' ? 'relaxed SIMD' : 'SIMD'}, ${threads === 1 ? 'one thread' : `${threads} threads`}`,
+  ];
+  return parts.join(' · ');
+}
+
+/** Why there is one thread only, where that could be otherwise. */
+export const describeThreads = (): string =>
+  crossOriginIsolated
+    ? ''
+    : 'Computing on one thread, because the server sends no COOP and COEP headers; the results are the same. “atrous-cam serve” sends them.';

@@ -7,7 +7,7 @@ import { browserFlags, findBrowser } from './find-browser.js';
 
 const root = resolve(fileURLToPath(new URL('..', import.meta.url)));
 const WIDTH = 208; // twice what the page shows
-const QUALITY = 0.72;
+const QUALITY = 0.5;
 
 const { executablePath, env } = findBrowser();
 const variables = /** @type {Record<string, string>} */ ({ ...process.env, ...env });

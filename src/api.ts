@@ -32,13 +32,19 @@ export interface PixelInput {
   data: Uint8Array | Uint8ClampedArray;
 }
 
-/** What `onProgress` is told. */
 /** An ImageBitmap, or a canvas of a page or a worker. */
 export type DrawableInput = { readonly width: number; readonly height: number } & (
-  | { close(): void }
-  | { getContext(kind: '2d'): unknown }
+  | {
+      /** Lets the pixels go; whoever made the bitmap calls it. */
+      close(): void;
+    }
+  | {
+      /** The drawing context whose pixels are read. */
+      getContext(kind: '2d'): unknown;
+    }
 );
 
+/** What `onProgress` is told. */
 export interface Progress {
   stage: 'load' | 'compute';
   mode?: Mode;

@@ -302,6 +302,7 @@ export class Kernels {
     this.#runtime.dispose();
   }
 
+  /** The same, for `using k = await init()`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

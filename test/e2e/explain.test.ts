@@ -41,6 +41,9 @@ describe('the bundled photograph in all modes', () => {
   test.each(modes)('%s: every field of the document', (mode) => {
     const entry = document.images[0].modes[mode];
     expect(entry).toEqual({
+      method: 'gradcam',
+      layers: ['block5_conv3'],
+      heads: 'one',
       predictions: [expect.anything(), expect.anything()],
       logits: [expect.any(Number), expect.any(Number)],
       target: { index: 1, label: 'dog' }, // the pooled network's top class, although dilated prefers cat

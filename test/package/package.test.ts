@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createServer } from 'vite';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -141,7 +141,8 @@ describe.each(Object.entries(bundlers))('built by %s', (name, bundle) => {
     const code = loaded.map((file) => readFileSync(file, 'utf8')).join('');
     expect(code.includes('AGFzbQ')).toBe(false); // WebAssembly's first bytes as base64: the kernels
     expect(code.includes('block5_conv3')).toBe(false);
-    expect(code.length).toBeLessThan(150_000); // pako and upng-js; the library has 400 kB
+    const library = [...staticImports(join(root, 'dist/index.js'))].reduce((sum, file) => sum + statSync(file).size, 0);
+    expect(code.length).toBeLessThan(library / 3); // pako and upng-js, and what webpack dares not drop
   });
 });
 

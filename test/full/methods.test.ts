@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { MethodName, Network, PixelInput } from '../../src/api.js';
+import type { Network, PixelInput } from '../../src/api.js';
 import { load } from '../../src/index.js';
 import type { Mode } from '../../src/types.js';
+import { normalized, pytorchMethods } from '../support/methods.js';
 import { expectClose, readReferences } from '../support/references.js';
 import { sharedPath } from '../support/shared.js';
 
@@ -13,19 +14,6 @@ const classes: Record<Mode, { top: number; second: number }> = {
   dilated: { top: 9, second: 2 },
   atrous: { top: 9, second: 7 },
 };
-const methods: Record<string, MethodName> = {
-  GradCAM: 'gradcam',
-  GradCAMPlusPlus: 'gradcam++',
-  XGradCAM: 'xgradcam',
-  LayerCAM: 'layercam',
-  HiResCAM: 'hirescam',
-  GradCAMElementWise: 'elementwise',
-  EigenCAM: 'eigencam',
-  EigenGradCAM: 'eigengradcam',
-  ScoreCAM: 'scorecam',
-  AblationCAM: 'ablationcam',
-};
-
 let net: Network;
 beforeAll(async () => {
   net = await load(sharedPath('references/micro-vgg16.keras-official.h5'), {
@@ -42,7 +30,7 @@ describe("pytorch-grad-cam's finished maps", () => {
   it.each(cases)('%s, %s class, %s %s', async (modeName, rank, _, name) => {
     const mode = modeName as Mode;
     const target = classes[mode][rank as 'top' | 'second'];
-    const { map, raw } = await net.explain(image, { mode, target, method: methods[name], degrid: 'none' });
+    const { map, raw } = await net.explain(image, { mode, target, method: pytorchMethods[name], degrid: 'none' });
     // Its atrous maps are at full size already, so that it does not shift them by the 7.5 pixels at which the points lie.
     const actual = mode === 'atrous' ? normalized(raw.data) : map.data;
     expectClose(actual, references.get(`${mode}.${rank}.pgc.${name}`)!.data, 1e-4, name);
@@ -55,11 +43,3 @@ it.each(['top', 'second'] as const)('each phase with the gradient of its own hea
     expectClose(raw.data, references.get(`atrous.${rank}.per_phase.${method}_raw`)!.data, 1e-4, method);
   }
 });
-
-/** max(raw, 0) from 0 to 1, as a full-size map is finished without a shift. */
-function normalized(raw: Float32Array): Float32Array {
-  const positive = raw.map((value) => Math.max(0, value));
-  const least = positive.reduce((a, b) => Math.min(a, b));
-  const most = positive.reduce((a, b) => Math.max(a, b));
-  return positive.map((value) => (value - least) / (1e-7 + most - least));
-}

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ExplainOptions, MethodName, Network, PixelInput } from '../../src/api.js';
+import type { ExplainOptions, Network, PixelInput } from '../../src/api.js';
 import { load } from '../../src/index.js';
 import index from '../fixtures/references/small/index.json' with { type: 'json' };
+import { normalized, pytorchMethods } from '../support/methods.js';
 import { expectClose, fixturePath, readReferences } from '../support/references.js';
 
 const maps = readReferences(fixturePath('small/methods.reference.safetensors'));
@@ -9,19 +10,6 @@ const forward = readReferences(fixturePath('small/micro-vgg16.reference.safetens
 const size = index.network.size;
 const image: PixelInput = { width: size, height: size, data: forward.get('image_rgb')!.data as Uint8Array };
 const preprocessing = { normalization: 'caffe', fit: 'squash', resize: 'nearest' } as const;
-
-const methods: Record<string, MethodName> = {
-  GradCAM: 'gradcam',
-  GradCAMPlusPlus: 'gradcam++',
-  XGradCAM: 'xgradcam',
-  LayerCAM: 'layercam',
-  HiResCAM: 'hirescam',
-  GradCAMElementWise: 'elementwise',
-  EigenCAM: 'eigencam',
-  EigenGradCAM: 'eigengradcam',
-  ScoreCAM: 'scorecam',
-  AblationCAM: 'ablationcam',
-};
 
 let net: Network;
 beforeAll(async () => {
@@ -40,7 +28,7 @@ describe("pytorch-grad-cam's finished maps", () => {
   it.each(cases)('%s, %s class, %s %s', async (modeName, rank, _, name) => {
     const mode = modeName as 'pooled' | 'dilated' | 'atrous';
     const target = index.network[mode][rank as 'top' | 'second'];
-    const { map, raw } = await explain({ mode, target, method: methods[name] });
+    const { map, raw } = await explain({ mode, target, method: pytorchMethods[name] });
     // Its atrous maps are at full size already, so that it does not shift them by the 7.5 pixels at which the points lie.
     const actual = mode === 'atrous' ? normalized(raw.data) : map.data;
     expectClose(actual, maps.get(`${mode}.${rank}.pgc.${name}`)!.data, 1e-4, name);
@@ -56,14 +44,6 @@ describe('atrous, each phase with the gradient of its own head', () => {
     }
   });
 });
-
-/** max(raw, 0) from 0 to 1, as a full-size map is finished without a shift. */
-function normalized(raw: Float32Array): Float32Array {
-  const positive = raw.map((value) => Math.max(0, value));
-  const least = positive.reduce((a, b) => Math.min(a, b));
-  const most = positive.reduce((a, b) => Math.max(a, b));
-  return positive.map((value) => (value - least) / (1e-7 + most - least));
-}
 
 it('every reference of a method is compared', () => {
   const compared = [...maps.keys()].filter((key) => key.includes('.pgc.'));

@@ -66,6 +66,7 @@ export default [
     input: {
       index: 'build/js/index.js',
       kernels: 'build/js/kernels.js',
+      metrics: 'build/js/metrics.js',
       worker: 'build/js/worker.js',
       'worker-host': 'build/js/worker-host.js',
     },

@@ -44,6 +44,19 @@ export type DrawableInput = { readonly width: number; readonly height: number } 
     }
 );
 
+/** What the network computes on, as `preprocess` makes it: (inputSize, inputSize, 3) float32, normalised; 0 is the data set's mean colour. */
+export interface TensorInput {
+  readonly tensor: Float32Array;
+}
+
+/** A picture as the network gets it. */
+export interface Preprocessed extends TensorInput {
+  /** The part of the upright photograph that the network sees. */
+  readonly rect: Rect;
+  /** The whole upright photograph. */
+  readonly image: RgbImage;
+}
+
 /** What `onProgress` is told. */
 export interface Progress {
   stage: 'load' | 'compute';
@@ -321,8 +334,10 @@ export interface NetworkInfo {
 export interface Network extends NetworkInfo {
   readonly kernels: 'simd' | 'relaxed';
   readonly threads: number;
-  /** Class probabilities of a picture. */
-  predict(image: ImageInput, options?: PredictOptions): Promise<PredictionResult>;
+  /** Class probabilities of a picture, or of a changed one: the numbers behind `preprocess`. */
+  predict(image: ImageInput | TensorInput, options?: PredictOptions): Promise<PredictionResult>;
+  /** A picture resized, cropped and normalised: the network's own input. */
+  preprocess(image: ImageInput, options?: Pick<PredictOptions, 'preprocessing' | 'signal'>): Promise<Preprocessed>;
   /** Outputs of convolutions after ReLU, by name. */
   activations(image: ImageInput, options?: ActivationsOptions): Promise<Record<string, Activation>>;
   /** Gradients of a score with respect to the input, layers' outputs and weights. */

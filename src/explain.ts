@@ -1,4 +1,12 @@
-import type { ExplainOptions, Explanation, PredictionResult, PredictOptions, Progress } from './api.js';
+import type {
+  ExplainOptions,
+  Explanation,
+  PredictionResult,
+  PredictOptions,
+  Preprocessed,
+  Progress,
+  TensorInput,
+} from './api.js';
 import type { RawMap } from './cam.js';
 import { type RunRequest, runPlan } from './engine.js';
 import { AtrousCamError } from './errors.js';
@@ -27,16 +35,13 @@ export interface Loaded {
 /** image -> preprocess -> network -> head: class probabilities. */
 export async function predict(
   loaded: Loaded,
-  image: RgbImage,
+  image: RgbImage | TensorInput,
   options: PredictOptions = {},
 ): Promise<PredictionResult> {
   const mode = oneOf('mode', options.mode ?? 'pooled', MODES);
   requireHead(loaded);
   const { network, runtime } = loaded;
-  const { input } = preprocess(image, network.topology.inputSize, {
-    ...loaded.preprocessing,
-    ...options.preprocessing,
-  });
+  const input = 'tensor' in image ? checkTensor(image.tensor, network) : prepare(loaded, image, options).tensor;
   const plan = planMode(network.topology, mode, pooledStride(network.topology) as OutputStride);
   const { logits, probabilities } = await runPlan(runtime, network, plan, input, {
     ...progress(mode, options),
@@ -44,6 +49,22 @@ export async function predict(
   });
   await requireFinite(loaded, input, mode, logits, options.signal);
   return { logits, probabilities, predictions: topFive(probabilities, loaded.labels) };
+}
+
+/** image -> preprocess: what the network computes on. */
+export function prepare(
+  { network, preprocessing }: Loaded,
+  image: RgbImage,
+  options: Pick<PredictOptions, 'preprocessing'> = {},
+): Preprocessed {
+  const own = { ...preprocessing, ...options.preprocessing };
+  const { input: tensor, rect } = preprocess(image, network.topology.inputSize, own);
+  return { tensor, rect, image };
+}
+
+function checkTensor(tensor: unknown, { topology: { inputSize: side } }: PackedNetwork): Float32Array {
+  if (tensor instanceof Float32Array && tensor.length === 3 * side * side) return tensor;
+  throw new AtrousCamError('BAD_ARGUMENT', `tensor: expected a Float32Array of ${side} x ${side} x 3 numbers`);
 }
 
 /** image -> preprocess -> network -> head -> gradient -> cam -> overlay: which pixels made the network decide. */
@@ -55,7 +76,7 @@ export async function explain(loaded: Loaded, image: RgbImage, options: ExplainO
   const choose = await chooseSubject(loaded, image, request, options);
 
   const start = performance.now();
-  const { input, rect } = preprocess(image, inputSize, { ...loaded.preprocessing, ...options.preprocessing });
+  const { tensor: input, rect } = prepare(loaded, image, options);
   const run = await (request.streams ? streamMap : explainByMethod)(loaded, input, request, choose, options);
   const { subject, score, raw, flat, logits, probabilities, peakBytes } = run;
   await requireFinite(loaded, input, request.mode, logits, options.signal);

@@ -12,8 +12,10 @@ import type {
   Network,
   PredictionResult,
   PredictOptions,
+  Preprocessed,
+  TensorInput,
 } from './api.js';
-import { explain, type Loaded, predict } from './explain.js';
+import { explain, type Loaded, predict, prepare } from './explain.js';
 import { gradients } from './gradients.js';
 import { readImage } from './input.js';
 import { packNetwork } from './network.js';
@@ -106,15 +108,20 @@ class LoadedNetwork extends DescribedNetwork implements Network {
     return this.#loaded.runtime.threads;
   }
 
-  predict(image: ImageInput, options?: PredictOptions): Promise<PredictionResult> {
-    return this.#enqueue(image, options, async (picture) => {
+  predict(image: ImageInput | TensorInput, options?: PredictOptions): Promise<PredictionResult> {
+    const timed = async (picture: RgbImage | TensorInput) => {
       const start = performance.now();
       const result = await predict(this.#loaded, picture, options);
       const outputStride = pooledStride(this.description.topology) as OutputStride;
       const { macs } = this.plan(options?.mode ?? 'pooled', { outputStride });
       this.pace.note(macs, (performance.now() - start) / 1000);
       return result;
-    });
+    };
+    return isTensor(image) ? this.#inTurn(options, () => timed(image)) : this.#enqueue(image, options, timed);
+  }
+
+  preprocess(image: ImageInput, options?: PredictOptions): Promise<Preprocessed> {
+    return this.#enqueue(image, options, async (picture) => prepare(this.#loaded, picture, options));
   }
 
   activations(image: ImageInput, options?: ActivationsOptions): Promise<Record<string, Activation>> {
@@ -141,17 +148,24 @@ class LoadedNetwork extends DescribedNetwork implements Network {
     this.dispose();
   }
 
-  /** A call that was stopped while it waited does not even read its picture. */
   #enqueue<T>(
     image: ImageInput,
     options: { signal?: AbortSignal } | undefined,
     call: (picture: RgbImage) => Promise<T>,
   ): Promise<T> {
-    const result = this.#queue.then(async () => {
+    return this.#inTurn(options, async () => call(await readImage(image, this.#limits.pixels)));
+  }
+
+  /** A call that was stopped while it waited does not even read its picture. */
+  #inTurn<T>(options: { signal?: AbortSignal } | undefined, call: () => Promise<T>): Promise<T> {
+    const result = this.#queue.then(() => {
       throwIfAborted(options?.signal);
-      return call(await readImage(image, this.#limits.pixels));
+      return call();
     });
     this.#queue = result.catch(() => undefined);
     return result;
   }
 }
+
+const isTensor = (image: unknown): image is TensorInput =>
+  typeof image === 'object' && image !== null && 'tensor' in image;

@@ -12,6 +12,8 @@ import type {
   NetworkInfo,
   PredictionResult,
   PredictOptions,
+  Preprocessed,
+  TensorInput,
 } from './api.js';
 import { DescribedNetwork, type Description } from './network-info.js';
 import { overlayMap } from './overlay.js';
@@ -91,8 +93,12 @@ export class WorkerNetwork extends DescribedNetwork implements Network {
     this.threads = threads;
   }
 
-  predict(image: ImageInput, options?: PredictOptions & TransferOption): Promise<PredictionResult> {
+  predict(image: ImageInput | TensorInput, options?: PredictOptions & TransferOption): Promise<PredictionResult> {
     return this.#call('predict', image, options);
+  }
+
+  preprocess(image: ImageInput, options?: PredictOptions & TransferOption): Promise<Preprocessed> {
+    return this.#call('preprocess', image, options);
   }
 
   activations(image: ImageInput, options?: ActivationsOptions & TransferOption): Promise<Record<string, Activation>> {
@@ -118,7 +124,11 @@ export class WorkerNetwork extends DescribedNetwork implements Network {
     this.dispose();
   }
 
-  #call<Result>(method: keyof Network & string, image: ImageInput, options?: CallOptions): Promise<Result> {
+  #call<Result>(
+    method: keyof Network & string,
+    image: ImageInput | TensorInput,
+    options?: CallOptions,
+  ): Promise<Result> {
     return this.#connection.call(method, image, options) as Promise<Result>;
   }
 }

@@ -54,6 +54,7 @@ function fakeNetwork(calls: Calls): Network {
       check(image, signal);
       return results;
     },
+    preprocess: () => Promise.reject(new Error('unused')),
     activations: async () => ({}),
     estimate: ({ mode = 'atrous' } = {}) => ({ macs: fakePlan(mode).macs, seconds: 1 }),
     gradients: () => Promise.reject(new Error('unused')),

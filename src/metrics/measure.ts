@@ -1,0 +1,178 @@
+import type { Rect } from '../types.js';
+import { type BoxCurve, boxAccuracy, boxCurve } from './boxes.js';
+import type { Watch } from './course.js';
+import { type CurveOptions, deletion, insertion } from './curves.js';
+import { averageDrop } from './drop.js';
+import { type BootstrapOptions, bootstrap, bootstrapOf, type Interval } from './intervals.js';
+import { energyInMask, pointingGame } from './localisation.js';
+import { type GreyMap, refuse } from './map.js';
+import type { Mask } from './places.js';
+import type { Probe } from './probe.js';
+import { type RoadOptions, road } from './road.js';
+
+/** The metrics of one map, by name. */
+export const metricNames = ['pointing', 'energy', 'box', 'deletion', 'insertion', 'road', 'drop'] as const;
+/** A metric: see `measureMap`. */
+export type MetricName = (typeof metricNames)[number];
+
+/** What a map is held against. */
+export interface Ground {
+  /** The object, at the input's size. */
+  readonly mask?: Mask;
+  /** The object's box in the input's pixels. */
+  readonly box?: Rect;
+  /** The network that was explained, for `deletion`, `insertion`, `road` and `drop`. */
+  readonly probe?: Probe;
+}
+
+/** Which metrics, and how. */
+export interface MeasureOptions extends Watch, Pick<CurveOptions, 'steps' | 'seed'>, Pick<RoadOptions, 'percentiles'> {
+  /** Default: all that the ground allows: `pointing` and `energy` with a mask, `box` with a box, the others with a probe. */
+  metrics?: readonly MetricName[];
+}
+
+/** What was measured of one map. */
+export interface Measures {
+  /** `pointing`: 0..1, see `pointingGame`. */
+  pointing?: number;
+  /** `energy`: 0..1, see `energyInMask`. */
+  energy?: number;
+  /** `box`: see `boxCurve`; a number only over many pictures. */
+  box?: BoxCurve;
+  /** `deletion`: area under the curve, less is better. */
+  deletion?: number;
+  /** `insertion`: area under the curve, more is better. */
+  insertion?: number;
+  /** `road`: combined, and the means of its two orders. */
+  road?: number;
+  morf?: number;
+  lerf?: number;
+  /** `drop`: drop, increase and gain, see `averageDrop`. */
+  drop?: number;
+  increase?: number;
+  gain?: number;
+}
+
+/** Forward passes of a metric. */
+function passesOf(metric: MetricName, { steps = 32, percentiles }: MeasureOptions): number {
+  const passes: Partial<Record<MetricName, number>> = {
+    ...{ deletion: steps, insertion: steps, drop: 1 },
+    road: 2 * (percentiles?.length ?? 9),
+  };
+  return passes[metric] ?? 0;
+}
+
+/**
+ * All metrics of one map.
+ *
+ * @param map (side, side), finished: 0..1
+ * @throws AtrousCamError BAD_ARGUMENT (a metric whose ground is missing, a map that is refused), ABORTED
+ * @example
+ * const r = await net.explain('cat.jpg', { target: 'cat' });
+ * const probe = await openProbe(net, 'cat.jpg', { target: 'cat' });
+ * const measures = await measureMap(r.map, { probe, mask: inputMask(mask, r.rect, net.inputSize) });
+ */
+export async function measureMap(map: GreyMap, ground: Ground, options: MeasureOptions = {}): Promise<Measures> {
+  const { mask, box, probe } = ground;
+  const possible: Record<MetricName, unknown> = {
+    ...{ pointing: mask, energy: mask, box, deletion: probe, insertion: probe, road: probe, drop: probe },
+  };
+  const {
+    metrics = metricNames.filter((name) => possible[name]),
+    steps,
+    seed,
+    percentiles,
+    signal,
+    onProgress,
+  } = options;
+  const total = metrics.reduce((sum, name) => sum + passesOf(name, options), 0);
+  let [done, out]: [number, Measures] = [0, {}];
+  for (const name of metrics) {
+    if (!metricNames.includes(name)) refuse('measureMap', `metrics of ${metricNames.join(', ')}`, `'${name}'`);
+    if (!possible[name])
+      refuse(
+        'measureMap',
+        `${name === 'box' ? 'a box' : name in { pointing: 1, energy: 1 } ? 'a mask' : 'a probe'} for ${name}`,
+        'none',
+      );
+    const passes = passesOf(name, options);
+    const before = done;
+    const watch = { signal, onProgress: (share: number) => onProgress?.((before + share * passes) / total) };
+    const measured = await measureOne(name, map, ground, { steps, seed, percentiles, ...watch });
+    out = { ...out, ...measured };
+    done += passes;
+  }
+  return out;
+}
+
+async function measureOne(
+  name: MetricName,
+  map: GreyMap,
+  { mask, box, probe }: Ground,
+  { steps, seed, percentiles, ...watch }: Omit<MeasureOptions, 'metrics'>,
+): Promise<Measures> {
+  switch (name) {
+    case 'pointing':
+      return { pointing: pointingGame(map, mask!) };
+    case 'energy':
+      return { energy: energyInMask(map, mask!) };
+    case 'box':
+      return { box: boxCurve(map, box!) };
+    case 'deletion':
+      return { deletion: (await deletion(probe!, map, { steps, seed, ...watch })).auc };
+    case 'insertion':
+      return { insertion: (await insertion(probe!, map, { steps, seed, ...watch })).auc };
+    case 'road': {
+      const { combined, morf, lerf } = await road(probe!, map, { percentiles, seed, ...watch });
+      const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+      return { road: combined, morf: mean(morf), lerf: mean(lerf) };
+    }
+    case 'drop': {
+      const { drop, increase, gain } = await averageDrop(probe!, map, watch);
+      return { drop, increase, gain };
+    }
+  }
+}
+
+/** Of box accuracies: MaxBoxAcc takes the largest piece at 0.5, MaxBoxAccV2 the mean of the best pieces at all three. */
+const IOUS = { box30: 0.3, box50: 0.5, box70: 0.7 };
+
+/**
+ * Means over pictures with bootstrap intervals, by name: those of `Measures`, and instead of `box` its accuracies `maxbox` (MaxBoxAcc), `box30`,
+ * `box50`, `box70` (any piece, at IoU .3, .5 and .7) and `maxboxv2` (their mean). In each draw of the bootstrap the thresholds are chosen anew.
+ *
+ * @param measures one a picture; what not all of them have is left out
+ */
+export function summarize(measures: readonly Measures[], options?: BootstrapOptions): Record<string, Interval> {
+  if (measures.length === 0) refuse('summarize', 'at least one picture', 'none');
+  const everywhere = (name: keyof Measures) => measures.every((one) => one[name] !== undefined);
+  const names = Object.keys(measures[0]) as (keyof Measures)[];
+  const out: Record<string, Interval> = {};
+  for (const name of names.filter(everywhere)) {
+    if (name === 'box')
+      Object.assign(
+        out,
+        boxIntervals(
+          measures.map(({ box }) => box!),
+          options,
+        ),
+      );
+    else
+      out[name] = bootstrap(
+        measures.map((one) => one[name] as number),
+        options,
+      );
+  }
+  return out;
+}
+
+function boxIntervals(curves: readonly BoxCurve[], options?: BootstrapOptions): Record<string, Interval> {
+  const of = (statistic: (chosen: Uint32Array) => number) => bootstrapOf(curves.length, statistic, options);
+  const ious = Object.values(IOUS);
+  const any = (iou: number) => (chosen: Uint32Array) => boxAccuracy(curves, iou, 'any', chosen).accuracy;
+  return {
+    maxbox: of((chosen) => boxAccuracy(curves, 0.5, 'largest', chosen).accuracy),
+    ...Object.fromEntries(Object.entries(IOUS).map(([name, iou]) => [name, of(any(iou))])),
+    maxboxv2: of((chosen) => ious.reduce((sum, iou) => sum + any(iou)(chosen), 0) / ious.length),
+  };
+}

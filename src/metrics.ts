@@ -21,6 +21,7 @@ export {
 export { energyInMask, pointingGame } from './metrics/localisation.js';
 export type { GreyMap } from './metrics/map.js';
 export {
+  compare,
   type Ground,
   type MeasureOptions,
   type Measures,

@@ -151,16 +151,28 @@ export function boxAccuracy(
   pieces: Pieced = 'any',
   chosen: ArrayLike<number> = curves.map((_, i) => i),
 ): BoxAccuracy {
-  if (chosen.length === 0) refuse('boxAccuracy', 'at least one picture', 'none');
+  return boxAccuracyOf(curves, iou, pieces)(chosen);
+}
+
+/** `boxAccuracy` for many choices of pictures. */
+export function boxAccuracyOf(
+  curves: readonly BoxCurve[],
+  iou: number,
+  pieces: Pieced,
+): (chosen: ArrayLike<number>) => BoxAccuracy {
+  if (curves.length === 0) refuse('boxAccuracy', 'at least one picture', 'none');
   const { thresholds } = curves[0];
-  const hits = new Uint32Array(thresholds);
-  for (let i = 0; i < chosen.length; i++) {
-    const curve = curves[chosen[i]];
-    if (curve.thresholds !== thresholds)
-      refuse('boxAccuracy', `${thresholds} thresholds in all curves`, curve.thresholds);
-    const fits = curve[pieces];
-    for (let k = 0; k < thresholds; k++) if (fits[k] >= iou) hits[k]++;
-  }
-  const best = hits.indexOf(hits.reduce((a, b) => Math.max(a, b)));
-  return { accuracy: hits[best] / chosen.length, threshold: best / thresholds };
+  const reached = curves.map((curve) => {
+    if (curve.thresholds === thresholds) return Uint8Array.from(curve[pieces], (fit) => (fit >= iou ? 1 : 0));
+    return refuse('boxAccuracy', `${thresholds} thresholds in all curves`, curve.thresholds);
+  });
+  return (chosen) => {
+    const hits = new Uint32Array(thresholds);
+    for (let i = 0; i < chosen.length; i++) {
+      const own = reached[chosen[i]];
+      for (let k = 0; k < thresholds; k++) hits[k] += own[k];
+    }
+    const best = hits.indexOf(hits.reduce((a, b) => Math.max(a, b)));
+    return { accuracy: hits[best] / chosen.length, threshold: best / thresholds };
+  };
 }

@@ -57,8 +57,7 @@ export function bootstrapOf(
  * @throws AtrousCamError BAD_ARGUMENT
  */
 export function bootstrap(values: ArrayLike<number>, options?: BootstrapOptions): Interval {
-  checkValues(values);
-  return bootstrapOf(values.length, (chosen) => meanOf(values, chosen), options);
+  return bootstrapOf(values.length, meanOf(values), options);
 }
 
 /**
@@ -75,15 +74,15 @@ export function pairedDifference(a: ArrayLike<number>, b: ArrayLike<number>, opt
   );
 }
 
-function checkValues(values: ArrayLike<number>): void {
+/** The mean of the values with these indices. Throws BAD_ARGUMENT where a value is not finite. */
+export function meanOf(values: ArrayLike<number>): (chosen: Uint32Array) => number {
   for (let i = 0; i < values.length; i++)
     if (!Number.isFinite(values[i])) refuse('bootstrap', 'finite values', `${values[i]} of picture ${i}`);
-}
-
-function meanOf(values: ArrayLike<number>, chosen: Uint32Array): number {
-  let sum = 0;
-  for (let i = 0; i < chosen.length; i++) sum += values[chosen[i]];
-  return sum / chosen.length;
+  return (chosen) => {
+    let sum = 0;
+    for (let i = 0; i < chosen.length; i++) sum += values[chosen[i]];
+    return sum / chosen.length;
+  };
 }
 
 /** A quantile of sorted values, linear between neighbours. */

@@ -1,9 +1,10 @@
 import type { Rect } from '../types.js';
-import { type BoxCurve, boxAccuracy, boxCurve } from './boxes.js';
+import { type BoxCurve, boxAccuracyOf, boxCurve, type Pieced } from './boxes.js';
 import type { Watch } from './course.js';
 import { type CurveOptions, deletion, insertion } from './curves.js';
 import { averageDrop } from './drop.js';
-import { type BootstrapOptions, bootstrap, bootstrapOf, type Interval } from './intervals.js';
+import { gridNumber } from './grid.js';
+import { type BootstrapOptions, bootstrapOf, type Interval, meanOf } from './intervals.js';
 import { energyInMask, pointingGame } from './localisation.js';
 import { type GreyMap, refuse } from './map.js';
 import type { Mask } from './places.js';
@@ -11,7 +12,7 @@ import type { Probe } from './probe.js';
 import { type RoadOptions, road } from './road.js';
 
 /** The metrics of one map, by name. */
-export const metricNames = ['pointing', 'energy', 'box', 'deletion', 'insertion', 'road', 'drop'] as const;
+export const metricNames = ['grid', 'pointing', 'energy', 'box', 'deletion', 'insertion', 'road', 'drop'] as const;
 /** A metric: see `measureMap`. */
 export type MetricName = (typeof metricNames)[number];
 
@@ -27,12 +28,14 @@ export interface Ground {
 
 /** Which metrics, and how. */
 export interface MeasureOptions extends Watch, Pick<CurveOptions, 'steps' | 'seed'>, Pick<RoadOptions, 'percentiles'> {
-  /** Default: all that the ground allows: `pointing` and `energy` with a mask, `box` with a box, the others with a probe. */
+  /** Default: all that the ground allows: `grid`, `pointing` and `energy` with a mask, `box` with a box, the others with a probe. */
   metrics?: readonly MetricName[];
 }
 
 /** What was measured of one map. */
 export interface Measures {
+  /** `grid`: 0..1, see `gridNumber`: of the map itself, which may be finer than what it rests on; less is better. */
+  grid?: number;
   /** `pointing`: 0..1, see `pointingGame`. */
   pointing?: number;
   /** `energy`: 0..1, see `energyInMask`. */
@@ -75,7 +78,7 @@ function passesOf(metric: MetricName, { steps = 32, percentiles }: MeasureOption
 export async function measureMap(map: GreyMap, ground: Ground, options: MeasureOptions = {}): Promise<Measures> {
   const { mask, box, probe } = ground;
   const possible: Record<MetricName, unknown> = {
-    ...{ pointing: mask, energy: mask, box, deletion: probe, insertion: probe, road: probe, drop: probe },
+    ...{ grid: true, pointing: mask, energy: mask, box, deletion: probe, insertion: probe, road: probe, drop: probe },
   };
   const {
     metrics = metricNames.filter((name) => possible[name]),
@@ -112,6 +115,8 @@ async function measureOne(
   { steps, seed, percentiles, ...watch }: Omit<MeasureOptions, 'metrics'>,
 ): Promise<Measures> {
   switch (name) {
+    case 'grid':
+      return { grid: gridNumber(map) };
     case 'pointing':
       return { pointing: pointingGame(map, mask!) };
     case 'energy':
@@ -137,6 +142,9 @@ async function measureOne(
 /** Of box accuracies: MaxBoxAcc takes the largest piece at 0.5, MaxBoxAccV2 the mean of the best pieces at all three. */
 const IOUS = { box30: 0.3, box50: 0.5, box70: 0.7 };
 
+/** A number of the pictures with these indices. */
+type Statistic = (chosen: Uint32Array) => number;
+
 /**
  * Means over pictures with bootstrap intervals, by name: those of `Measures`, and instead of `box` its accuracies `maxbox` (MaxBoxAcc), `box30`,
  * `box50`, `box70` (any piece, at IoU .3, .5 and .7) and `maxboxv2` (their mean). In each draw of the bootstrap the thresholds are chosen anew.
@@ -144,35 +152,50 @@ const IOUS = { box30: 0.3, box50: 0.5, box70: 0.7 };
  * @param measures one a picture; what not all of them have is left out
  */
 export function summarize(measures: readonly Measures[], options?: BootstrapOptions): Record<string, Interval> {
-  if (measures.length === 0) refuse('summarize', 'at least one picture', 'none');
-  const everywhere = (name: keyof Measures) => measures.every((one) => one[name] !== undefined);
-  const names = Object.keys(measures[0]) as (keyof Measures)[];
-  const out: Record<string, Interval> = {};
-  for (const name of names.filter(everywhere)) {
-    if (name === 'box')
-      Object.assign(
-        out,
-        boxIntervals(
-          measures.map(({ box }) => box!),
-          options,
-        ),
-      );
-    else
-      out[name] = bootstrap(
-        measures.map((one) => one[name] as number),
-        options,
-      );
-  }
-  return out;
+  return intervalsOf(measures.length, statisticsOf(measures), options);
 }
 
-function boxIntervals(curves: readonly BoxCurve[], options?: BootstrapOptions): Record<string, Interval> {
-  const of = (statistic: (chosen: Uint32Array) => number) => bootstrapOf(curves.length, statistic, options);
-  const ious = Object.values(IOUS);
-  const any = (iou: number) => (chosen: Uint32Array) => boxAccuracy(curves, iou, 'any', chosen).accuracy;
+/**
+ * What `summarize` gives of `a` minus what it gives of `b`, two maps' measures of the same pictures in the same order, with intervals of the
+ * paired differences: both are drawn together.
+ */
+export function compare(
+  a: readonly Measures[],
+  b: readonly Measures[],
+  options?: BootstrapOptions,
+): Record<string, Interval> {
+  if (a.length !== b.length) refuse('compare', 'as many pictures of both', `${a.length} and ${b.length}`);
+  const [first, second] = [statisticsOf(a), statisticsOf(b)];
+  const both = Object.keys(first).filter((name) => name in second);
+  const differences = both.map((name) => [name, (chosen: Uint32Array) => first[name](chosen) - second[name](chosen)]);
+  return intervalsOf(a.length, Object.fromEntries(differences), options);
+}
+
+const intervalsOf = (count: number, statistics: Record<string, Statistic>, options?: BootstrapOptions) =>
+  Object.fromEntries(
+    Object.entries(statistics).map(([name, statistic]) => [name, bootstrapOf(count, statistic, options)]),
+  );
+
+function statisticsOf(measures: readonly Measures[]): Record<string, Statistic> {
+  if (measures.length === 0) refuse('summarize', 'at least one picture', 'none');
+  const names = Object.keys(measures[0]) as (keyof Measures)[];
+  const everywhere = names.filter((name) => measures.every((one) => one[name] !== undefined));
+  const parts = everywhere.map((name) => {
+    if (name === 'box') return boxStatistics(measures.map(({ box }) => box!));
+    return { [name]: meanOf(measures.map((one) => one[name] as number)) };
+  });
+  return Object.assign({}, ...parts);
+}
+
+function boxStatistics(curves: readonly BoxCurve[]): Record<string, Statistic> {
+  const accuracy = (iou: number, pieces: Pieced): Statistic => {
+    const of = boxAccuracyOf(curves, iou, pieces);
+    return (chosen) => of(chosen).accuracy;
+  };
+  const any = Object.entries(IOUS).map(([name, iou]) => [name, accuracy(iou, 'any')] as const);
   return {
-    maxbox: of((chosen) => boxAccuracy(curves, 0.5, 'largest', chosen).accuracy),
-    ...Object.fromEntries(Object.entries(IOUS).map(([name, iou]) => [name, of(any(iou))])),
-    maxboxv2: of((chosen) => ious.reduce((sum, iou) => sum + any(iou)(chosen), 0) / ious.length),
+    maxbox: accuracy(0.5, 'largest'),
+    ...Object.fromEntries(any),
+    maxboxv2: (chosen) => any.reduce((sum, [, statistic]) => sum + statistic(chosen), 0) / any.length,
   };
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { bootstrap, bootstrapOf, pairedDifference } from '../../src/metrics/intervals.js';
-import { measureMap, summarize } from '../../src/metrics/measure.js';
+import { compare, measureMap, summarize } from '../../src/metrics/measure.js';
 import { boxMask } from '../../src/metrics/places.js';
 import { rankCorrelation, ssim } from '../../src/metrics/similarity.js';
 import { gaussian, mulberry32 } from '../../src/random.js';
@@ -77,7 +77,7 @@ describe('measureMap', () => {
 
   it('measures what its ground allows', async () => {
     const located = await measureMap(map, { mask, box });
-    expect(Object.keys(located)).toEqual(['pointing', 'energy', 'box']);
+    expect(Object.keys(located)).toEqual(['grid', 'pointing', 'energy', 'box']);
     expect(located).toMatchObject({ pointing: 1, energy: 1 });
     const seen: number[] = [];
     const judge = probe();
@@ -108,10 +108,30 @@ describe('measureMap', () => {
     const other = square(Float32Array.from({ length: n }, (_, i) => (i >= 120 ? 1 : 0)));
     const measures = [await measureMap(map, { mask, box }), await measureMap(other, { mask, box })];
     const summary = summarize(measures, { samples: 200 });
-    expect(Object.keys(summary)).toEqual(['pointing', 'energy', 'maxbox', 'box30', 'box50', 'box70', 'maxboxv2']);
+    expect(Object.keys(summary)).toEqual([
+      'grid',
+      'pointing',
+      'energy',
+      'maxbox',
+      'box30',
+      'box50',
+      'box70',
+      'maxboxv2',
+    ]);
     expect(summary.energy).toMatchObject({ value: 0.5, low: 0, high: 1, count: 2 });
     expect(summary.maxbox.value).toBe(0.5);
     expect(summary.maxboxv2.value).toBeCloseTo(0.5, 12);
     expect(Object.keys(summarize([measures[0], { energy: 1 }]))).toEqual(['energy']);
+  });
+
+  it('compares two maps of the same pictures', async () => {
+    const shifted = square(Float32Array.from({ length: n }, (_, i) => (i >= 12 && i < 36 ? 1 : 0)));
+    const measures = async (one: typeof map) => Array(5).fill(await measureMap(one, { mask, box }));
+    const better = compare(await measures(map), await measures(shifted), { samples: 100 });
+    expect(better.energy).toEqual({ value: 0.5, low: 0.5, high: 0.5, count: 5 });
+    expect(better.box50.value).toBe(1); // the shifted box reaches 1 / 3
+    expect(better.box30.value).toBe(0);
+    expect(better.maxboxv2.value).toBeCloseTo(2 / 3, 12);
+    expect(() => compare([{ energy: 1 }], [])).toThrow('1 and 0');
   });
 });

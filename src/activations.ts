@@ -5,6 +5,7 @@ import { LayerMap } from './layer-map.js';
 import { MODES, oneOf, outputStrides } from './options.js';
 import { planMode, stepsUpTo } from './plan.js';
 import { preprocess } from './preprocess.js';
+import { convLayers } from './topology.js';
 import type { OutputStride, RgbImage } from './types.js';
 
 /** Outputs of convolutions after ReLU, by name, whole maps in NHWC: only the blocks up to the deepest one asked for are computed. */
@@ -17,7 +18,7 @@ export async function activations(
   const { topology } = network;
   const mode = oneOf('mode', options.mode ?? 'pooled', MODES);
   const stride = oneOf('outputStride', options.outputStride ?? 1, outputStrides(topology)) as OutputStride;
-  const all = topology.blocks.flat();
+  const all = convLayers(topology);
   const names = all.map((layer) => layer.name);
   const wanted = (options.layers ?? names.slice(-1)).map((name) => all[names.indexOf(oneOf('layer', name, names))]);
 

@@ -286,7 +286,7 @@ export interface Gradients extends PredictionResult {
   /** By layer: all convolutions, then the dense layers. */
   weights?: Record<string, WeightGradients>;
   /** The gradient at a convolution's output after ReLU, as `activations` gives that output. */
-  [layer: `block${number}_conv${number}`]: Activation;
+  [layer: `block${number}_conv${number}` | `degrid${number}`]: Activation;
   /** High-water mark of maps and scratch in bytes, weights excluded. */
   peakBytes: number;
 }

@@ -1,6 +1,6 @@
 import { CHILDREN, childAt, isSubtree, type Lattice, ORIGIN, Stack, SUBTREE_BYTES } from './phase-tree.js';
 import { type PoolStep, planLastMap, type Step, stepMacs } from './plan.js';
-import { type ConvLayer, denseParameters, pooledStride, type Topology } from './topology.js';
+import { type ConvLayer, convLayers, denseParameters, pooledStride, requireMode, type Topology } from './topology.js';
 import type { Heads, Mode, OutputStride } from './types.js';
 import { phase, type View } from './wasm/job.js';
 
@@ -107,6 +107,7 @@ export interface BackwardRequest {
  * first: there an ordinary forward pass comes before, and the walk computes all but the last convolution again.
  */
 export function planBackward(topology: Topology, request: BackwardRequest): BackwardPlan {
+  requireMode(topology, request.mode);
   return new BackwardWalk(topology, request).plan();
 }
 
@@ -131,7 +132,7 @@ class BackwardWalk {
   readonly #spacing: number;
   /** Index of the first layer at whose output a gradient is needed; -1: the input. */
   readonly #floor: number;
-  /** In `dilated`, the gradient at the whole last map, already behind the last ReLU's gradient. */
+  /** In `dilated`, the gradient at the whole map of the last block, already behind the last ReLU's gradient. */
   #lastGradient: View | undefined;
 
   constructor(
@@ -139,7 +140,7 @@ class BackwardWalk {
     readonly request: BackwardRequest,
   ) {
     const { mode, heads, layers, outputStride } = request;
-    this.#layers = topology.blocks.flat();
+    this.#layers = convLayers(topology);
     this.#wanted = new Set(layers.map((layer) => layer.name));
     const onePath = mode === 'pooled' || (mode === 'atrous' && heads === 'one');
     this.#spacing = onePath ? pooledStride(topology) : mode === 'dilated' ? 1 : outputStride;
@@ -152,7 +153,7 @@ class BackwardWalk {
     const inputGradient = this.request.input ? this.#memory.alloc(n, n, 3) : undefined;
     const dilated = this.request.mode === 'dilated';
     const input = dilated ? this.#firstPass() : this.#memory.alloc(n, n, 3);
-    if (!dilated || this.#floor < this.#layers.length - 1 || this.request.weights)
+    if (!dilated || this.#floor < this.#indexOf(this.#lastOfBlocks) || this.request.weights)
       this.#visit({ level: 0, at: ORIGIN, dilation: 1 }, input, inputGradient);
     const groups = this.#steps.map((step) => (step.op === 'heads' ? step.rate ** 2 : 0));
     return {
@@ -165,15 +166,15 @@ class BackwardWalk {
     };
   }
 
-  /** `dilated`: forward to the whole last map, the head, and the gradient at the last map, which stays. Returns the input. */
+  /** `dilated`: forward to the whole map of the last block, what lies behind it, and the gradient there, which stays. Returns the input. */
   #firstPass(): View {
     const { inputSize: n } = this.topology;
-    const layer = this.#layers[this.#layers.length - 1];
+    const layer = this.#lastOfBlocks;
     const dx = this.#isNeeded(layer) ? this.#memory.alloc(n, n, layer.cout) : undefined;
     const { steps, input, lastMap } = planLastMap(this.topology, this.#memory);
     this.#steps.push(...steps);
     this.#take('activation', layer, lastMap, ORIGIN);
-    this.#heads(lastMap, dx, 2 * pooledStride(this.topology), ORIGIN, 1);
+    this.#degrid(0, lastMap, dx);
     if (dx) {
       this.#take('gradient', layer, dx, ORIGIN);
       this.#steps.push({ op: 'relu-gradient', y: lastMap, dy: dx });
@@ -183,20 +184,34 @@ class BackwardWalk {
     return input;
   }
 
+  /** The degridding layers from number i on and the head, from the map x that they read; dx is the gradient at x. */
+  #degrid(i: number, x: View, dx: View | undefined): void {
+    const layer = this.topology.degrid?.[i];
+    if (!layer) {
+      this.#heads(x, dx, 2 * pooledStride(this.topology), ORIGIN, 1);
+      return;
+    }
+    const y = this.#convolve(layer, x, ORIGIN, layer.rate);
+    const dy = this.#isNeeded(layer) ? this.#memory.alloc(y.h, y.w, y.c) : undefined;
+    this.#degrid(i + 1, y, dy);
+    if (dy) this.#backward([layer], { at: ORIGIN, dilation: layer.rate }, x, dx, [y], dy);
+  }
+
   /** A node and all below it, from its input x; dx is the gradient at x. */
   #visit(node: Node, x: View, dx: View | undefined): void {
     const mark = this.#memory.mark();
     const { level, at, dilation } = node;
+    const layers = this.topology.blocks[level];
     const maps = this.#forward(node, x);
     if (this.#isLeaf(node) && this.#lastGradient) {
-      this.#backward(node, x, dx, maps, phase(this.#lastGradient, at.spacing, at.row, at.column));
+      this.#backward(layers, node, x, dx, maps, phase(this.#lastGradient, at.spacing, at.row, at.column));
     } else {
       const y = maps[maps.length - 1];
-      const needed = this.#isNeeded(this.topology.blocks[level].at(-1)!);
+      const needed = this.#isNeeded(layers.at(-1)!);
       const dy = needed ? this.#memory.alloc(y.h, y.w, y.c) : undefined;
       if (this.#isLeaf(node)) this.#heads(y, dy, 2, at, dilation);
       else this.#descend(node, y, dy);
-      if (dy) this.#backward(node, x, dx, maps, dy);
+      if (dy) this.#backward(layers, node, x, dx, maps, dy);
     }
     this.#memory.release(mark);
   }
@@ -207,12 +222,17 @@ class BackwardWalk {
     const layers = this.topology.blocks[level].slice(0, this.#isLeaf(node) && this.#lastGradient ? -1 : undefined);
     let from = x;
     return layers.map((layer) => {
-      const y = this.#memory.alloc(x.h, x.w, layer.cout);
-      this.#steps.push({ op: 'conv', layer, x: from, y, dilation, at });
-      this.#take('activation', layer, y, at);
-      from = y;
-      return y;
+      from = this.#convolve(layer, from, at, dilation);
+      return from;
     });
+  }
+
+  /** The output of a convolution. */
+  #convolve(layer: ConvLayer, x: View, at: Lattice, dilation: number): View {
+    const y = this.#memory.alloc(x.h, x.w, layer.cout);
+    this.#steps.push({ op: 'conv', layer, x, y, dilation, at });
+    this.#take('activation', layer, y, at);
+    return y;
   }
 
   /** The children of a node, which give the gradient dy at its output y. */
@@ -249,9 +269,15 @@ class BackwardWalk {
     this.#memory.release(mark);
   }
 
-  /** Back through a block: from dy at the last of its outputs `maps` to dx at its input x, as far as anything is wanted. */
-  #backward({ level, at, dilation }: Node, x: View, dx: View | undefined, maps: readonly View[], dy: View): void {
-    const layers = this.topology.blocks[level];
+  /** Back through a block's layers: from dy at the last of its outputs `maps` to dx at its input x, as far as anything is wanted. */
+  #backward(
+    layers: readonly ConvLayer[],
+    { at, dilation }: Omit<Node, 'level'>,
+    x: View,
+    dx: View | undefined,
+    maps: readonly View[],
+    dy: View,
+  ): void {
     const { weights } = this.request;
     const mark = this.#memory.mark();
     const widest = Math.max(0, ...layers.slice(0, -1).map((layer) => layer.cout));
@@ -286,6 +312,10 @@ class BackwardWalk {
 
   #isLeaf({ level }: Node): boolean {
     return level === this.topology.blocks.length - 1;
+  }
+
+  get #lastOfBlocks(): ConvLayer {
+    return this.topology.blocks.at(-1)!.at(-1)!;
   }
 
   #indexOf(layer: ConvLayer): number {

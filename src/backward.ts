@@ -6,7 +6,7 @@ import type { ScoreFunction } from './gradient.js';
 import { LayerMap } from './layer-map.js';
 import type { PackedNetwork } from './network.js';
 import { type ConvStep, planMode, stepMacs, stepsUpTo } from './plan.js';
-import { pooledStride, type Topology } from './topology.js';
+import { convLayers, pooledStride, type Topology } from './topology.js';
 import type { Heads, Mode, OutputStride, Precision } from './types.js';
 import type { View } from './wasm/job.js';
 import type { Runtime } from './wasm/runtime.js';
@@ -83,7 +83,7 @@ export async function gradientsOf(
   const { mode, heads = 'one', precision = network.precision, guided = false, score, signal } = request;
   const { activations = false, input: wantsInput = false, weights = false } = request;
   const outputStride = strideOf(topology, mode, request.outputStride);
-  const layers = topology.blocks.flat().filter((layer) => request.layers?.includes(layer.name));
+  const layers = convLayers(topology).filter((layer) => request.layers?.includes(layer.name));
   // With the head of phase (0,0) alone the gradient takes the pooled path, but the activations are wanted at all points.
   const apart = activations && mode === 'atrous' && heads === 'one';
   const plan = planBackward(topology, {

@@ -20,7 +20,7 @@ import { planMode } from './plan.js';
 import { preprocess } from './preprocess.js';
 import { type ExplainRequest, readRequest } from './request.js';
 import { needsTop, resolveSubject, type Subject } from './target.js';
-import { pooledStride } from './topology.js';
+import { ownMode, pooledStride } from './topology.js';
 import type { Mode, OutputStride, Prediction, Preprocessing, RgbImage } from './types.js';
 import type { Runtime } from './wasm/runtime.js';
 
@@ -153,8 +153,8 @@ async function explainByMethod(
 }
 
 /**
- * What is explained. `top` is the pooled network's top class in every mode; where the run itself shows it first, it is chosen
- * there, otherwise by a pooled prediction.
+ * What is explained. `top` is the pooled network's top class in every mode (with degridding layers, the dilated one's); where the run
+ * itself shows it first, it is chosen there, otherwise by a prediction.
  */
 async function chooseSubject(
   loaded: Loaded,
@@ -162,11 +162,13 @@ async function chooseSubject(
   { mode, score, streams }: ExplainRequest,
   { target = 'top', preprocessing, signal }: ExplainOptions,
 ): Promise<(logits: Float32Array) => Subject> {
-  const { labels } = loaded;
+  const { labels, network } = loaded;
+  const own = ownMode(network.topology);
   const known = resolveSubject(labels, target, score, 0); // refuses what no picture can have
   if (!needsTop(target)) return () => known;
-  if (streams && mode !== 'dilated') return (logits) => resolveSubject(labels, target, score, largest(logits));
-  const { logits } = await predict(loaded, image, { preprocessing, signal });
+  if (streams && (mode !== 'dilated' || own === mode))
+    return (logits) => resolveSubject(labels, target, score, largest(logits));
+  const { logits } = await predict(loaded, image, { mode: own, preprocessing, signal });
   const subject = resolveSubject(labels, target, score, largest(logits));
   return () => subject;
 }

@@ -5,6 +5,7 @@ import { type Loaded, largest, predict, requireHead, topFive } from './explain.j
 import { classScore, type ScoreFunction } from './gradient.js';
 import { checkPrecision, MODES, oneOf, outputStrides } from './options.js';
 import { preprocess } from './preprocess.js';
+import { convLayers, ownMode } from './topology.js';
 import type { GradientScore, Heads, Mode, OutputStride, Precision, RgbImage } from './types.js';
 import type { WeightGradient } from './weight-gradients.js';
 import { resolveTarget } from './weights/labels.js';
@@ -57,7 +58,7 @@ const weightEntry = ([name, { shape, kernel, bias }]: [string, WeightGradient]):
   { kernel: { shape, data: kernel }, bias: { shape: shape.slice(-1), data: bias } },
 ];
 
-/** As in `explain`: `top` is the pooled network's top class, which only in `dilated` another run has to find. */
+/** As in `explain`: `top` is the pooled network's top class, which only in its `dilated` mode another run has to find. */
 async function chooseTarget(
   loaded: Loaded,
   image: RgbImage,
@@ -65,7 +66,7 @@ async function chooseTarget(
   { target = 'top', preprocessing, signal }: GradientsOptions,
 ): Promise<number | undefined> {
   if (target !== 'top') return resolveTarget(loaded.labels, target);
-  if (mode !== 'dilated') return undefined;
+  if (mode !== 'dilated' || ownMode(loaded.network.topology) === mode) return undefined;
   return largest((await predict(loaded, image, { preprocessing, signal })).logits);
 }
 
@@ -83,7 +84,7 @@ function checkOptions(loaded: Loaded, options: GradientsOptions): CheckedOptions
   const { topology, precision: own } = loaded.network;
   const mode = oneOf('mode', options.mode ?? 'pooled', MODES);
   const heads = oneOf('heads', options.heads ?? 'one', ['one', 'each', 'mean']);
-  const layers = topology.blocks.flat().map((layer) => layer.name);
+  const layers = convLayers(topology).map((layer) => layer.name);
   const wrt = [options.wrt ?? 'input'].flat().map((name) => oneOf('wrt', name, ['input', 'weights', ...layers]));
   const before = wrt.find((name) => name !== layers.at(-1));
   if (mode === 'atrous' && heads === 'each' && before)

@@ -2,7 +2,7 @@ import type { Estimate, ExplainOptions, NetworkInfo, PlanTable } from './api.js'
 import { estimateMacs, Pace } from './estimate.js';
 import { MODES, oneOf, outputStrides } from './options.js';
 import { planTable } from './plan-table.js';
-import { readTopology, type Topology } from './topology.js';
+import { convLayers, readTopology, type Topology } from './topology.js';
 import type { Mode, OutputStride, Precision, Preprocessing } from './types.js';
 import type { NetworkWeights } from './weights/types.js';
 
@@ -43,7 +43,7 @@ export class DescribedNetwork implements NetworkInfo {
     this.parameters = description.parameters;
     this.inputSize = topology.inputSize;
     this.labels = description.labels;
-    this.layers = topology.blocks.flat().map((layer) => layer.name);
+    this.layers = convLayers(topology).map((layer) => layer.name);
     this.preprocessing = description.preprocessing;
   }
 

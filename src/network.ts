@@ -1,11 +1,11 @@
 import { biasOf, type ConvKernel, convKernel, convKernelBytes, packKernelJob } from './convolution.js';
 import { throwIfAborted } from './errors.js';
-import { readTopology, type Topology } from './topology.js';
+import { convLayers, readTopology, type Topology } from './topology.js';
 import type { Precision } from './types.js';
 import { expandFloat16Jobs } from './wasm/ops/float16.js';
 import type { Runtime } from './wasm/runtime.js';
 import { sizeFrom } from './weights/tensor.js';
-import type { NetworkWeights, Tensor } from './weights/types.js';
+import { convWeights, type NetworkWeights, type Tensor } from './weights/types.js';
 
 /** A dense layer in the wasm memory: kernel (in, out) row by row, bias (out). */
 export interface PackedDense {
@@ -37,8 +37,8 @@ export async function packNetwork(
 ): Promise<PackedNetwork> {
   const { arena } = runtime;
   const topology = readTopology(weights);
-  const layers = topology.blocks.flat();
-  const convTensors = weights.blocks.flat();
+  const layers = convLayers(topology);
+  const convTensors = convWeights(weights);
   const staging = 4 * Math.max(...layers.map(({ cin, cout }) => 9 * cin * cout));
   const total = layers.reduce((sum, layer) => sum + convKernelBytes(layer, precision), 0);
   const dense = topology.dense.reduce((sum, layer) => sum + 4 * (layer.in + 1) * layer.out, 0);

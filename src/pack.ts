@@ -1,9 +1,10 @@
 import { AtrousCamError, throwIfAborted } from './errors.js';
+import { degridMetadata } from './weights/degrid.js';
 import { encodeFloat16, firstNonFiniteHalf } from './weights/floats.js';
 import { safetensorsHeader } from './weights/safetensors-header.js';
 import { badWeights, quote } from './weights/source.js';
 import { sizeFrom } from './weights/tensor.js';
-import type { NetworkWeights, Tensor } from './weights/types.js';
+import { convWeights, type NetworkWeights, type Tensor } from './weights/types.js';
 import { type OpenWeightsOptions, openWeights, type WeightsSource } from './weights.js';
 
 /** What the packed file holds. */
@@ -20,7 +21,7 @@ const BLOCK = 1 << 20;
 /**
  * Writes any weight file that `load` reads as a packed one: safetensors in the engine's own layouts with Keras' names
  * (`block1_conv1.kernel` (3, 3, cin, cout), ..., `fc1.kernel` (in, out) with rows in (row, column, channel) order, `NAME.bias`), batch
- * normalization folded, labels and preprocessing in the metadata. VGG16 loads in half the time of the .h5 (bench/load.js). The file
+ * normalization folded, labels, preprocessing and the rates of degridding layers in the metadata. VGG16 loads in half the time of the .h5 (bench/load.js). The file
  * comes piece by piece; one tensor is held at a time, at most 411 MB for VGG16.
  *
  * Throws as `load` does, and BAD_WEIGHTS where a number exceeds float16.
@@ -71,14 +72,14 @@ interface Entry {
 
 /** All biases, then all kernels, so that float32 is aligned whatever the number of halves. */
 function entriesOf(weights: NetworkWeights, dtype: 'float16' | 'float32'): Entry[] {
-  const layers = [...weights.blocks.flat(), ...weights.dense];
+  const layers = [...convWeights(weights), ...weights.dense];
   return [
     ...layers.map(({ name, bias }) => ({ name: `${name}.bias`, tensor: bias, half: false })),
     ...layers.map(({ name, kernel }) => ({ name: `${name}.kernel`, tensor: kernel, half: dtype === 'float16' })),
   ];
 }
 
-function header({ labels, preprocessing }: NetworkWeights, entries: readonly Entry[]): Uint8Array {
+function header({ labels, preprocessing, degrid }: NetworkWeights, entries: readonly Entry[]): Uint8Array {
   const tensors = entries.map(({ name, tensor, half }) => ({
     name,
     dtype: half ? ('F16' as const) : ('F32' as const),
@@ -87,6 +88,7 @@ function header({ labels, preprocessing }: NetworkWeights, entries: readonly Ent
   return safetensorsHeader(tensors, {
     ...(labels.length > 0 && { labels: JSON.stringify(labels) }),
     preprocessing: JSON.stringify(preprocessing),
+    ...(degrid && { degrid: degridMetadata(degrid) }),
   });
 }
 

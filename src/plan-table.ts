@@ -33,6 +33,8 @@ export function planTable(
     const below = n / mapSpacing(mode, block + 1, plan.outputStride);
     add(`block${block + 1}_pool`, [below, below, layers.at(-1)!.cout], 0, 0);
   }
+  for (const layer of topology.degrid ?? [])
+    add(layer.name, [n, n, layer.cout], convParameters(layer), macs.get(layer.name) ?? 0);
   const [cells, channels] = [headCells(topology), lastChannels(topology)];
   if (topology.dense.length > 0) {
     const pool = mode === 'dilated' ? `max_pool_${2 * pooledStride(topology)}` : `block${topology.blocks.length}_pool`;

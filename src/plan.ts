@@ -1,5 +1,5 @@
 import { CHILDREN, childAt, isSubtree, type Lattice, ORIGIN, Stack } from './phase-tree.js';
-import { type ConvLayer, lastChannels, pooledStride, type Topology } from './topology.js';
+import { type ConvLayer, lastChannels, pooledStride, requireMode, type Topology } from './topology.js';
 import type { Mode, OutputStride } from './types.js';
 import { phase, type View } from './wasm/job.js';
 
@@ -70,8 +70,11 @@ export interface Plan {
  * Plans a mode as a walk over the phase tree (depth first, child (0,0) first). A node is a phase of rate 2^level; its block runs
  * on it as an ordinary dense convolution. `atrous` pools towards each child, `dilated` takes the child as a view; `pooled` is
  * the path to phase (0,0) alone, that is `atrous` at the largest output stride.
+ *
+ * Throws UNSUPPORTED for a mode that the network does not have.
  */
 export function planMode(topology: Topology, mode: Mode, outputStride: OutputStride = 1): Plan {
+  requireMode(topology, mode);
   const walk = new Walk(
     topology,
     mode,
@@ -81,8 +84,8 @@ export function planMode(topology: Topology, mode: Mode, outputStride: OutputStr
 }
 
 /**
- * The forward part of `dilated` alone: the steps from the input to the whole last map. Both lie on `memory`, the map above the input,
- * so that releasing it keeps the input.
+ * The forward part of `dilated` alone: the steps from the input to the whole map of the last block. Both lie on `memory`, the map above
+ * the input, so that releasing it keeps the input.
  */
 export function planLastMap(topology: Topology, memory: Stack): { steps: readonly Step[]; input: View; lastMap: View } {
   return new Walk(topology, 'dilated', 1, memory).lastMap();
@@ -113,9 +116,9 @@ class Walk {
 
   plan(): Plan {
     if (this.#lastMap) {
-      const { lastMap } = this.lastMap();
-      this.#steps.push({ op: 'head', x: lastMap, size: 2 * pooledStride(this.topology) });
-      this.#steps.push({ op: 'fold', x: lastMap, y: this.#raw });
+      const x = this.#degrid(this.lastMap().lastMap);
+      this.#steps.push({ op: 'head', x, size: 2 * pooledStride(this.topology) });
+      this.#steps.push({ op: 'fold', x, y: this.#raw });
       this.#steps.push({ op: 'refined', outputStride: 1 });
     } else this.#visit(0, this.#input, ORIGIN, true);
     const outputStride = this.outputStride as OutputStride;
@@ -131,7 +134,18 @@ class Walk {
     };
   }
 
-  /** In `dilated`: the steps to the whole last map. */
+  /** The degridding layers, on the whole last map and another one in turn; returns where the last one's output lies. */
+  #degrid(lastMap: View): View {
+    const { degrid = [] } = this.topology;
+    let [x, y] = [lastMap, degrid.length > 0 ? this.#memory.alloc(lastMap.h, lastMap.w, lastMap.c) : lastMap];
+    for (const layer of degrid) {
+      this.#steps.push({ op: 'conv', layer, x, y, dilation: layer.rate, at: ORIGIN });
+      [x, y] = [y, x];
+    }
+    return x;
+  }
+
+  /** In `dilated`: the steps to the whole map of the last block. */
   lastMap(): { steps: readonly Step[]; input: View; lastMap: View } {
     this.#visit(0, this.#input, ORIGIN, false);
     return { steps: this.#steps, input: this.#input, lastMap: this.#lastMap! };

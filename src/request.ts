@@ -1,8 +1,8 @@
 import type { ExplainOptions } from './api.js';
 import { AtrousCamError } from './errors.js';
-import { factsOf, lastLayer, type MethodFacts, type MethodName, methodNames } from './methods/facts.js';
+import { factsOf, type MethodFacts, type MethodName, methodNames } from './methods/facts.js';
 import { MODES, oneOf, outputStrides } from './options.js';
-import type { ConvLayer, Topology } from './topology.js';
+import { type ConvLayer, convLayers, lastLayer, type Topology } from './topology.js';
 import type { Combine, Heads, Mode, OutputStride, Score, Sign } from './types.js';
 
 /** What a call of `explain` asks for, checked, with all defaults filled in. */
@@ -57,10 +57,12 @@ export function readRequest(topology: Topology, options: ExplainOptions): Explai
 
 function readLayers(topology: Topology, name: MethodName, wanted: ExplainOptions['layer']): ConvLayer[] {
   const facts = factsOf(name);
-  if (wanted === undefined) return topology.blocks.slice(-facts.blocks).map((layers) => layers.at(-1)!);
+  const { blocks, degrid } = topology;
+  const groups = degrid ? [...blocks, degrid] : blocks;
+  if (wanted === undefined) return groups.slice(-facts.blocks).map((layers) => layers.at(-1)!);
   if (!facts.layers)
     throw new AtrousCamError('UNSUPPORTED', `layer: ${name} explains the input itself, so it takes no layer`);
-  const all = topology.blocks.flat();
+  const all = convLayers(topology);
   const names = all.map((layer) => layer.name);
   const chosen = typeof wanted === 'string' ? wanted.split(',').map((part) => part.trim()) : [...wanted];
   if (chosen.length === 0) throw new AtrousCamError('BAD_ARGUMENT', `layer: expected one of ${names.join(', ')}`);

@@ -1,4 +1,4 @@
-import type { ConvLayer, DenseLayer, Topology } from './topology.js';
+import { type ConvLayer, convLayers, type DenseLayer, type Topology } from './topology.js';
 import type { Arena } from './wasm/arena.js';
 
 /** Where a layer's gradients are summed: kernel (3, 3, cin, cout) or (in, out), bias (cout) or (out). */
@@ -52,9 +52,9 @@ export class WeightSums {
   }
 }
 
-const shapes = ({ blocks, dense }: Topology): { name: string; shape: number[] }[] => [
-  ...blocks.flat().map(({ name, cin, cout }) => ({ name, shape: [3, 3, cin, cout] })),
-  ...dense.map((layer) => ({ name: layer.name, shape: [layer.in, layer.out] })),
+const shapes = (topology: Topology): { name: string; shape: number[] }[] => [
+  ...convLayers(topology).map(({ name, cin, cout }) => ({ name, shape: [3, 3, cin, cout] })),
+  ...topology.dense.map((layer) => ({ name: layer.name, shape: [layer.in, layer.out] })),
 ];
 
 const size = (shape: readonly number[]): number => shape.reduce((product, n) => product * n, 1);

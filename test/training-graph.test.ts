@@ -13,10 +13,14 @@ const SIZE = 32;
 const SEED = 77;
 const DROPOUT = 0.25;
 const topology = buildTopology({ widths: [4, 4, 8, 8, 12], convs: [1, 2, 1, 1, 1], dense: [6, 5] }, SIZE, 3);
-const layout = layoutOf(topology);
+const withDegrid = buildTopology(
+  { widths: [4, 4, 8, 8, 12], convs: [1, 1, 1, 1, 1], degridLayers: [8, 1], dense: [6] },
+  SIZE,
+  3,
+);
 
 /** Random parameters; no unit is dead, so that every kernel has a gradient. */
-function parameters(): Float32Array {
+function parametersOf(layout: Layout): Float32Array {
   const { parameters } = initialState(layout, 3, 'sgd');
   for (const { gamma, beta } of layout.convs) {
     slice(parameters, gamma).set(randomFloats(gamma.length, gamma.first).map((v) => 1 + 0.3 * v));
@@ -41,10 +45,16 @@ const numbersOf = ({ convs, dense }: Layout, values: Float64Array) => {
   };
 };
 
-describe.each(['pooled', 'dilated'] as const)('the whole training graph, %s', (mode) => {
+describe.each([
+  ['pooled', topology, 'pooled'],
+  ['dilated', topology, 'dilated'],
+  ['dilated with degridding layers', withDegrid, 'dilated'],
+] as const)('the whole training graph, %s', (_, topology, mode) => {
+  const layout = layoutOf(topology);
+
   it('has the loss and the gradients of a float64 network', async () => {
     const runtime = await Runtime.create({ kernels: 'simd', threads: 2 });
-    const state = parameters();
+    const state = parametersOf(layout);
     const addresses = {
       parameters: put(runtime, state),
       gradients: put(runtime, new Float32Array(layout.parameters)),

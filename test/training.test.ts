@@ -112,6 +112,51 @@ describe('training', () => {
     expect(pooled, 'weights that have learnt').toBeLessThan(0.6);
   });
 
+  it('adds degridding layers to the dilated network, which begin as the identity', async () => {
+    const tune = async (name: string, options: Partial<TrainOptions> = {}) => {
+      const out = join(folder, name);
+      const common = { from: result.network, mode: 'dilated', batch: 8, learningRate: 1e-3, dropout: 0 } as const;
+      const { network } = await train(data, { ...common, out, maxSteps: 2, dtype: 'float32', ...options });
+      return { network, losses: losses(out) };
+    };
+    const without = await tune('without-layers');
+    const one = await tune('degrid', { degridLayers: [4, 1], threads: 1 });
+    const two = await tune('degrid-2', { degridLayers: [4, 1], threads: 2 });
+    expect(Math.abs(one.losses[0] - without.losses[0])).toBeLessThan(1e-5);
+    expect(one.losses[1]).not.toBe(without.losses[1]);
+    expect(readFileSync(one.network).equals(readFileSync(two.network))).toBe(true);
+
+    const network = await load(one.network, { kernels: 'simd' });
+    expect(network.layers.slice(-2)).toEqual(['degrid1', 'degrid2']);
+    const asked = network.predict(join(data, 'val/vertical/64.png'));
+    await expect(asked).rejects.toMatchObject({ code: 'UNSUPPORTED' });
+    network.dispose();
+
+    const on = await tune('degrid-on', { from: one.network, stages: [{ size: 32, epochs: 1 }], maxSteps: undefined });
+    const trained = await load(on.network, { kernels: 'simd' });
+    const { loss } = await evaluate(trained, data, { mode: 'dilated' });
+    const [head, row] = readFileSync(join(folder, 'degrid-on/epochs.csv'), 'utf8').split('\n');
+    expect(Math.abs(loss - Number(row.split(',')[head.split(',').indexOf('valLoss')]))).toBeLessThan(1e-4);
+    trained.dispose();
+    const other = tune('degrid-other', { from: one.network, degridLayers: [1] });
+    await expect(other).rejects.toThrow(
+      'these weights have degridding layers of rates 4, 1, which are trained as they are',
+    );
+    await expect(tune('degrid-pooled', { from: one.network, mode: 'pooled' })).rejects.toThrow('in mode dilated');
+    await expect(tune('degrid-3', { degridLayers: [3] })).rejects.toThrow('rates of 1, 2, 4, 8, 16, got 3');
+    await expect(tune('degrid-none', { degridLayers: [1], mode: 'pooled' })).rejects.toThrow('expected mode dilated');
+  });
+
+  it('takes part of the pictures, by the seed, and keeps to it', async () => {
+    const out = join(folder, 'part');
+    const options = { ...tiny, out, stages: [{ size: 32, epochs: 1 }], trainLimit: 40, valLimit: 12 };
+    await train(data, options);
+    expect(losses(out).length).toBe(2);
+    const resumed = train(data, { ...options, resume: true, trainLimit: undefined });
+    await expect(resumed).rejects.toThrow(/was made with other trainLimit/);
+    await expect(train(data, { ...tiny, out, trainLimit: 1.5 })).rejects.toThrow('trainLimit: expected a whole number');
+  });
+
   it('refuses what it cannot train', async () => {
     const out = join(folder, 'refused');
     await expect(train(join(folder, 'nothing'), { out })).rejects.toMatchObject({ code: 'NOT_FOUND' });
@@ -148,6 +193,20 @@ describe('data sets', () => {
     expect(first.train.length).toBe(96);
     expect(names(again.val)).toEqual(names(first.val));
     expect(names(other.val)).not.toEqual(names(first.val));
+  });
+
+  it('takes as many pictures as wanted, by the seed', async () => {
+    const paths = async (options: { trainLimit?: number; valLimit?: number; seed?: number }) => {
+      const { train, val } = await openDataset(data, options);
+      return { train: train.map(({ path }) => path), val: val.map(({ path }) => path) };
+    };
+    const all = await paths({});
+    const part = await paths({ trainLimit: 50, valLimit: 0, seed: 3 });
+    expect([part.train.length, part.val.length]).toEqual([50, 0]);
+    expect(part.train).toEqual(all.train.filter((path) => part.train.includes(path)));
+    expect(await paths({ trainLimit: 50, valLimit: 0, seed: 3 })).toEqual(part);
+    expect((await paths({ trainLimit: 50, seed: 4 })).train).not.toEqual(part.train);
+    expect((await paths({ trainLimit: 1000 })).train).toEqual(all.train);
   });
 
   it('says what is no archive', async () => {

@@ -91,9 +91,12 @@ export function addTrainingCommands(program: Command, context: Context, run: Run
     options.preprocess(),
     new Option('--from <weights>', 'begin with these weights and their architecture, batch normalization folded'),
     new Option('--mode <pooled|dilated>', 'dilated: without pools, needs --from').choices(['pooled', 'dilated']),
+    list('--degrid-layers', "rates of convolutions added behind the dilated network's last block, such as 8,4,2,1"),
   ]);
   group(training, 'Course:', [
     stages(),
+    count('--train-limit', 'train on so many pictures only, chosen by the seed'),
+    count('--val-limit', 'validate on so many pictures only, chosen by the seed'),
     count('--batch', 'pictures of a step (default: 64)'),
     new Option('--optimizer <sgd|adamw>', 'SGD with momentum, or AdamW (default: adamw)').choices(['sgd', 'adamw']),
     number('--learning-rate', 'the largest, after the warm-up and before the cosine (default: 0.002, sgd: 0.1)'),

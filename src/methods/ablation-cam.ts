@@ -1,4 +1,4 @@
-import { type ConvLayer, headCells, lastChannels } from '../topology.js';
+import { type ConvLayer, headCells, lastChannels, lastLayer } from '../topology.js';
 import { gemmJob, matrix } from '../wasm/ops/gemm.js';
 import { softmaxJob } from '../wasm/ops/softmax.js';
 import { densePoints, eachPoint, type Field, type Pause, type Points, phasesOf } from './field.js';
@@ -14,7 +14,7 @@ export async function ablationWeights(work: Work, field: Field, layer: ConvLayer
   const { period } = work.placeOf(layer);
   const parts = mode === 'atrous' && heads !== 'one' ? phasesOf(field, period) : phasesOf(field, period).slice(0, 1);
   const ablated = parts.map((points) => ablatedValue(points));
-  if (layer !== work.network.topology.blocks.at(-1)!.at(-1)) {
+  if (layer !== lastLayer(work.network.topology)) {
     const { score } = await work.outcome();
     const alpha = new Float64Array(field.channels);
     for (let k = 0; k < field.channels; k++)

@@ -1,6 +1,6 @@
 import { type BackwardRequest, backwardMacs, planBackward } from '../backward-plan.js';
 import { planMode, stepMacs, stepsUpTo } from '../plan.js';
-import { type ConvLayer, pooledStride, type Topology } from '../topology.js';
+import { type ConvLayer, lastLayer, pooledStride, type Topology } from '../topology.js';
 import type { Heads, Mode, OutputStride } from '../types.js';
 
 /** What a method is asked to explain. */
@@ -68,7 +68,7 @@ function backwardPlanMacs(scope: Scope, wanted: Pick<BackwardRequest, 'layers' |
 /** Ablation-CAM: at the last layer the dense layers again for each channel and head, before it the network behind the layer. */
 export function ablationCost(scope: Scope): Cost {
   const { topology, mode, layers } = scope;
-  const last = topology.blocks.at(-1)!.at(-1)!;
+  const last = lastLayer(topology);
   const channels = layers.reduce((sum, { cout }) => sum + cout, 0);
   const activations = mode === 'atrous' ? 1 : 0;
   if (layers.some((layer) => layer !== last)) return { forward: 1 + channels, activations };

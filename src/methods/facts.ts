@@ -1,4 +1,3 @@
-import type { ConvLayer, Topology } from '../topology.js';
 import type { Combine, Heads, Mode } from '../types.js';
 import { ablationCost, type Cost, type Scope } from './cost.js';
 
@@ -87,6 +86,3 @@ export const factsOf = (name: MethodName): MethodFacts => METHODS[name];
 
 /** The names that `method` may have. */
 export const methodNames = /* @__PURE__ */ Object.keys(METHODS) as MethodName[];
-
-/** The last convolution, whose points each belong to one phase. */
-export const lastLayer = ({ blocks }: Topology): ConvLayer => blocks.at(-1)!.at(-1)!;

@@ -104,7 +104,8 @@ const damaged = (path: string, what: string) =>
   new AtrousCamError('BAD_WEIGHTS', `checkpoint "${path}": ${what}; train anew in another folder`);
 
 function refuseDifference(path: string, stored: Identity, wanted: Identity): void {
-  const differing = Object.keys(wanted.config).filter(
+  const keys = new Set([...Object.keys(wanted.config), ...Object.keys(stored.config)]);
+  const differing = [...keys].filter(
     (key) =>
       JSON.stringify(stored.config[key as keyof TrainingConfig]) !==
       JSON.stringify(wanted.config[key as keyof TrainingConfig]),

@@ -28,6 +28,9 @@ export interface DatasetOptions {
   valShare?: number;
   /** Of the choice of these pictures. Default 1. */
   seed?: number;
+  /** Take so many pictures only, chosen by the seed. */
+  trainLimit?: number;
+  valLimit?: number;
   signal?: AbortSignal;
 }
 
@@ -98,7 +101,7 @@ interface Found extends Entry {
 }
 
 function arrange(source: string, entries: readonly Entry[], options: DatasetOptions): Omit<Dataset, 'close'> {
-  const { valShare = 0.1, seed = 1 } = options;
+  const { valShare = 0.1, seed = 1, trainLimit, valLimit } = options;
   if (!(valShare >= 0 && valShare < 1))
     throw new AtrousCamError('BAD_ARGUMENT', `valShare: expected 0 to less than 1, got ${valShare}`);
   const pictures = entries
@@ -116,13 +119,22 @@ function arrange(source: string, entries: readonly Entry[], options: DatasetOpti
     );
   const sample = ({ path, className, read }: Found): Sample => ({ path, label: classes.indexOf(className), read });
   const of = (part: Found['part']) => used.filter((entry) => entry.part === part).map(sample);
-  const [train, val, ownVal] = split
+  const [allTrain, allVal, ownVal] = split
     ? [of('train'), of('val'), true]
     : [...divide(of(undefined), classes, valShare, seed), false];
+  const train = choose(allTrain, trainLimit, seed, 0);
+  const val = choose(allVal, valLimit, seed, 1);
   const missing = classes.find((_, label) => train.length > 0 && !train.some((entry) => entry.label === label));
   if (missing !== undefined)
     throw new AtrousCamError('BAD_ARGUMENT', `"${source}": class "${missing}" has no picture to train on`);
   return { classes, train, val, ownVal };
+}
+
+/** So many of the samples, in their order. */
+function choose(samples: Sample[], limit: number | undefined, seed: number, part: number): Sample[] {
+  if (limit === undefined || limit >= samples.length) return samples;
+  const order = shuffled(samples.length, randomOf(seed, 7, part));
+  return Array.from(order.subarray(0, limit).sort(), (i) => samples[i]);
 }
 
 /** The last folder is the class; `train` or `val` above it the part. */

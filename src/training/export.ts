@@ -1,7 +1,8 @@
 import { packNetworkWeights } from '../pack.js';
+import { convLayers } from '../topology.js';
 import type { Normalization } from '../types.js';
 import { EPSILON } from '../wasm/ops/batch.js';
-import type { ConvWeights, NetworkWeights, Tensor } from '../weights/types.js';
+import { type ConvWeights, convWeights, type NetworkWeights, type Tensor } from '../weights/types.js';
 import { type Layout, paddedChannels, slice, type TrainingState } from './parameters.js';
 
 /** Pictures are squashed to a square by the bilinear filter in training, so they are in use. */
@@ -14,7 +15,7 @@ export function weightsOf(
   { labels, normalization }: { labels: readonly string[]; normalization: Normalization },
 ): NetworkWeights {
   const { topology } = layout;
-  const convs = topology.blocks.flat().map((layer, i): ConvWeights => {
+  const convs = convLayers(topology).map((layer, i): ConvWeights => {
     const { cin, cout } = layer;
     const slots = layout.convs[i];
     const [gamma, beta] = [slice(state.parameters, slots.gamma), slice(state.parameters, slots.beta)];
@@ -39,10 +40,12 @@ export function weightsOf(
     next += block.length;
     return convs.slice(next - block.length, next);
   });
+  const degrid = topology.degrid?.map(({ rate }, i) => ({ ...convs[next + i], rate }));
   const count = ({ kernel, bias }: ConvWeights) => [kernel, bias].flatMap(({ shape }) => shape.reduce((a, b) => a * b));
   return {
     source: 'trained',
     blocks,
+    ...(degrid && { degrid }),
     dense,
     inputSize: topology.inputSize,
     labels,
@@ -51,6 +54,9 @@ export function weightsOf(
     close: () => {},
   };
 }
+
+/** The middle of a kernel's nine taps. */
+const CENTRE = 4;
 
 const tensor = (values: Float32Array, shape: readonly number[]): Tensor => ({
   name: 'trained',
@@ -67,20 +73,27 @@ export async function encodeNetwork(weights: NetworkWeights, dtype: 'float16' | 
   return pieces;
 }
 
-/** The other way round: weights as a state whose normalization does nothing yet, gamma 1, mean 0 and deviation 1. */
+/**
+ * The other way round: weights as a state whose normalization does nothing yet, gamma 1, mean 0 and deviation 1. Degridding layers
+ * that the weights lack begin as the identity, the centre tap 1 from each channel to itself: behind a ReLU they change nothing, so
+ * training begins with the function of the weights, and every tap has a gradient from the first step on. Random ones, with which
+ * DRN's training began, would leave nothing to the dense layers of what those were trained on.
+ */
 export async function stateOf(layout: Layout, weights: NetworkWeights): Promise<TrainingState> {
   const parameters = new Float32Array(layout.parameters);
   const statistics = new Float32Array(layout.statistics);
-  const convs = weights.blocks.flat();
-  for (const [i, { kernel, bias }] of convs.entries()) {
-    const [, , cin, cout] = kernel.shape;
+  const convs = convWeights(weights);
+  for (const [i, { cin, cout }] of convLayers(layout.topology).entries()) {
     const slots = layout.convs[i];
-    const plain = new Float32Array(9 * cin * cout);
-    await kernel.copyInto(plain);
     const padded = slice(parameters, slots.kernel);
-    for (let tap = 0; tap < 9; tap++)
-      padded.set(plain.subarray(tap * cin * cout, (tap + 1) * cin * cout), tap * paddedChannels(cin) * cout);
-    await bias.copyInto(slice(parameters, slots.beta));
+    if (i < convs.length) {
+      const { kernel, bias } = convs[i];
+      const plain = new Float32Array(9 * cin * cout);
+      await kernel.copyInto(plain);
+      for (let tap = 0; tap < 9; tap++)
+        padded.set(plain.subarray(tap * cin * cout, (tap + 1) * cin * cout), tap * paddedChannels(cin) * cout);
+      await bias.copyInto(slice(parameters, slots.beta));
+    } else for (let k = 0; k < cout; k++) padded[(CENTRE * cin + k) * cout + k] = 1;
     slice(parameters, slots.gamma).fill(1);
     slice(statistics, slots.running).fill(1 - EPSILON, cout);
   }

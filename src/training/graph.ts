@@ -1,4 +1,4 @@
-import { headCells, lastChannels, pooledStride } from '../topology.js';
+import { type ConvLayer, convLayers, headCells, lastChannels, pooledStride } from '../topology.js';
 import type { Mode } from '../types.js';
 import { type Job, type View, view } from '../wasm/job.js';
 import {
@@ -44,6 +44,9 @@ export interface GraphOptions {
 
 /** A job, or one that needs the step's own seed. */
 type Step = Job | ((seed: number) => Job);
+
+/** A convolution's rate in `dilated`. */
+const rateOf = ({ block, rate = 2 ** block }: ConvLayer & { rate?: number }): number => rate;
 
 /** Tiles of a pass: a task of few channels is short, so more of them make up for what starting a job on several threads costs. */
 const tilesOf = (cin: number, cout: number): number =>
@@ -232,28 +235,26 @@ export class Graph {
     const { parameters, gradients, statistics } = this.#state;
     const at = (base: number, { first }: ParameterSlot) => base + 4 * first;
     let x = this.input;
-    let i = 0;
-    for (const block of topology.blocks)
-      for (const layer of block) {
-        const slots = convs[i++];
-        const pooled = mode === 'pooled' && layer === block.at(-1);
-        const dilation = mode === 'pooled' ? 1 : 2 ** layer.block;
-        const shape = { ...x, c: layer.cout };
-        const z = this.#map(shape);
-        const y = this.#map(pooled ? { ...shape, h: shape.h / 2, w: shape.w / 2 } : shape);
-        const norm = {
-          gamma: at(parameters, slots.gamma),
-          beta: at(parameters, slots.beta),
-          dgamma: at(gradients, slots.gamma),
-          dbeta: at(gradients, slots.beta),
-          running: at(statistics, slots.running),
-          affine: this.#floats(6 * layer.cout),
-          moments: this.#floats(momentsFloats(z)),
-        };
-        const [kernel, dkernel] = [at(parameters, slots.kernel), at(gradients, slots.kernel)];
-        this.#convs.push({ x, z, y, dilation, pooled, kernel, dkernel, norm });
-        x = y;
-      }
+    for (const [i, layer] of convLayers(topology).entries()) {
+      const slots = convs[i];
+      const pooled = mode === 'pooled' && layer === topology.blocks[layer.block].at(-1);
+      const dilation = mode === 'pooled' ? 1 : rateOf(layer);
+      const shape = { ...x, c: layer.cout };
+      const z = this.#map(shape);
+      const y = this.#map(pooled ? { ...shape, h: shape.h / 2, w: shape.w / 2 } : shape);
+      const norm = {
+        gamma: at(parameters, slots.gamma),
+        beta: at(parameters, slots.beta),
+        dgamma: at(gradients, slots.gamma),
+        dbeta: at(gradients, slots.beta),
+        running: at(statistics, slots.running),
+        affine: this.#floats(6 * layer.cout),
+        moments: this.#floats(momentsFloats(z)),
+      };
+      const [kernel, dkernel] = [at(parameters, slots.kernel), at(gradients, slots.kernel)];
+      this.#convs.push({ x, z, y, dilation, pooled, kernel, dkernel, norm });
+      x = y;
+    }
     const cells = headCells(topology);
     return mode === 'pooled' ? x : this.#map({ ...x, h: cells, w: cells, gap: 0 });
   }

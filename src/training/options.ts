@@ -34,6 +34,9 @@ export interface TrainingConfig extends Architecture, Augmentation {
   readonly seed: number;
   /** Share of the pictures that is kept for validation where the data have no `val/`. */
   readonly valShare: number;
+  /** Train on so many of the training pictures only, and validate on so many of the others, chosen by the seed. */
+  readonly trainLimit?: number;
+  readonly valLimit?: number;
 }
 
 /** What `train` is told. Everything has a default but `out`. */
@@ -132,7 +135,7 @@ const DECAYS = { sgd: 5e-4, adamw: 0.05 };
 /** The whole configuration. Throws BAD_ARGUMENT for values that cannot be. */
 export function checkConfig(options: Partial<TrainingConfig>): TrainingConfig {
   const given = Object.fromEntries(
-    Object.keys(DEFAULTS)
+    [...Object.keys(DEFAULTS), 'degridLayers', 'trainLimit', 'valLimit']
       .map((key) => [key, options[key as keyof TrainingConfig]])
       .filter(([, value]) => value !== undefined),
   );
@@ -145,6 +148,11 @@ export function checkConfig(options: Partial<TrainingConfig>): TrainingConfig {
     const value = config[name] as number;
     if (!(value >= least && value < below)) throw wrong(name, `at least ${least} and below ${below}`, value);
   };
+  for (const name of ['trainLimit', 'valLimit'] as const) {
+    const value = config[name] ?? 0;
+    if (!(Number.isInteger(value) && value >= 0)) throw wrong(name, 'a whole number', value);
+  }
+  if (config.degridLayers && config.mode !== 'dilated') throw wrong('degridLayers', 'mode dilated', config.mode);
   within('learningRate', 0, 1000);
   within('weightDecay', 0, 1000);
   within('momentum', 0, 1);

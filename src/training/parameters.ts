@@ -1,4 +1,4 @@
-import { headCells, type Topology } from '../topology.js';
+import { convLayers, headCells, type Topology } from '../topology.js';
 import { randomOf } from './random.js';
 
 /** Floats that every parameter begins at a multiple of: a cache line. */
@@ -55,7 +55,7 @@ export function layoutOf(topology: Topology): Layout {
     end += ALIGNMENT * Math.ceil(length / ALIGNMENT);
     return { name, first, length };
   };
-  const layers = topology.blocks.flat();
+  const layers = convLayers(topology);
   const convKernels = layers.map(({ name, cin, cout }) => slot(`${name}.kernel`, 9 * paddedChannels(cin) * cout));
   const denseKernels = topology.dense.map((layer) => slot(`${layer.name}.kernel`, layer.in * layer.out));
   const decaying = end;
@@ -85,7 +85,7 @@ export function initialState(layout: Layout, seed: number, optimizer: 'sgd' | 'a
   const { topology, convs, dense } = layout;
   const parameters = new Float32Array(layout.parameters);
   const statistics = new Float32Array(layout.statistics);
-  topology.blocks.flat().forEach(({ cin, cout }, i) => {
+  convLayers(topology).forEach(({ cin, cout }, i) => {
     const random = randomOf(seed, 1, i);
     const kernel = slice(parameters, convs[i].kernel);
     const limit = Math.sqrt(6 / (9 * cin));

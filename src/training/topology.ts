@@ -1,5 +1,6 @@
 import { AtrousCamError } from '../errors.js';
-import type { Topology } from '../topology.js';
+import type { DegridLayer, Topology } from '../topology.js';
+import { areDegridRates, DEGRID_RATES, degridName } from '../weights/degrid.js';
 
 /** What a network is made of. */
 export interface Architecture {
@@ -7,6 +8,8 @@ export interface Architecture {
   readonly widths: readonly number[];
   /** Convolutions of each block. */
   readonly convs: readonly number[];
+  /** Rates of degridding layers behind the last block, falling to 1 in DRN: convolutions of its width. `dilated` only. */
+  readonly degridLayers?: readonly number[];
   /** Units of the hidden dense layers. */
   readonly dense: readonly number[];
 }
@@ -15,12 +18,17 @@ export interface Architecture {
 const BLOCKS = 5;
 
 /** VGG16's arrangement in any widths. Throws BAD_ARGUMENT for what cannot be built. */
-export function buildTopology({ widths, convs, dense }: Architecture, inputSize: number, classes: number): Topology {
+export function buildTopology(
+  { widths, convs, degridLayers: rates, dense }: Architecture,
+  inputSize: number,
+  classes: number,
+): Topology {
   const whole = (values: readonly number[], least: number) => values.every((v) => Number.isInteger(v) && v >= least);
   if (widths.length !== BLOCKS || !whole(widths, 4) || widths.some((width) => width % 4 !== 0))
     throw wrong('widths', `${BLOCKS} multiples of 4, one a block`, widths);
   if (convs.length !== BLOCKS || !whole(convs, 1)) throw wrong('convs', `${BLOCKS} whole numbers, one a block`, convs);
   if (!whole(dense, 1)) throw wrong('dense', 'whole numbers from 1 on', dense);
+  if (rates && !areDegridRates(rates)) throw wrong('degridLayers', `rates of ${DEGRID_RATES.join(', ')}`, rates);
   const step = 2 ** BLOCKS;
   if (!(inputSize >= step && inputSize % step === 0 && inputSize <= 4096))
     throw wrong('input size', `a multiple of ${step} up to 4096`, [inputSize]);
@@ -32,13 +40,16 @@ export function buildTopology({ widths, convs, dense }: Architecture, inputSize:
       return layer;
     }),
   );
+  const degrid = rates?.map(
+    (rate, i): DegridLayer => ({ name: degridName(i), block: BLOCKS - 1, cin: channels, cout: channels, rate }),
+  );
   let inputs = (inputSize / step) ** 2 * channels;
   const layers = [...dense, classes].map((out, i) => {
     const layer = { name: i === dense.length ? 'predictions' : `fc${i + 1}`, in: inputs, out };
     inputs = out;
     return layer;
   });
-  return { inputSize, blocks, dense: layers };
+  return { inputSize, blocks, ...(degrid && { degrid }), dense: layers };
 }
 
 const wrong = (name: string, expected: string, got: readonly number[]) =>

@@ -82,8 +82,15 @@ async function architectureFrom(
   }
   const weights = await openWeights(from, { signal });
   weights.close();
-  const { blocks, dense, inputSize } = readTopology(weights);
+  const { blocks, dense, inputSize, degrid } = readTopology(weights);
   if (dense.length === 0) throw new AtrousCamError('BAD_ARGUMENT', 'from: expected weights with dense layers');
+  const rates = degrid?.map(({ rate }) => rate);
+  const { degridLayers = rates } = config;
+  if (rates && (config.mode !== 'dilated' || `${rates}` !== `${degridLayers}`))
+    throw new AtrousCamError(
+      'BAD_ARGUMENT',
+      `from: these weights have degridding layers of rates ${rates.join(', ')}, which are trained as they are, in mode dilated`,
+    );
   const sized = stages ?? [{ size: inputSize, epochs: 1 }];
   if (sized.some(({ size }) => size !== inputSize))
     throw new AtrousCamError('BAD_ARGUMENT', `stages: expected the size ${inputSize} of the weights to begin with`);
@@ -91,6 +98,7 @@ async function architectureFrom(
     ...config,
     widths: blocks.map((block) => block[0].cout),
     convs: blocks.map((block) => block.length),
+    ...(degridLayers && { degridLayers }),
     dense: dense.slice(0, -1).map((layer) => layer.out),
     stages: sized,
   };

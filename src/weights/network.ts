@@ -1,10 +1,11 @@
 import { AtrousCamError } from '../errors.js';
 import type { Preprocessing } from '../types.js';
+import { degridName } from './degrid.js';
 import { classLabels } from './labels.js';
 import { preprocessingFor } from './preprocessing.js';
 import { badWeights, quote } from './source.js';
 import { plainTensor, type RawTensor, readVector, sizeFrom, transposedTensor } from './tensor.js';
-import type { ConvWeights, DenseWeights, NetworkWeights, Tensor } from './types.js';
+import { type ConvWeights, convWeights, type DenseWeights, type NetworkWeights, type Tensor } from './types.js';
 
 /** Inference-time batch normalization after a convolution: (x - mean) / sqrt(variance + epsilon) * weight + bias. */
 export interface RawBatchNorm {
@@ -28,6 +29,8 @@ export interface RawNetwork {
   /** `torch`: (out, in, 3, 3) and (out, in), columns of the first dense layer in CHW order. `keras`: (3, 3, in, out), (in, out), HWC. */
   readonly layout: 'torch' | 'keras';
   readonly blocks: readonly (readonly RawLayer[])[];
+  /** Degridding layers behind the last block, where there are any. */
+  readonly degrid?: readonly (RawLayer & { readonly rate: number })[];
   readonly dense: readonly RawLayer[];
   /** Text beside the tensors; `labels` and `preprocessing` are ours. */
   readonly metadata: ReadonlyMap<string, string>;
@@ -57,11 +60,15 @@ export async function assembleNetwork(
   let channels = 3;
   const blocks = raw.blocks.map((layers, b) =>
     layers.map((layer, i) => {
-      const conv = convWeights(raw, layer, `block${b + 1}_conv${i + 1}`, channels);
+      const conv = convLayer(raw, layer, `block${b + 1}_conv${i + 1}`, channels);
       channels = conv.bias.shape[0];
       return conv;
     }),
   );
+  const degrid = raw.degrid?.map((layer, i) => {
+    expectShape(raw.source, layer.bias, [channels]);
+    return { ...convLayer(raw, layer, degridName(i), channels), rate: layer.rate };
+  });
   const inputSize = inputSide(raw, channels, options.inputSize);
   let inputs = (inputSize / 32) ** 2 * channels;
   const dense = raw.dense.map((layer, i) => {
@@ -70,10 +77,11 @@ export async function assembleNetwork(
     inputs = made.bias.shape[0];
     return made;
   });
-  const tensors = [...blocks.flat(), ...dense].flatMap(({ kernel, bias }) => [kernel, bias]);
+  const tensors = [...convWeights({ blocks, degrid }), ...dense].flatMap(({ kernel, bias }) => [kernel, bias]);
   return {
     source: raw.source,
     blocks,
+    ...(degrid && { degrid }),
     dense,
     inputSize,
     labels: dense.length === 0 ? [] : await classLabels(inputs, raw.metadata.get('labels'), raw.source),
@@ -101,7 +109,7 @@ function expectShape(source: string, raw: RawTensor, expected: readonly (number 
     );
 }
 
-function convWeights(
+function convLayer(
   { source, layout }: RawNetwork,
   { kernel, bias, norm }: RawLayer,
   name: string,

@@ -1,10 +1,12 @@
+import { degridName, degridRates } from './degrid.js';
 import type { RawLayer, RawNetwork } from './network.js';
 import { badWeights, quote } from './source.js';
 import { requiredTensor, type TensorFile } from './tensor-file.js';
 
 /**
  * The names of the package's own format, written by src/pack.ts: Keras' names of the layers, each with `.kernel` and `.bias`, in the
- * engine's layouts: convolutions (3, 3, cin, cout), dense layers (in, out) with fc1's rows in (row, column, channel) order.
+ * engine's layouts: convolutions (3, 3, cin, cout), dense layers (in, out) with fc1's rows in (row, column, channel) order. Degridding
+ * layers have their rates in the metadata.
  */
 const layers = {
   conv: (block: number, i: number) => `block${block}_conv${i}`,
@@ -31,12 +33,15 @@ export function readPackedNetwork(file: TensorFile): RawNetwork {
   for (let i = 1; has(layers.dense(i)); i++) dense.push(layer(layers.dense(i)));
   if (dense.length > 0 || has(layers.last)) dense.push(layer(layers.last));
 
-  const known = new Set([...blocks.flat(), ...dense].flatMap(({ kernel, bias }) => [kernel.name, bias.name]));
+  const degrid = degridRates(metadata.get('degrid'), source)?.map((rate, i) => ({ ...layer(degridName(i)), rate }));
+  const known = new Set(
+    [...blocks.flat(), ...(degrid ?? []), ...dense].flatMap(({ kernel, bias }) => [kernel.name, bias.name]),
+  );
   const stray = [...tensors.keys()].find((name) => !known.has(name));
   if (stray !== undefined)
     throw badWeights(
       source,
       `expected "block1_conv1" ... "predictions" without a gap, got ${quote(stray)} beside them`,
     );
-  return { source, layout: 'keras', blocks, dense, metadata };
+  return { source, layout: 'keras', blocks, ...(degrid && { degrid }), dense, metadata };
 }

@@ -28,6 +28,11 @@ export interface ConvWeights {
   readonly bias: Tensor;
 }
 
+/** A degridding layer behind the last block. */
+export interface DegridWeights extends ConvWeights {
+  readonly rate: number;
+}
+
 /** A dense layer. */
 export interface DenseWeights {
   /** `fc1`, `fc2`, `predictions` */
@@ -44,6 +49,8 @@ export interface NetworkWeights {
   readonly source: string;
   /** Convolutions by block; a 2x2 pool follows each block. */
   readonly blocks: readonly (readonly ConvWeights[])[];
+  /** Degridding layers behind the last block, `degrid1` ..., where the file has any. */
+  readonly degrid?: readonly DegridWeights[];
   /** Dense layers, ReLU between them; empty for files without a head. */
   readonly dense: readonly DenseWeights[];
   /** Side of the square input in pixels. */
@@ -56,3 +63,9 @@ export interface NetworkWeights {
   /** Closes the file. Tensors cannot be read afterwards. */
   close(): void;
 }
+
+/** All convolutions in order, the degridding layers last. */
+export const convWeights = ({ blocks, degrid = [] }: Pick<NetworkWeights, 'blocks' | 'degrid'>): ConvWeights[] => [
+  ...blocks.flat(),
+  ...degrid,
+];

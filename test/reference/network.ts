@@ -15,11 +15,13 @@ export interface PlainLayer {
 /** A network of five blocks as plain numbers. */
 export interface PlainNetwork {
   blocks: PlainLayer[][];
+  /** Degridding layers behind the last block of the dilated network. */
+  degrid: (PlainLayer & { rate: number })[];
   dense: PlainLayer[];
 }
 
 /** The weights of an opened file. */
-export async function readPlain({ blocks, dense }: NetworkWeights): Promise<PlainNetwork> {
+export async function readPlain({ blocks, degrid = [], dense }: NetworkWeights): Promise<PlainNetwork> {
   const read = async ({ shape, copyInto }: Tensor) => {
     const data = new Float32Array(shape.reduce((product, n) => product * n, 1));
     await copyInto(data);
@@ -29,33 +31,40 @@ export async function readPlain({ blocks, dense }: NetworkWeights): Promise<Plai
     Promise.all(
       all.map(async ({ name, kernel, bias }) => ({ name, kernel: await read(kernel), bias: await read(bias) })),
     );
-  return { blocks: await Promise.all(blocks.map(layers)), dense: await layers(dense) };
+  return {
+    blocks: await Promise.all(blocks.map(layers)),
+    degrid: (await layers(degrid)).map((layer, i) => ({ ...layer, rate: degrid[i].rate })),
+    dense: await layers(dense),
+  };
 }
 
 /**
  * The network as the definitions write it, layer after layer on whole maps in float64: no phase tree, no views. The output of each
  * convolution after ReLU.
  */
-export function plainMaps({ blocks }: PlainNetwork, mode: Mode, input: Map3): Map<string, Map3> {
+export function plainMaps({ blocks, degrid }: PlainNetwork, mode: Mode, input: Map3): Map<string, Map3> {
   const maps = new Map<string, Map3>();
   let x = input;
+  const convolve = ({ name, kernel, bias }: PlainLayer, dilation: number) => {
+    x = { ...x, c: bias.length, data: conv3x3(x, kernel, bias, bias.length, { dilation, relu: true }) };
+    maps.set(name, x);
+  };
   for (const [block, convs] of blocks.entries()) {
     const rate = 2 ** block;
     const dilation = mode === 'pooled' ? 1 : rate;
-    for (const { name, kernel, bias } of convs) {
-      x = { ...x, c: bias.length, data: conv3x3(x, kernel, bias, bias.length, { dilation, relu: true }) };
-      maps.set(name, x);
-    }
+    for (const layer of convs) convolve(layer, dilation);
     if (block === blocks.length - 1) break;
     if (mode === 'pooled') x = pooled(x);
     if (mode === 'atrous') x = { ...x, data: maxPool(x, x.h, x.w, { size: 2, stride: 1, dilation: rate }) };
   }
+  for (const layer of degrid) convolve(layer, layer.rate);
   return maps;
 }
 
-/** The logits of the pooled network. */
-export function plainLogits(network: PlainNetwork, input: Map3): Float64Array {
-  let x: Float64Array = pooled([...plainMaps(network, 'pooled', input).values()].at(-1)!).data;
+/** The logits of the pooled or the dilated network. */
+export function plainLogits(network: PlainNetwork, input: Map3, mode: 'pooled' | 'dilated' = 'pooled'): Float64Array {
+  const last = [...plainMaps(network, mode, input).values()].at(-1)!;
+  let x: Float64Array = pooled(last, mode === 'pooled' ? 2 : 32).data;
   for (const [i, { kernel, bias }] of network.dense.entries()) {
     x = multiply(x, kernel, 1, x.length, bias.length, bias);
     if (i < network.dense.length - 1) x = x.map((value) => Math.max(0, value));
@@ -63,7 +72,7 @@ export function plainLogits(network: PlainNetwork, input: Map3): Float64Array {
   return x;
 }
 
-function pooled(x: Map3): Map3 & { data: Float64Array } {
-  const [h, w] = [x.h / 2, x.w / 2];
-  return { h, w, c: x.c, data: maxPool(x, h, w, { size: 2, stride: 2, dilation: 1 }) };
+function pooled(x: Map3, size = 2): Map3 & { data: Float64Array } {
+  const [h, w] = [x.h / size, x.w / size];
+  return { h, w, c: x.c, data: maxPool(x, h, w, { size, stride: size, dilation: 1 }) };
 }

@@ -1,4 +1,4 @@
-import type { Topology } from '../../src/topology.js';
+import type { ConvLayer, Topology } from '../../src/topology.js';
 import { conv3x3 } from './conv.js';
 import { multiply, softmax } from './dense.js';
 
@@ -68,7 +68,7 @@ export interface Numbers {
  * unit i of a hidden dense layer is multiplied with.
  */
 export function meanLoss(
-  { blocks, dense, inputSize }: Topology,
+  { blocks, degrid = [], dense, inputSize }: Topology,
   { convs, dense: heads }: Numbers,
   input: { n: number; data: ArrayLike<number> },
   targets: ArrayLike<number>,
@@ -77,10 +77,10 @@ export function meanLoss(
   const { n } = input;
   let maps: Maps = { n, h: inputSize, w: inputSize, c: 4, data: input.data };
   let next = 0;
-  for (const block of blocks) {
-    for (const { cout, block: level } of block) {
+  for (const layers of [...blocks, degrid]) {
+    for (const { cout, block, rate = 2 ** block } of layers as readonly (ConvLayer & { rate?: number })[]) {
       const { kernel, gamma, beta } = convs[next++];
-      const dilation = mode === 'dilated' ? 2 ** level : 1;
+      const dilation = mode === 'dilated' ? rate : 1;
       const { h, w, c } = maps;
       const from = Float64Array.from(maps.data);
       const z = new Float64Array(n * h * w * cout);
@@ -91,7 +91,8 @@ export function meanLoss(
       const raw = { n, h, w, c: cout, data: z };
       maps = { ...raw, data: normalized(raw, gamma, beta, moments(raw)) };
     }
-    if (mode === 'pooled') maps = { ...maps, h: maps.h / 2, w: maps.w / 2, data: pooled(maps, 2).data };
+    if (mode === 'pooled' && layers !== degrid)
+      maps = { ...maps, h: maps.h / 2, w: maps.w / 2, data: pooled(maps, 2).data };
   }
   let rows: ArrayLike<number> = mode === 'pooled' ? maps.data : pooled(maps, 2 ** blocks.length).data;
   for (const [i, layer] of dense.entries()) {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { File } from 'h5wasm/node';
 import { expect } from 'vitest';
 import { AtrousCamError, type ErrorCode } from '../../src/errors.js';
-import type { NetworkWeights, Tensor } from '../../src/weights/types.js';
+import { convWeights, type NetworkWeights, type Tensor } from '../../src/weights/types.js';
 
 export interface Entry {
   dtype: string;
@@ -81,7 +81,7 @@ export async function numbers({ shape, copyInto }: Tensor): Promise<Float32Array
 /** All tensors by the layers' own names. */
 export async function allNumbers(weights: NetworkWeights): Promise<Map<string, Float32Array>> {
   const all = new Map<string, Float32Array>();
-  for (const { name, kernel, bias } of [...weights.blocks.flat(), ...weights.dense]) {
+  for (const { name, kernel, bias } of [...convWeights(weights), ...weights.dense]) {
     all.set(`${name}.kernel [${kernel.shape}]`, await numbers(kernel));
     all.set(`${name}.bias [${bias.shape}]`, await numbers(bias));
   }

@@ -10,7 +10,13 @@ import { shrinkDependencies } from './scripts/shrink-dependencies.js';
 import { splitHdf5 } from './scripts/split-hdf5.js';
 
 /** TypeScript is compiled to build/js first (`npm run build`); everything the package needs at run time is bundled. */
-const output = { dir: 'dist', format: 'es', chunkFileNames: 'chunks/[name].js', generatedCode: 'es2015' };
+const output = {
+  dir: 'dist',
+  format: 'es',
+  onlyExplicitManualChunks: true,
+  chunkFileNames: 'chunks/[name].js',
+  generatedCode: 'es2015',
+};
 const plugins = [
   embed(),
   limitHdf5(),
@@ -22,6 +28,9 @@ const plugins = [
 /** What the chunks that are loaded when needed share with the library; without a chunk of its own it would turn dist/index.js into a mere list of exports. */
 const sharedWithLazyChunks =
   /build\/js\/(base64|errors|platform|suggest|weights\/(family|floats|source|tensor-file)|figure\/raster)\.js$|node_modules\/pako\//;
+/** The same of the training's chunk: pictures and weight files. */
+const sharedWithTraining =
+  /build\/js\/(image|pack|weights|image\/(?!drawable).*|weights\/(degrid|network|packed|safetensors|safetensors-header|torch|types))\.js$/;
 /** The licences of what is bundled, collected from the modules that really are. */
 const licences = (name) => license({ thirdParty: { output: `dist/licences/${name}.txt` } });
 /** The figure's font is embedded as data, which the collector does not see. */
@@ -70,7 +79,11 @@ export default [
       worker: 'build/js/worker.js',
       'worker-host': 'build/js/worker-host.js',
     },
-    output: { ...output, manualChunks: (id) => (sharedWithLazyChunks.test(id) ? 'shared' : undefined) },
+    output: {
+      ...output,
+      manualChunks: (id) =>
+        sharedWithLazyChunks.test(id) ? 'shared' : sharedWithTraining.test(id) ? 'files' : undefined,
+    },
     plugins: [...plugins, licences('library'), fontLicence, kernelFiles],
   },
   {

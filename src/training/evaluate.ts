@@ -32,15 +32,12 @@ export interface Evaluation {
   readonly confusion: readonly (readonly number[])[];
 }
 
-/**
- * Measures a network on pictures in class folders, or in a tar archive of such (see `train`). The folders bear labels of the network.
- * Node only.
- *
- * @throws AtrousCamError BAD_ARGUMENT (a folder that is no label), NOT_FOUND, BAD_IMAGE, ABORTED
- * @example
- * const { accuracy, confusion } = await evaluate(await load(), 'pictures/');
- */
-export async function evaluate(network: Network, data: string, options: EvaluateOptions = {}): Promise<Evaluation> {
+/** `evaluate` of src/training.ts. */
+export async function runEvaluation(
+  network: Network,
+  data: string,
+  options: EvaluateOptions = {},
+): Promise<Evaluation> {
   const { mode = 'pooled', preprocessing, signal, onProgress } = options;
   const { labels } = network;
   const dataset = await openDataset(data, { valShare: 0 });

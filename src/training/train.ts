@@ -38,18 +38,8 @@ export interface TrainResult {
   readonly epochs: readonly EpochReport[];
 }
 
-/**
- * Trains a network of VGG's family on pictures in class folders, or in a tar archive of such, and writes to the folder `out`:
- * `network.safetensors`, `epochs.csv`, `steps.csv`, `curve.svg` and `checkpoint.safetensors`, from which `resume` continues. The same data,
- * options and instruction set give the same weights, bit for bit, for any number of threads and interruptions. Node only.
- *
- * @throws AtrousCamError BAD_ARGUMENT (options, data, a checkpoint of another run), NOT_FOUND, BAD_IMAGE, BAD_WEIGHTS, OUT_OF_MEMORY,
- *   ABORTED: then the checkpoint stands at the last whole step
- * @example
- * const { network } = await train('pictures/', { out: 'run', stages: [{ size: 64, epochs: 10 }], seed: 1 });
- * const net = await load(network);
- */
-export async function train(data: string, options: TrainOptions): Promise<TrainResult> {
+/** `train` of src/training.ts. */
+export async function runTraining(data: string, options: TrainOptions): Promise<TrainResult> {
   if (!options.out) throw new AtrousCamError('BAD_ARGUMENT', 'out: expected a folder for the results');
   const config = await architectureFrom(checkConfig(options), options);
   const dataset = await openDataset(data, config);

@@ -32,6 +32,13 @@ export {
 } from './metrics/measure.js';
 export { composeMosaic, gridPointing, type Mosaic } from './metrics/mosaic.js';
 export {
+  type IndexOptions,
+  type MaskedPicture,
+  type PictureGround,
+  readGround,
+  readMaskedPictures,
+} from './metrics/pictures.js';
+export {
   boxIou,
   boxMask,
   gaussianMap,

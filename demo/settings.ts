@@ -73,6 +73,6 @@ export function explainOptions(settings: Settings, mode: Mode): ExplainOptions {
     ...(layer && { layer }),
     ...(mode === 'atrous' && { outputStride: Number(stride) as OutputStride }),
     ...(mode === 'atrous' && heads && { heads: heads as ExplainOptions['heads'] }),
-    ...(degrid && { degrid: degrid as ExplainOptions['degrid'] }),
+    ...(degrid && (mode === 'dilated' || degrid !== 'shift') && { degrid: degrid as ExplainOptions['degrid'] }),
   };
 }

@@ -1,6 +1,7 @@
 import type { MethodName } from './methods/facts.js';
 import type {
   Combine,
+  Degrid,
   GradientScore,
   Heads,
   KernelSet,
@@ -140,8 +141,11 @@ export interface ExplainOptions {
   heads?: Heads;
   /** Spacing of the computed map's points in `atrous`; default 1. */
   outputStride?: OutputStride;
-  /** Average over the lattice's period before the last normalisation. Default `box` in `atrous`, `none` in the other modes. */
-  degrid?: 'none' | 'box';
+  /**
+   * How the grid is averaged away, before the last normalisation; methods that explain the input itself have no lattice to average
+   * over and change with `shift` alone. Default `box` in `atrous`, `none` in the other modes.
+   */
+  degrid?: Degrid;
   /** Which part of the raw map is shown: `positive` (default), `negative`, `absolute`, or `signed`, which gives a map of -1..1. */
   sign?: Sign;
   /** Mean of the maps of six inputs: the picture and its mirror image, each times 0.9, 1 and 1.1. Default false. */

@@ -1,4 +1,5 @@
-import type { Combine, Sign } from './types.js';
+import { degridMap } from './degrid.js';
+import type { Combine, Degrid, Sign } from './types.js';
 
 /** A raw map: one float a point, row by row. */
 export interface RawMap {
@@ -15,8 +16,9 @@ export interface Finishing {
   outputStride: number;
   /** Input coordinate of point 0: (R - 1) / 2 behind pools that multiply to R, 0 in `dilated`. */
   origin: number;
-  /** Period of the lattice to average out; 1 leaves the map as it is. */
-  degridPeriod: number;
+  degrid: Degrid;
+  /** Period of the lattice in pixels of the input; 1 where there is none. */
+  period: number;
   sign: Sign;
 }
 
@@ -41,13 +43,13 @@ export interface FinishedMap {
  */
 export function finishMap(
   raw: RawMap,
-  { inputSize, outputStride, origin, degridPeriod, sign }: Finishing,
+  { inputSize, outputStride, origin, degrid, period, sign }: Finishing,
 ): FinishedMap {
   const normalize = normalizer(sign);
   const part = raw.data.map(shown[sign]);
   const flat = !normalize(part);
   const resized = resample({ ...raw, data: part }, inputSize, (at) => (at - origin) / outputStride);
-  const data = degridPeriod > 1 ? boxAverage(resized, inputSize, degridPeriod) : resized;
+  const data = degridMap(resized, inputSize, degrid, period);
   normalize(data);
   return { data, flat };
 }
@@ -117,32 +119,4 @@ function neighbours(coordinate: number, n: number): [number, number, number] {
   const at = Math.min(Math.max(coordinate, 0), n - 1);
   const first = Math.floor(at);
   return [first, Math.min(first + 1, n - 1), at - first];
-}
-
-/**
- * Average over one period of the lattice in both directions: what repeats with `period` is gone. The window is centred, so with
- * an even period its two outermost points count half; at the borders it is the average of the points that exist.
- */
-function boxAverage(map: Float32Array, size: number, period: number): Float32Array {
-  return averageRows(averageRows(map, size, period), size, period);
-}
-
-/** Averages along rows and transposes, so that twice is both directions. */
-function averageRows(map: Float32Array, size: number, period: number): Float32Array {
-  const out = new Float32Array(size * size);
-  const half = period / 2;
-  for (let y = 0; y < size; y++) {
-    for (let x = 0; x < size; x++) {
-      let sum = 0;
-      let weight = 0;
-      const last = Math.min(size - 1, Math.floor(x + half));
-      for (let at = Math.max(0, Math.ceil(x - half)); at <= last; at++) {
-        const share = Math.abs(at - x) === half ? 0.5 : 1;
-        sum += share * map[y * size + at];
-        weight += share;
-      }
-      out[x * size + y] = sum / weight;
-    }
-  }
-  return out;
 }

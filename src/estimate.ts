@@ -28,9 +28,9 @@ export class Pace {
 /** Multiply-accumulates of an explanation, from the plans of all its passes. Throws what `explain` would throw of its options. */
 export function estimateMacs(topology: Topology, options: ExplainOptions): number {
   const request = readRequest(topology, options);
-  const { mode, outputStride, facts, streams, augSmooth } = request;
+  const { mode, outputStride, facts, streams, augSmooth, shifts } = request;
   const once = streams
     ? planMode(topology, mode, outputStride).macs
     : macsOf(facts.cost({ topology, ...request }), { topology, ...request }, facts.at === 'input');
-  return once * (augSmooth ? 6 : 1);
+  return once * (augSmooth ? 6 : 1) * shifts.length;
 }

@@ -28,6 +28,7 @@ import type { NetworkWeights } from './weights/types.js';
 import { openWeights, type WeightsSource } from './weights.js';
 
 export type * from './api.js';
+export { degridNames } from './degrid.js';
 export { AtrousCamError, type ErrorCode } from './errors.js';
 export { drawFigure, type FigureOptions } from './figure.js';
 export { encodePng, type PngOptions } from './image.js';

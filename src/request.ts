@@ -1,9 +1,11 @@
 import type { ExplainOptions } from './api.js';
+import { readDegrid } from './degrid.js';
 import { AtrousCamError } from './errors.js';
 import { factsOf, type MethodFacts, type MethodName, methodNames } from './methods/facts.js';
+import { type Shift, shiftsOf } from './methods/shifts.js';
 import { MODES, oneOf, outputStrides } from './options.js';
 import { type ConvLayer, convLayers, lastLayer, type Topology } from './topology.js';
-import type { Combine, Heads, Mode, OutputStride, Score, Sign } from './types.js';
+import type { Combine, Degrid, Heads, Mode, OutputStride, Score, Sign } from './types.js';
 
 /** What a call of `explain` asks for, checked, with all defaults filled in. */
 export interface ExplainRequest {
@@ -14,7 +16,9 @@ export interface ExplainRequest {
   readonly heads: Heads;
   readonly outputStride: OutputStride;
   readonly score: Score;
-  readonly degrid: 'none' | 'box';
+  readonly degrid: Degrid;
+  /** The pictures that are explained, as shifts of the one that was given: with `degrid` other than `shift` itself alone. */
+  readonly shifts: readonly Shift[];
   readonly sign: Sign;
   readonly combine: Combine;
   readonly augSmooth: boolean;
@@ -43,15 +47,16 @@ export function readRequest(topology: Topology, options: ExplainOptions): Explai
     );
   if (!(Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32))
     throw new AtrousCamError('BAD_ARGUMENT', `seed: expected a whole number from 0 to ${2 ** 32 - 1}, got ${seed}`);
+  const degrid = readDegrid(mode, options.degrid);
+  const shifts = shiftsOf(degrid === 'shift' ? Math.max(...layers.map(({ block }) => 2 ** block)) : 1);
   const last = layers.length === 1 && layers[0] === lastLayer(topology);
   return {
-    ...{ mode, name, facts, layers, heads, augSmooth, eigenSmooth, seed },
+    ...{ mode, name, facts, layers, heads, degrid, shifts, augSmooth, eigenSmooth, seed },
     outputStride: oneOf('outputStride', options.outputStride ?? 1, outputStrides(topology)) as OutputStride,
     score: oneOf('score', options.score ?? 'logit', ['logit', 'probability']),
-    degrid: oneOf('degrid', options.degrid ?? (mode === 'atrous' ? 'box' : 'none'), ['none', 'box']),
     sign: oneOf('sign', options.sign ?? 'positive', ['positive', 'negative', 'absolute', 'signed']),
     combine: oneOf('combine', options.combine ?? facts.combine, ['mean', 'product']),
-    streams: name === 'gradcam' && last && heads === 'one' && !eigenSmooth && !augSmooth,
+    streams: name === 'gradcam' && last && heads === 'one' && !eigenSmooth && !augSmooth && shifts.length === 1,
   };
 }
 

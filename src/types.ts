@@ -50,6 +50,12 @@ export type Sign = 'positive' | 'negative' | 'absolute' | 'signed';
 export type Combine = 'mean' | 'product';
 /** Whose score is differentiated in `atrous`: the network's own, that of phase (0,0) (`one`); each phase its own (`each`); the mean over all phases, the dense score (`mean`). */
 export type Heads = 'one' | 'each' | 'mean';
+/**
+ * How the grid of a map is averaged away: over one period of the layer's lattice (`box`); over that, half of it, a quarter ... down to 2,
+ * one after the other (`phases`); by a Gaussian as wide at half height as one period (`gaussian`); or as the mean of the maps of shifted
+ * pictures, in `dilated` only (`shift`).
+ */
+export type Degrid = 'none' | 'box' | 'phases' | 'gaussian' | 'shift';
 /** Pixels of the input between two points of the map. */
 export type OutputStride = 16 | 8 | 4 | 2 | 1;
 /** How convolutions are summed: by Winograd's algorithm, or directly. */

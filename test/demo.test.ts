@@ -29,6 +29,9 @@ describe('the settings of the page', () => {
     };
     expect(explainOptions(settings, 'pooled')).toEqual({ ...common, mode: 'pooled' });
     expect(explainOptions(settings, 'atrous')).toEqual({ ...common, mode: 'atrous', outputStride: 4, heads: 'mean' });
+    const shift = { ...settings, degrid: 'shift' }; // which only dilated has
+    expect(explainOptions(shift, 'pooled').degrid).toBeUndefined();
+    expect(explainOptions(shift, 'dilated').degrid).toBe('shift');
   });
 });
 

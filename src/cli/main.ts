@@ -25,6 +25,13 @@ Methods:
   from the gradient at the input            saliency smoothgrad integrated-gradients guided-backprop
                                             guided-gradcam`;
 
+const GRID_HELP = `
+Grid (--degrid): a map's lattice, of 16 pixels at block 5, 8 at block 4 ..., is averaged away by
+  box        the mean over one period
+  phases     the means over one period, half of it, a quarter ... down to 2 pixels, one after the other
+  gaussian   a Gaussian as wide at half its height as one period
+  shift      the mean of the maps of shifted pictures, one a pixel of the period (mode dilated only)`;
+
 const EXIT_HELP = `
 Exit codes:
   0 done   1 something failed (the other pictures are still done)   2 wrong usage`;
@@ -41,6 +48,7 @@ ${EXIT_HELP}`;
 
 const EXPLAIN_HELP = `${MODES_HELP}
 ${METHODS_HELP}
+${GRID_HELP}
 
 Examples:
   $ atrous-cam explain dog.jpg

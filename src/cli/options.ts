@@ -1,6 +1,6 @@
 import { Option } from 'commander';
 import type { ExplainOptions, MethodName, Network } from '../api.js';
-import { methodNames } from '../index.js';
+import { degridNames, methodNames } from '../index.js';
 import { didYouMean } from '../suggest.js';
 import type {
   Combine,
@@ -174,7 +174,11 @@ export const heads = () =>
 export const outputStride = () =>
   numericChoice('--output-stride', ['16', '8', '4', '2', '1'], 'atrous: pixels between points of the map (default: 1)');
 export const degrid = () =>
-  choice('--degrid', ['none', 'box'], 'average over one grid period (default: box in atrous, none in dilated)');
+  choice(
+    '--degrid',
+    degridNames,
+    'how the grid is averaged away: see "Grid" below (default: box in atrous, else none)',
+  );
 export const preprocess = () =>
   choice('--preprocess', ['caffe', 'torch'], 'channel order, mean and scale (default: as for the weights)');
 export const resize = () =>

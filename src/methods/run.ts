@@ -4,6 +4,7 @@ import type { ExplainRequest } from '../request.js';
 import type { Subject } from '../target.js';
 import type { Runtime } from '../wasm/runtime.js';
 import { passesOf } from './cost.js';
+import { shiftedMean, shiftInput } from './shifts.js';
 import { METHOD_TABLE } from './table.js';
 import { type LocatedMap, type Outcome, Work } from './work.js';
 
@@ -21,7 +22,7 @@ export const finisher =
   (inputSize: number, { sign, degrid, combine }: ExplainRequest) =>
   (maps: readonly LocatedMap[]): Explained => {
     const finished = maps.map(({ raw, place: { spacing, origin, rate } }) =>
-      finishMap(raw, { inputSize, outputStride: spacing, origin, degridPeriod: degrid === 'box' ? rate : 1, sign }),
+      finishMap(raw, { inputSize, outputStride: spacing, origin, degrid, period: rate, sign }),
     );
     if (maps.length === 1) return { ...finished[0], raw: maps[0].raw };
     const layers = finished.map(({ data }) => data);
@@ -36,21 +37,15 @@ export async function runMethod(
   subject: Subject,
   { signal, onProgress }: { signal?: AbortSignal; onProgress?: (done: number) => void },
 ): Promise<MethodResult> {
-  const { topology } = loaded.network;
-  const side = topology.inputSize;
-  const finish = finisher(side, request);
-  const passes = passesOf(request.facts.cost({ topology, ...request }));
+  const side = loaded.network.topology.inputSize;
   const copies = request.augSmooth ? augmentations(input, side) : [{ input, flipped: false }];
-  const results: (Explained & Outcome & { peakBytes: number })[] = [];
+  const results: MethodResult[] = [];
   for (const [i, copy] of copies.entries()) {
-    const work = new Work(loaded, copy.input, {
-      ...request,
-      ...{ subject, passes, finish, signal },
+    const result = await runShifts(loaded, copy.input, request, subject, {
+      signal,
       onProgress: onProgress && ((done) => onProgress((i + done) / copies.length)),
     });
-    const explained = finish(await METHOD_TABLE[request.name](work));
-    const data = copy.flipped ? mirrored(explained.data, side) : explained.data;
-    results.push({ ...explained, data, ...(await work.outcome()), peakBytes: work.peakBytes });
+    results.push(copy.flipped ? { ...result, data: mirrored(result.data, side) } : result);
   }
   const peakBytes = Math.max(...results.map((result) => result.peakBytes));
   if (results.length === 1) return { ...results[0], peakBytes };
@@ -58,6 +53,34 @@ export async function runMethod(
   const flat = results.every((result) => result.flat);
   const unchanged = results[UNCHANGED];
   return { ...unchanged, data, flat, raw: { width: side, height: side, data }, peakBytes };
+}
+
+/** One input's map: the mean of its shifted copies', of which the first, the input itself, says what the network makes of it. */
+async function runShifts(
+  loaded: { runtime: Runtime; network: PackedNetwork },
+  input: Float32Array,
+  request: ExplainRequest,
+  subject: Subject,
+  { signal, onProgress }: { signal?: AbortSignal; onProgress?: (done: number) => void },
+): Promise<MethodResult> {
+  const { topology } = loaded.network;
+  const { shifts } = request;
+  const finish = finisher(topology.inputSize, request);
+  const passes = passesOf(request.facts.cost({ topology, ...request }));
+  const runs: LocatedMap[][] = [];
+  let outcome: Outcome | undefined;
+  let peakBytes = 0;
+  for (const [i, shift] of shifts.entries()) {
+    const work = new Work(loaded, shiftInput(input, topology.inputSize, shift), {
+      ...request,
+      ...{ subject, passes, finish, signal },
+      onProgress: onProgress && ((done) => onProgress((i + done) / shifts.length)),
+    });
+    runs.push(await METHOD_TABLE[request.name](work));
+    outcome ??= await work.outcome();
+    peakBytes = Math.max(peakBytes, work.peakBytes);
+  }
+  return { ...finish(shiftedMean(runs, shifts)), ...outcome!, peakBytes };
 }
 
 /** pytorch-grad-cam's augmentations: the picture and its mirror image, each with its input's numbers times 0.9, 1 and 1.1. */

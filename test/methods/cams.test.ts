@@ -76,7 +76,14 @@ describe.each(names)('%s', (name) => {
         activation: get('block5_conv3_nhwc'),
         gradient: get(`${rank}.logit.dblock5_conv3_nhwc`),
       };
-      const finishing = { inputSize: 64, outputStride: 16, origin: 7.5, degridPeriod: 1, sign: 'positive' as const };
+      const finishing = {
+        inputSize: 64,
+        outputStride: 16,
+        origin: 7.5,
+        degrid: 'none' as const,
+        period: 16,
+        sign: 'positive' as const,
+      };
       const { data } = finishMap(await rawOf(CAMS[name], field), finishing);
       expectClose(data, get(`${rank}.pgc.${key[name]}`), 1e-5, `${rank} ${name}`);
     }

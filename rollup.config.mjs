@@ -27,10 +27,12 @@ const plugins = [
 ];
 /** What the chunks that are loaded when needed share with the library; without a chunk of its own it would turn dist/index.js into a mere list of exports. */
 const sharedWithLazyChunks =
-  /build\/js\/(base64|errors|platform|suggest|weights\/(family|floats|source|tensor-file)|figure\/raster)\.js$|node_modules\/pako\//;
+  /build\/js\/(base64|errors|platform|suggest|image\/(bytes|resize)|weights\/(family|floats|source|tensor-file)|figure\/raster)\.js$/;
+/** By itself, because metrics need none of it. */
+const compression = /node_modules\/pako\//;
 /** The same of the training's chunk: pictures and weight files. */
 const sharedWithTraining =
-  /build\/js\/(image|pack|weights|image\/(?!drawable).*|weights\/(degrid|network|packed|safetensors|safetensors-header|torch|types))\.js$/;
+  /build\/js\/(image|pack|weights|image\/(?!bytes|drawable|resize).*|weights\/(degrid|network|packed|safetensors|safetensors-header|torch|types))\.js$/;
 /** The licences of what is bundled, collected from the modules that really are. */
 const licences = (name) => license({ thirdParty: { output: `dist/licences/${name}.txt` } });
 /** The figure's font is embedded as data, which the collector does not see. */
@@ -81,8 +83,10 @@ export default [
     },
     output: {
       ...output,
-      manualChunks: (id) =>
-        sharedWithLazyChunks.test(id) ? 'shared' : sharedWithTraining.test(id) ? 'files' : undefined,
+      manualChunks: (id) => {
+        if (compression.test(id)) return 'compression';
+        return sharedWithLazyChunks.test(id) ? 'shared' : sharedWithTraining.test(id) ? 'files' : undefined;
+      },
     },
     plugins: [...plugins, licences('library'), fontLicence, kernelFiles],
   },

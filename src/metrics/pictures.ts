@@ -1,5 +1,4 @@
 import { AtrousCamError } from '../errors.js';
-import { readImage } from '../input.js';
 import { isNode, nodeModule } from '../platform.js';
 import type { Rect, RgbImage } from '../types.js';
 import type { GreyMap } from './map.js';
@@ -121,6 +120,7 @@ export async function readGround(
 ): Promise<PictureGround> {
   const { image, rect } = seen;
   const bad = (what: string) => new AtrousCamError('BAD_IMAGE', `mask "${picture.maskPath}": ${what}`);
+  const { readImage } = await import('../input.js'); // pages, which read no folder, need not load the decoders
   const { width, height, data } = await readImage(picture.maskPath).catch((error) => {
     if (!(error instanceof AtrousCamError)) throw error;
     throw new AtrousCamError(error.code, error.message.replace(/^image /, 'mask '), { cause: error });

@@ -8,10 +8,18 @@ import type { Io } from '../src/cli/context.js';
 import { main } from '../src/cli/main.js';
 import { AtrousCamError } from '../src/errors.js';
 import { decodeImage } from '../src/image.js';
-import type { Mode } from '../src/types.js';
+import type { Mode, RgbImage } from '../src/types.js';
+import { referenceGrid } from './reference/grid.js';
 
 const labels = ['cat', 'dog'];
 const sizes: Record<Mode, number> = { pooled: 2, dilated: 32, atrous: 32 };
+
+/** A map with a grid of period 8. */
+const stripes = Float32Array.from(
+  { length: 1024 },
+  (_, i) => Math.cos((2 * Math.PI * i) / 8) + Math.floor(i / 32) / 16,
+);
+const grid = referenceGrid({ width: 32, height: 32, data: stripes }).all;
 
 /** What the commands asked of the library. */
 interface Calls {
@@ -54,7 +62,11 @@ function fakeNetwork(calls: Calls): Network {
       check(image, signal);
       return results;
     },
-    preprocess: () => Promise.reject(new Error('unused')),
+    preprocess: async (image) => ({
+      tensor: Float32Array.from([...stripes].flatMap((value) => [value, 2 * value, -3])), // in grey the same stripes
+      rect: { x: 0, y: 0, width: 40, height: 30 },
+      image: image as RgbImage,
+    }),
     activations: async () => ({}),
     estimate: ({ mode = 'atrous' } = {}) => ({ macs: fakePlan(mode).macs, seconds: 1 }),
     gradients: () => Promise.reject(new Error('unused')),
@@ -73,7 +85,7 @@ function fakeNetwork(calls: Calls): Network {
         heads: 'one',
         target: { index: 1, label: 'dog' },
         score: 0.5,
-        raw: { width: n, height: n, data: new Float32Array(n * n).fill(-2) },
+        raw: { width: n, height: n, data: mode === 'dilated' ? stripes : new Float32Array(n * n).fill(-2) },
         map: { width: 32, height: 32, data: new Float32Array(1024).fill(0.25), flat: mode === 'dilated' },
         rect: { x: 0, y: 0, width: 40, height: 30 },
         image: { width: 40, height: 30, data: new Uint8Array(3600) },
@@ -177,6 +189,7 @@ describe('explain', () => {
             target: { index: 1, label: 'dog' },
             score: 0.5,
             map: { width: sizes[mode], height: sizes[mode], flat: mode === 'dilated' },
+            grid: { raw: mode === 'dilated' ? expect.closeTo(grid, 6) : 0, map: 0, picture: expect.closeTo(grid, 6) },
             seconds: 0.25,
             peakBytes: 4096,
             files: {
@@ -466,7 +479,7 @@ describe('usage', () => {
       '--resize: expected nearest, bilinear, bicubic or lanczos, got "Bicubic"; did you mean "bicubic"?',
     ],
     ['--fit pad', '--fit: expected squash or crop, got "pad"'],
-    ['--degrid boxx', '--degrid: expected none or box, got "boxx"; did you mean "box"?'],
+    ['--degrid boxx', '--degrid: expected none, box, phases, gaussian or shift, got "boxx"; did you mean "box"?'],
     ['--precision exakt', '--precision: expected fast or exact, got "exakt"; did you mean "exact"?'],
     ['--kernels avx', '--kernels: expected auto, simd or relaxed, got "avx"'],
     ['--threads 0', '--threads: expected a whole number from 1 to 64, got "0"'],

@@ -5,6 +5,7 @@ import { drawFigure, encodeNpy, encodePng } from '../index.js';
 import type { Mode } from '../types.js';
 import { type Context, UsageError } from './context.js';
 import { expandPictures } from './expand.js';
+import { type GridNumbers, gridNumbers, pictureGrid } from './grid.js';
 import { type ExplainFlags, loadNetwork, modesOf, takeShard } from './options.js';
 import {
   type NamedPicture,
@@ -72,7 +73,8 @@ async function explainPictures(
         if (!json) await context.print(describeExplanation(file, explanation));
       });
     const key = recordKey(file, flags, network);
-    const entries = Object.fromEntries(explanations.map((e) => [e.mode, toJson(e)]));
+    const ownGrid = pictureGrid(await network.preprocess(explanations[0].image, { signal }));
+    const entries = Object.fromEntries(explanations.map((e) => [e.mode, toJson(e, gridNumbers(e, ownGrid))]));
     const record = key === undefined ? undefined : { key, modes: entries };
     const paths = await writeExplanations(name, file, explanations, flags, record);
     if (!json) await context.print(paths.map((path) => `wrote ${path}\n`).join(''));
@@ -163,7 +165,7 @@ function withFiles(entries: Record<string, object>, name: string, { out, npy }: 
   return Object.fromEntries(Object.entries(entries).map(([mode, entry]) => [mode, { ...entry, files: files(mode) }]));
 }
 
-function toJson(explanation: Explanation): object {
+function toJson(explanation: Explanation, grid: GridNumbers): object {
   const { predictions, logits, target, score, raw, map, seconds, peakBytes, method, layers, heads } = explanation;
   return {
     ...{ method, layers, heads },
@@ -172,6 +174,7 @@ function toJson(explanation: Explanation): object {
     target,
     score,
     map: { width: raw.width, height: raw.height, flat: map.flat },
+    grid,
     seconds,
     peakBytes,
   };

@@ -49,6 +49,7 @@ describe('the bundled photograph in all modes', () => {
       target: { index: 1, label: 'dog' }, // the pooled network's top class, although dilated prefers cat
       score: entry.logits[1],
       map: { width: sides[mode], height: sides[mode], flat: mode === 'dilated' },
+      grid: { raw: mode === 'pooled' ? 0 : expect.any(Number), map: expect.any(Number), picture: expect.any(Number) },
       seconds: expect.any(Number),
       peakBytes: expect.any(Number),
       files: {

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -14,7 +14,8 @@ const data = join(folder, 'pictures');
 beforeAll(() => writeToyPictures(data, 64));
 
 const tiny: Omit<TrainOptions, 'out'> = {
-  ...{ widths: [4, 8, 8, 8, 8], convs: [1, 1, 1, 1, 1], dense: [8], batch: 16, seed: 5, learningRate: 0.01 },
+  ...{ widths: [4, 8, 8, 8, 8], convs: [1, 1, 1, 1, 1], dense: [8], dropout: 0.3 },
+  ...{ batch: 16, seed: 5, learningRate: 0.01 },
   stages: [
     { size: 32, epochs: 4 },
     { size: 64, epochs: 1 },
@@ -207,6 +208,17 @@ describe('data sets', () => {
     expect(await paths({ trainLimit: 50, valLimit: 0, seed: 3 })).toEqual(part);
     expect((await paths({ trainLimit: 50, seed: 4 })).train).not.toEqual(part.train);
     expect((await paths({ trainLimit: 1000 })).train).toEqual(all.train);
+  });
+
+  it('takes neither masks nor hidden folders for classes', async () => {
+    const folder = join(data, '../with-masks');
+    for (const name of ['cat', 'dog', 'masks', '.thumbnails']) {
+      mkdirSync(join(folder, name), { recursive: true });
+      writeFileSync(join(folder, name, '1.png'), '');
+    }
+    const { classes, train } = await openDataset(folder);
+    expect(classes).toEqual(['cat', 'dog']);
+    expect(train.map(({ path }) => path)).toEqual(['cat/1.png', 'dog/1.png']);
   });
 
   it('says what is no archive', async () => {

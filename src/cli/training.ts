@@ -16,7 +16,7 @@ Examples:
   $ atrous-cam train pictures.tar --out run                       this package's own kind of network
   $ atrous-cam train pictures.tar --out run --resume              go on after Ctrl-C, a crash or a power cut
   $ atrous-cam train pictures --out run --stages 64:10 --widths 8,16,32,32,32 --dense 64
-  $ atrous-cam train pictures --out run --from net.safetensors --mode dilated --learning-rate 0.0002
+  $ atrous-cam train pictures --out run --from net.safetensors --mode dilated --learning-rate 0.0003
   $ atrous-cam evaluate pictures --weights run/network.safetensors`;
 
 const EVALUATE_HELP = `
@@ -52,9 +52,10 @@ function list(flag: string, description: string): Option {
 const stages = () =>
   new Option(
     '--stages <size:epochs,...>',
-    "input sizes with their epochs; the last is the network's (default: 128:19,224:2)",
+    "input sizes with their epochs; the last is the network's (default: 96:4,128:15,224:3)",
   ).argParser((value: string) => {
-    if (!/^\d+:\d+(,\d+:\d+)*$/.test(value)) throw wrong('--stages', 'SIZE:EPOCHS,... such as 128:19,224:2', value);
+    if (!/^\d+:\d+(,\d+:\d+)*$/.test(value))
+      throw wrong('--stages', 'SIZE:EPOCHS,... such as 96:4,128:15,224:3', value);
     return value.split(',').map((stage) => {
       const [size, epochs] = stage.split(':').map(Number);
       return { size, epochs };
@@ -103,7 +104,7 @@ export function addTrainingCommands(program: Command, context: Context, run: Run
     number('--weight-decay', 'of kernels (default: 0.05, sgd: 0.0005)'),
     number('--momentum', 'of sgd (default: 0.9)'),
     number('--warmup', 'share of the steps in which the learning rate rises (default: 0.05)'),
-    number('--dropout', 'share of the hidden dense units that is dropped (default: 0.3)'),
+    number('--dropout', 'share of the hidden dense units that is dropped (default: 0)'),
     number('--seed', 'of everything random (default: 1)'),
     number('--val-share', 'share kept for validation where the data have no val/ (default: 0.1)'),
     count('--max-steps', 'stop after so many steps, for measurements'),

@@ -41,8 +41,8 @@ interface Entry {
 
 /**
  * Opens a folder or a tar archive with one folder of pictures a class, `CLASS/*.jpg`, or `train/CLASS/*.jpg` and `val/CLASS/*.jpg`; one
- * folder around all of it does not matter. Pictures are read when they are needed. The order is that of the paths' UTF-16 units, on
- * every machine.
+ * folder around all of it does not matter, and a folder `masks`, which metrics of explanations need, is no class. Pictures are read when
+ * they are needed. The order is that of the paths' UTF-16 units, on every machine.
  *
  * Throws NOT_FOUND, and BAD_ARGUMENT where there are fewer than two classes or one has no picture. Node only.
  */
@@ -106,7 +106,7 @@ function arrange(source: string, entries: readonly Entry[], options: DatasetOpti
     throw new AtrousCamError('BAD_ARGUMENT', `valShare: expected 0 to less than 1, got ${valShare}`);
   const pictures = entries
     .map((entry) => ({ ...entry, path: entry.path.replace(/^(\.\/)+/, '') }))
-    .filter(({ path }) => /\.(jpe?g|png)$/i.test(path) && !/(^|\/)[._]/.test(path))
+    .filter(({ path }) => /\.(jpe?g|png)$/i.test(path) && !/(^|\/)([._]|masks\/)/.test(path))
     .sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
   const found = pictures.map((entry) => place(entry));
   const split = found.some(({ part }) => part !== undefined);

@@ -61,7 +61,8 @@ async function runFolder(folder: string): Promise<Answers> {
 
 describe('in Node', () => {
   it('explains a photograph', () => {
-    expect(expected.predictions.map((prediction) => (prediction as { label: string }).label)).toEqual(['dog', 'cat']);
+    const labels = expected.predictions.map((prediction) => (prediction as { label: string }).label);
+    expect(labels.sort()).toEqual(['cat', 'dog']);
     expect(expected.raw).toHaveLength(56 * 56);
     expect(expected.keras.every(Number.isFinite)).toBe(true);
     expect(expected.figure[2]).toBe(true);

@@ -51,7 +51,8 @@ const { positionals, values } = parseArgs({
     report: { type: 'boolean' },
   },
 });
-if (values.report) report(readResults());
+const kept = readResults();
+if (values.report && kept) report(kept);
 else if (positionals.length === 1) await main(positionals[0]);
 else console.log(help);
 
@@ -77,7 +78,7 @@ async function main(folder) {
   const study = { machine: machine(), settings, rows: measured };
   if (values.pictures) return console.log(tables(study));
   const merged = mergeStudies(
-    readResults(),
+    kept,
     study,
     rows.map(({ name }) => name),
   );
@@ -86,7 +87,7 @@ async function main(folder) {
   writeFileSync(page, await drawPage(sources));
 }
 
-/** The study that is there; undefined where none is. */
+/** The study that is kept; undefined where none is. */
 function readResults() {
   try {
     return JSON.parse(readFileSync(results, 'utf8'));

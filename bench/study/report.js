@@ -11,7 +11,7 @@ const table = (columns, rows) => {
 };
 
 const percent = (value, digits) => (100 * value).toFixed(digits).replace(/^-(0(?:\.0*)?)$/, '$1');
-const signed = (value, digits) => (percent(value, digits).startsWith('-') ? '' : '+') + percent(value, digits);
+const signed = (value, digits) => (Number(percent(value, digits)) > 0 ? '+' : '') + percent(value, digits);
 
 /**
  * Whether a difference is for the better (▲) or the worse (▼); nothing where its interval, as it is written, holds 0.

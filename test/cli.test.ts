@@ -550,7 +550,26 @@ describe('what takes long', () => {
   test('is refused with its estimate before any work', async () => {
     const { code, stdout, stderr } = await run([...argv, '--out', out], { load: slow });
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(stderr).toMatch(/--method scorecam: would take about 25 min 0 s a picture \(dilated\); add --yes/);
+    expect(stderr).toMatch(
+      /--method scorecam: would take about 25 min 0 s a picture \(dilated\); add --yes to compute it all the same$/m,
+    );
+  });
+
+  test('names what would make it cheaper, and nothing else', async () => {
+    const seconds = ({ heads, degrid, mode, outputStride = 1 }: ExplainOptions) =>
+      (degrid === 'shift' ? 16 : 1) * (mode === 'atrous' && heads !== 'one' ? 900 / outputStride : 700);
+    const load: Io['load'] = async () => ({
+      ...(await slow(undefined, {})),
+      estimate: (options = {}) => ({ macs: 1e12, seconds: seconds(options) }),
+    });
+    const hint = async (...more: string[]) => {
+      const { stderr } = await run(['explain', 'dog.jpg', ...more, '--out', out], { load });
+      return stderr.split('\n')[0].split('; ')[1];
+    };
+    const yes = 'add --yes to compute it all the same';
+    expect(await hint()).toBe(`${yes}, or take one --mode or --heads one or a larger --output-stride`);
+    expect(await hint('--mode', 'atrous', '--heads', 'one')).toBe(yes);
+    expect(await hint('--mode', 'dilated', '--degrid', 'shift')).toBe(`${yes}, or take --degrid box`);
   });
 
   test('is done with --yes', async () => {

@@ -11,6 +11,7 @@ import type { RawMap } from './cam.js';
 import { type RunRequest, runPlan } from './engine.js';
 import { AtrousCamError } from './errors.js';
 import { requireFinite } from './finite.js';
+import type { ScoreFunction } from './gradient.js';
 import { finisher, type MethodResult, runMethod } from './methods/run.js';
 import { placeOf } from './methods/work.js';
 import type { PackedNetwork } from './network.js';
@@ -147,30 +148,46 @@ async function explainByMethod(
   { signal, onProgress }: ExplainOptions,
 ): Promise<Explained> {
   const { mode } = request;
-  const subject = choose(new Float32Array(0));
+  let subject: Subject | undefined;
+  const score: ScoreFunction = (logits, probabilities) => {
+    subject ??= choose(logits); // every method scores the unchanged input first
+    return subject.score(logits, probabilities);
+  };
   const report = onProgress && ((done: number) => onProgress({ stage: 'compute', mode, done }));
-  return { subject, ...(await runMethod(loaded, input, request, subject, { signal, onProgress: report })) };
+  const result = await runMethod(loaded, input, request, { score }, { signal, onProgress: report });
+  return { ...result, subject: subject! };
 }
 
-/**
- * What is explained. `top` is the pooled network's top class in every mode (with degridding layers, the dilated one's); where the run
- * itself shows it first, it is chosen there, otherwise by a prediction.
- */
+/** What is explained, from the first logits of the run; refuses at once what no picture can have. */
 async function chooseSubject(
   loaded: Loaded,
   image: RgbImage,
-  { mode, score, streams }: ExplainRequest,
-  { target = 'top', preprocessing, signal }: ExplainOptions,
+  { mode, score, augSmooth }: ExplainRequest,
+  { target = 'top', ...options }: ExplainOptions,
 ): Promise<(logits: Float32Array) => Subject> {
-  const { labels, network } = loaded;
-  const own = ownMode(network.topology);
-  const known = resolveSubject(labels, target, score, 0); // refuses what no picture can have
+  const { labels } = loaded;
+  const known = resolveSubject(labels, target, score, 0);
   if (!needsTop(target)) return () => known;
-  if (streams && (mode !== 'dilated' || own === mode))
-    return (logits) => resolveSubject(labels, target, score, largest(logits));
-  const { logits } = await predict(loaded, image, { mode: own, preprocessing, signal });
-  const subject = resolveSubject(labels, target, score, largest(logits));
-  return () => subject;
+  const top = await chooseTop(loaded, image, mode, options, augSmooth);
+  return (logits) => resolveSubject(labels, target, score, top(logits));
+}
+
+/**
+ * The class that `top` stands for, from the first logits of a run: the pooled network's top class in every mode (with degridding layers,
+ * the dilated one's). Where the run does not begin with those logits, because its mode has others or it is of a `changed` picture, a
+ * prediction finds it.
+ */
+export async function chooseTop(
+  loaded: Loaded,
+  image: RgbImage,
+  mode: Mode,
+  { preprocessing, signal }: Pick<PredictOptions, 'preprocessing' | 'signal'>,
+  changed = false,
+): Promise<(logits: Float32Array) => number> {
+  const own = ownMode(loaded.network.topology);
+  if (!changed && (mode !== 'dilated' || own === mode)) return largest;
+  const top = largest((await predict(loaded, image, { mode: own, preprocessing, signal })).logits);
+  return () => top;
 }
 
 /** Throws UNSUPPORTED for weights without classes. */
@@ -190,7 +207,7 @@ const progress = (
 });
 
 /** Index of the largest value, the first of equals. */
-export function largest(values: Float32Array): number {
+function largest(values: Float32Array): number {
   let best = 0;
   for (let i = 1; i < values.length; i++) if (values[i] > values[best]) best = i;
   return best;

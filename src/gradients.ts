@@ -1,11 +1,11 @@
 import type { Activation, Gradients, GradientsOptions, WeightGradients } from './api.js';
 import { gradientsOf } from './backward.js';
 import { AtrousCamError } from './errors.js';
-import { type Loaded, largest, predict, requireHead, topFive } from './explain.js';
+import { chooseTop, type Loaded, requireHead, topFive } from './explain.js';
 import { classScore, type ScoreFunction } from './gradient.js';
 import { checkPrecision, MODES, oneOf, outputStrides } from './options.js';
 import { preprocess } from './preprocess.js';
-import { convLayers, ownMode } from './topology.js';
+import { convLayers } from './topology.js';
 import type { GradientScore, Heads, Mode, OutputStride, Precision, RgbImage } from './types.js';
 import type { WeightGradient } from './weight-gradients.js';
 import { resolveTarget } from './weights/labels.js';
@@ -18,10 +18,11 @@ export async function gradients(loaded: Loaded, image: RgbImage, options: Gradie
   const { inputSize } = network.topology;
   const { input } = preprocess(image, inputSize, { ...loaded.preprocessing, ...preprocessing });
 
-  let target = await chooseTarget(loaded, image, mode, options);
+  const choose = await chooseTarget(loaded, image, mode, options);
+  let index: number | undefined;
   const scoreOfTarget: ScoreFunction = (logits, probabilities) => {
-    target ??= largest(logits); // of the first head, phase (0,0)'s
-    return classScore(score, target)(logits, probabilities);
+    index ??= choose(logits); // of the first head, phase (0,0)'s
+    return classScore(score, index)(logits, probabilities);
   };
   const result = await gradientsOf(loaded, input, {
     ...{ mode, heads, outputStride, precision, guided, signal },
@@ -32,10 +33,9 @@ export async function gradients(loaded: Loaded, image: RgbImage, options: Gradie
     onProgress: onProgress && ((done) => onProgress({ stage: 'compute', mode, done })),
   });
 
-  const index = target!;
   return {
     mode,
-    target: { index, label: labels[index] },
+    target: { index: index!, label: labels[index!] },
     score: result.score,
     scores: result.scores,
     logits: result.logits,
@@ -58,16 +58,15 @@ const weightEntry = ([name, { shape, kernel, bias }]: [string, WeightGradient]):
   { kernel: { shape, data: kernel }, bias: { shape: shape.slice(-1), data: bias } },
 ];
 
-/** As in `explain`: `top` is the pooled network's top class, which only in its `dilated` mode another run has to find. */
 async function chooseTarget(
   loaded: Loaded,
   image: RgbImage,
   mode: Mode,
-  { target = 'top', preprocessing, signal }: GradientsOptions,
-): Promise<number | undefined> {
-  if (target !== 'top') return resolveTarget(loaded.labels, target);
-  if (mode !== 'dilated' || ownMode(loaded.network.topology) === mode) return undefined;
-  return largest((await predict(loaded, image, { preprocessing, signal })).logits);
+  { target = 'top', ...options }: GradientsOptions,
+): Promise<(logits: Float32Array) => number> {
+  if (target === 'top') return chooseTop(loaded, image, mode, options);
+  const index = resolveTarget(loaded.labels, target);
+  return () => index;
 }
 
 interface CheckedOptions {

@@ -53,8 +53,9 @@ export async function integratedGradients(work: Work): Promise<RawMap> {
   );
 }
 
-/** Mean of dy/dx over `count` inputs, in float64. */
+/** Mean of dy/dx over `count` inputs, in float64; the unchanged input is scored first, since its logits may decide whose score it is. */
 async function meanGradient(work: Work, count: number, inputAt: (step: number) => Float32Array): Promise<Float64Array> {
+  await work.outcome();
   const total = new Float64Array(work.input.length);
   for (let step = 0; step < count; step++) {
     const gradient = await work.inputGradient(inputAt(step));

@@ -34,7 +34,7 @@ export async function runMethod(
   loaded: { runtime: Runtime; network: PackedNetwork },
   input: Float32Array,
   request: ExplainRequest,
-  subject: Subject,
+  subject: Pick<Subject, 'score'>,
   { signal, onProgress }: { signal?: AbortSignal; onProgress?: (done: number) => void },
 ): Promise<MethodResult> {
   const side = loaded.network.topology.inputSize;
@@ -60,7 +60,7 @@ async function runShifts(
   loaded: { runtime: Runtime; network: PackedNetwork },
   input: Float32Array,
   request: ExplainRequest,
-  subject: Subject,
+  subject: Pick<Subject, 'score'>,
   { signal, onProgress }: { signal?: AbortSignal; onProgress?: (done: number) => void },
 ): Promise<MethodResult> {
   const { topology } = loaded.network;

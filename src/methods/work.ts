@@ -48,7 +48,7 @@ export interface WorkRequest {
   readonly mode: Mode;
   readonly outputStride: OutputStride;
   readonly heads: Heads;
-  readonly subject: Subject;
+  readonly subject: Pick<Subject, 'score'>;
   readonly layers: readonly ConvLayer[];
   readonly eigenSmooth: boolean;
   readonly seed: number;

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ExplainOptions, Network, PixelInput } from '../../src/api.js';
 import { load, methodNames } from '../../src/index.js';
 import index from '../fixtures/references/small/index.json' with { type: 'json' };
+import { seeded } from '../support/random.js';
 import { expectClose, fixturePath, readReferences } from '../support/references.js';
 
 const references = readReferences(fixturePath('small/micro-vgg16.reference.safetensors'));
@@ -54,6 +55,31 @@ describe('targets', () => {
       { index: -1, label: 'class 3 + class 5' },
       { index: -1, label: 'class 3 rather than class 5' },
     ]);
+  });
+
+  /** A picture that the pooled network takes for class 5, the dilated one and, 0.9 times, the pooled one too for class 3. */
+  const fickle = (): PixelInput => {
+    const next = seeded(87);
+    const [level, range] = [60 + 130 * next(), 80 + 120 * next()];
+    const data = Uint8Array.from({ length: 3 * size * size }, () => level + range * (next() - 0.5));
+    return { width: size, height: size, data };
+  };
+
+  it.each([
+    ...methodNames.map((method) => ({ method })),
+    { mode: 'atrous', method: 'smoothgrad' },
+    { mode: 'atrous', method: 'hirescam', heads: 'each' },
+    { mode: 'atrous', method: 'gradcam', heads: 'mean' },
+    { mode: 'atrous', method: 'eigencam' },
+    { mode: 'dilated', method: 'layercam' },
+    { mode: 'dilated' },
+    { mode: 'pooled', augSmooth: true },
+  ] as const)("top is the pooled network's class for the picture itself: %o", async (options) => {
+    const [top, five] = [
+      await explain({ ...options, target: 'top' }, fickle()),
+      await explain({ ...options, target: 5 }, fickle()),
+    ];
+    expect([top.target.index, top.score, top.raw]).toEqual([5, five.score, five.raw]);
   });
 
   it('of probability', async () => {

@@ -95,7 +95,9 @@ net.dispose();
 const hours = epochs.reduce((sum, { seconds }) => sum + seconds, 0) / 3600;
 const { processor, cores, node } = machine();
 const where = values.machine ?? `${cores} cores of ${processor}, Node ${node}`;
-const stages = config.stages.map(({ size, epochs }) => `${several(epochs, 'epoch')} at ${size} pixels`).join(', ');
+const stages = config.stages
+  .map(({ size, epochs, rate }) => `${several(epochs, 'epoch')} at ${size} pixels${rate ? ` anew from ${rate}` : ''}`)
+  .join(', ');
 const wrong = (/** @type {number} */ i) => {
   const row = elsewhere.confusion[i];
   return row.reduce((sum, count, k) => (k === i ? sum : sum + count), 0);

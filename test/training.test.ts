@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { evaluate, load, train } from '../src/index.js';
 import { openDataset } from '../src/training/dataset.js';
-import type { TrainOptions } from '../src/training/options.js';
+import { DEFAULTS, learningRate, type Stage, type TrainOptions } from '../src/training/options.js';
 import { fixturePath } from './support/references.js';
 import { writeToyPictures } from './support/toy-pictures.js';
 
@@ -39,6 +39,42 @@ describe.each([1, 2])('training on %d threads', (threads) => {
     const out = join(folder, `first-${optimizer}-${threads}`);
     await train(data, { ...tiny, out, optimizer, threads, maxSteps: 20 });
     expect(losses(out)).toEqual(expected[optimizer]);
+  });
+});
+
+describe('the learning rate', () => {
+  const rates = (stages: readonly Stage[]) =>
+    Array.from({ length: 50 }, (_, i) =>
+      learningRate({ ...DEFAULTS, stages, warmup: 0.2, learningRate: 1 }, i + 1, 10),
+    );
+
+  it('rises in a straight line and falls along a cosine', () => {
+    const course = rates([{ size: 32, epochs: 5 }]);
+    for (let step = 1; step <= 50; step++) {
+      const expected = step <= 10 ? step / 10 : 0.5 + 0.5 * Math.cos((Math.PI * (step - 11)) / 40);
+      expect(course[step - 1]).toBeCloseTo(expected, 12);
+    }
+  });
+
+  it('does the same within a stage that has its own, and goes on underneath', () => {
+    const stages = [
+      { size: 32, epochs: 2 },
+      { size: 32, epochs: 2, rate: 0.3 },
+      { size: 64, epochs: 1 },
+    ];
+    const [course, plain] = [rates(stages), rates([{ size: 32, epochs: 5 }])];
+    expect([...course.slice(0, 20), ...course.slice(40)]).toEqual([...plain.slice(0, 20), ...plain.slice(40)]);
+    for (let step = 1; step <= 20; step++) {
+      const expected = step <= 4 ? (0.3 * step) / 4 : 0.15 + 0.15 * Math.cos((Math.PI * (step - 5)) / 16);
+      expect(course[19 + step]).toBeCloseTo(expected, 12);
+    }
+  });
+
+  it('must be a number that can be one', async () => {
+    const run = train(data, { ...tiny, out: join(folder, 'rate'), stages: [{ size: 32, epochs: 1, rate: 0 }] });
+    await expect(run).rejects.toThrow(
+      'stages: expected input sizes with a whole number of epochs and, if wanted, a rate',
+    );
   });
 });
 
@@ -84,7 +120,8 @@ describe('training', () => {
 
   it('goes on after aborts as if there had been none', async () => {
     const [calm, broken] = [join(folder, 'calm'), join(folder, 'broken')];
-    await train(data, { ...tiny, out: calm });
+    const course = { ...tiny, stages: [...tiny.stages!, { size: 64, epochs: 1, rate: 0.005 }] };
+    await train(data, { ...course, out: calm });
     let step = 0;
     for (let tries = 0; !existsSync(join(broken, 'network.safetensors')); tries++) {
       expect(tries).toBeLessThan(40);
@@ -94,7 +131,7 @@ describe('training', () => {
         step = report.step;
         if (step >= until) stop.abort();
       };
-      const run = train(data, { ...tiny, out: broken, resume: true, signal: stop.signal, onStep });
+      const run = train(data, { ...course, out: broken, resume: true, signal: stop.signal, onStep });
       await run.catch((error) => expect(error.code).toBe('ABORTED'));
     }
     for (const name of ['network.safetensors', 'steps.csv'])

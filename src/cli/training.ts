@@ -51,14 +51,14 @@ function list(flag: string, description: string): Option {
 
 const stages = () =>
   new Option(
-    '--stages <size:epochs,...>',
-    "input sizes with their epochs; the last is the network's (default: 96:4,128:15,224:3)",
+    '--stages <size:epochs[:rate],...>',
+    "input sizes with their epochs; the last is the network's; with a rate, a course of its own from that learning rate down (default: 96:4,128:15,224:1,224:2:0.0005)",
   ).argParser((value: string) => {
-    if (!/^\d+:\d+(,\d+:\d+)*$/.test(value))
-      throw wrong('--stages', 'SIZE:EPOCHS,... such as 96:4,128:15,224:3', value);
+    if (!/^\d+:\d+(:[\d.e-]+)?(,\d+:\d+(:[\d.e-]+)?)*$/.test(value))
+      throw wrong('--stages', 'SIZE:EPOCHS,... such as 96:4,128:15,224:2:0.0005', value);
     return value.split(',').map((stage) => {
-      const [size, epochs] = stage.split(':').map(Number);
-      return { size, epochs };
+      const [size, epochs, rate] = stage.split(':').map(Number);
+      return { size, epochs, ...(rate !== undefined && { rate }) };
     });
   });
 

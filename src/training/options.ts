@@ -9,6 +9,11 @@ import type { Architecture } from './topology.js';
 export interface Stage {
   readonly size: number;
   readonly epochs: number;
+  /**
+   * The largest learning rate of a course of its own, with its own warm-up and cosine (Loshchilov and Hutter 2017: warm restarts). Without
+   * it the stage follows the run's course, which goes on underneath.
+   */
+  readonly rate?: number;
 }
 
 /** All that decides the trained weights, besides the data: what a checkpoint must agree with to be continued. */
@@ -108,7 +113,8 @@ export const DEFAULTS: TrainingConfig = {
   stages: [
     { size: 96, epochs: 4 },
     { size: 128, epochs: 15 },
-    { size: 224, epochs: 3 },
+    { size: 224, epochs: 1 },
+    { size: 224, epochs: 2, rate: 5e-4 },
   ],
   batch: 64,
   optimizer: 'adamw',
@@ -169,17 +175,34 @@ export function checkConfig(options: Partial<TrainingConfig>): TrainingConfig {
     throw wrong('batch', 'a whole number from 2 to 4096', config.batch);
   if (!Number.isInteger(config.seed) || Math.abs(config.seed) > 2 ** 31)
     throw wrong('seed', 'a whole number of 32 bits', config.seed);
-  const isStage = ({ size, epochs }: Stage) => Number.isInteger(size) && Number.isInteger(epochs) && epochs >= 1;
+  const isStage = ({ size, epochs, rate = 1 }: Stage) =>
+    Number.isInteger(size) && Number.isInteger(epochs) && epochs >= 1 && rate > 0 && rate <= 1000;
   if (config.stages.length === 0 || !config.stages.every(isStage))
-    throw wrong('stages', 'input sizes with a whole number of epochs', JSON.stringify(config.stages));
+    throw wrong(
+      'stages',
+      'input sizes with a whole number of epochs and, if wanted, a rate of up to 1000',
+      JSON.stringify(config.stages),
+    );
   return config;
 }
 
 const wrong = (name: string, expected: string, got: unknown) =>
   new AtrousCamError('BAD_ARGUMENT', `${name}: expected ${expected}, got ${got}`);
 
-/** The learning rate of step number `step` (from 1 on) of `steps`. */
-export function learningRate({ learningRate: most, warmup }: TrainingConfig, step: number, steps: number): number {
+/** The learning rate of step number `step` (from 1 on) of a run whose epochs have `perEpoch` steps. */
+export function learningRate(config: TrainingConfig, step: number, perEpoch: number): number {
+  const { stages, learningRate: most, warmup } = config;
+  let end = 0;
+  for (const { epochs, rate } of stages) {
+    const begin = end;
+    end += epochs * perEpoch;
+    if (rate !== undefined && step > begin && step <= end) return onCourse(rate, warmup, step - begin, end - begin);
+  }
+  return onCourse(most, warmup, step, end);
+}
+
+/** A rise over the warm-up's share of the steps, then a cosine down to 0. */
+function onCourse(most: number, warmup: number, step: number, steps: number): number {
   const rising = Math.ceil(warmup * steps);
   if (step <= rising) return (most * step) / rising;
   return (most / 2) * (1 + Math.cos((Math.PI * (step - rising - 1)) / (steps - rising)));

@@ -129,7 +129,8 @@ class Training {
       if (this.#position.epochs.length > this.#lastEpoch(stage)) continue;
       const before = stage > 0 ? this.#layout(stage - 1) : layout;
       // A checkpoint between two stages holds the state of the first one.
-      if (state.parameters.length === before.parameters) state = resizeState(before, layout, state);
+      if (before.parameters !== layout.parameters && state.parameters.length === before.parameters)
+        state = resizeState(before, layout, state);
       if (this.#position.epochs.length < this.#lastEpoch(stage))
         state = await this.#runStage(stage, layout, state, identity);
     }
@@ -212,7 +213,7 @@ class Training {
     const examples = await this.#examples(samples, this.#cache);
     const sources = examples.map(({ image }) => image);
     const drawings = chooseDrawings(sources, run.side, config, [config.seed, 5, step]);
-    const rate = learningRate(config, step, this.#steps);
+    const rate = learningRate(config, step, this.#stepsPerEpoch);
     const seed = keyOf(config.seed, 6, step);
     const { loss, correct } = await run.train(examples, drawings, { step, rate, seed, signal });
     if (!Number.isFinite(loss))
@@ -271,7 +272,7 @@ class Training {
     }
     const report: EpochReport = {
       ...{ epoch, size: run.side, step },
-      learningRate: learningRate(config, step, this.#steps),
+      learningRate: learningRate(config, step, this.#stepsPerEpoch),
       loss: sums.loss / sums.pictures,
       accuracy: sums.correct / sums.pictures,
       ...(val.pictures > 0 && { valLoss: val.loss / val.pictures, valAccuracy: val.correct / val.pictures }),

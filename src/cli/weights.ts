@@ -52,7 +52,7 @@ const lines = (fields: readonly (readonly [string, string | undefined])[]): stri
 
 function describePublished(entry: PublishedWeights | undefined): string {
   if (!entry) return '';
-  const { title, urls, bytes, sha256, md5, licence, path, name } = entry;
+  const { title, urls, bytes, sha256, md5, licence, source, path, name } = entry;
   return lines([
     ['Name', name],
     ['What', title],
@@ -61,6 +61,7 @@ function describePublished(entry: PublishedWeights | undefined): string {
     ['SHA-256', sha256 && (sha256.length < 64 ? `${sha256}... (no more is published)` : sha256)],
     ['MD5', md5],
     ['Licence', licence],
+    ['Stated at', source],
     ['Here', path ?? `no; atrous-cam weights pull ${name}`],
     ['Preprocessing', path ? undefined : Object.values(entry.preprocessing).join(', ')],
   ]);

@@ -16,16 +16,34 @@ export interface ManifestEntry {
   readonly sha256?: string;
   /** In hexadecimal, where no SHA-256 is published. It finds damage, not malice. */
   readonly md5?: string;
+  /** What its publisher says of the weights; that of the code is another matter. */
   readonly licence: string;
+  /** The page that states the licence. */
+  readonly source?: string;
   readonly preprocessing: Preprocessing;
 }
 
 const caffe: Preprocessing = { normalization: 'caffe', resize: 'nearest', fit: 'squash' };
 const torch: Preprocessing = { normalization: 'torch', resize: 'bilinear', fit: 'crop' };
 
-const oxford = 'Creative Commons Attribution (Visual Geometry Group, University of Oxford; converted by Keras)';
-const torchvision = 'BSD 3-Clause (torchvision); trained on ImageNet';
-const onnxZoo = 'Apache 2.0 (ONNX Model Zoo); trained on ImageNet';
+/** Licences and where they are stated, read in November 2026. */
+const oxford = {
+  licence: 'Creative Commons Attribution (Visual Geometry Group, University of Oxford; converted by Keras)',
+  source: 'https://www.robots.ox.ac.uk/~vgg/research/very_deep/',
+};
+const torchvision = {
+  licence:
+    'none stated for the weights (torchvision, whose code is BSD 3-Clause); terms of the training data, ImageNet, may apply',
+  source: 'https://github.com/pytorch/vision#pre-trained-model-license',
+};
+const timmHub = (network: string) => ({
+  licence: "BSD 3-Clause (timm's model card, for torchvision's weights); trained on ImageNet",
+  source: `https://huggingface.co/timm/${network}.tv_in1k`,
+});
+const onnxZoo = {
+  licence: 'Apache 2.0 (ONNX Model Zoo; converted from MXNet); trained on ImageNet',
+  source: 'https://github.com/onnx/models/blob/08eaea729977ccbe44545fd1ea8b13c6b1079f29/vision/classification/vgg/README.md',
+};
 
 function keras(name: string, path: string, md5: string, bytes?: number): ManifestEntry {
   const [network, file] = path.split('/');
@@ -40,7 +58,7 @@ function keras(name: string, path: string, md5: string, bytes?: number): Manifes
     ],
     bytes,
     md5,
-    licence: oxford,
+    ...oxford,
     preprocessing: caffe,
   };
 }
@@ -54,7 +72,7 @@ function pth(name: string, network: string, sha256: string, bytes?: number): Man
     urls: [`https://download.pytorch.org/models/${file}`],
     bytes,
     sha256,
-    licence: torchvision,
+    ...torchvision,
     preprocessing: torch,
   };
 }
@@ -66,7 +84,7 @@ function timm(name: string, network: string, sha256: string, revision = 'main'):
     file: `${network}.tv_in1k.safetensors`,
     urls: [`https://huggingface.co/timm/${network}.tv_in1k/resolve/${revision}/model.safetensors`],
     sha256,
-    licence: torchvision,
+    ...timmHub(network),
     preprocessing: torch,
   };
 }
@@ -82,7 +100,7 @@ function onnx(name: string, file: string, sha256: string, bytes: number): Manife
     ],
     bytes,
     sha256,
-    licence: onnxZoo,
+    ...onnxZoo,
     preprocessing: torch,
   };
 }

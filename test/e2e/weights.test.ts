@@ -14,7 +14,15 @@ describe('weights', () => {
     expect(list).toMatchObject({ code: 0, stderr: '' });
     expect(list.stdout).toMatch(/^vgg16 +553 MB {2}VGG16, Keras$/m);
     const info = await command('weights', 'info', 'vgg16-onnx', '--json');
-    expect(JSON.parse(info.stdout).published).toMatchObject({ bytes: 553_437_752, licence: /Apache/ });
+    expect(JSON.parse(info.stdout).published).toMatchObject({
+      bytes: 553_437_752,
+      licence: expect.stringContaining('Apache 2.0'),
+      source: expect.stringContaining('https://github.com/onnx/models/'),
+    });
+    const words = await command('weights', 'info', 'vgg16');
+    expect(words.stdout).toMatch(
+      /^Licence: +Creative Commons Attribution.*\nStated at: +https:\/\/www\.robots\.ox\.ac\.uk/m,
+    );
     const file = await command('weights', 'info', onnx);
     expect(file.stdout).toContain('Parameters:    49,626\n');
     expect((await command('weights', 'info', 'vgg61')).code).toBe(1);

@@ -27,7 +27,7 @@ const plugins = [
 ];
 /** What the chunks that are loaded when needed share with the library; without a chunk of its own it would turn dist/index.js into a mere list of exports. */
 const sharedWithLazyChunks =
-  /build\/js\/(base64|errors|platform|suggest|image\/(bytes|resize)|weights\/(family|floats|source|tensor-file)|figure\/raster)\.js$/;
+  /build\/js\/(assets|base64|errors|platform|suggest|worker\/(channel|messages)|image\/(bytes|resize)|weights\/(family|floats|source|tensor-file)|figure\/raster)\.js$/;
 /** By itself, because metrics need none of it. */
 const compression = /node_modules\/pako\//;
 /** The same of the training's chunk: pictures and weight files. */
@@ -54,7 +54,7 @@ const kernelFiles = {
   },
 };
 const library = resolve('build/js/index.js');
-/** A worker that is started from text has no files beside it: large data comes from the thread that started it. */
+/** Workers as classic scripts, which the library then contains as text. A worker that is started from text has no files beside it: large data comes from the thread that started it. */
 const textOnly = {
   name: 'text-only',
   resolveId: (id, importer) =>
@@ -66,13 +66,15 @@ const textOnly = {
   renderChunk: (code) => transform(code, { minifyWhitespace: true, minifySyntax: true, legalComments: 'none' }),
 };
 
+const asText = (input, file) => ({
+  input,
+  output: { file, format: 'iife', name: 'atrousCam', inlineDynamicImports: true },
+  plugins: [textOnly, ...plugins],
+});
+
 export default [
-  {
-    // The worker's side as one classic script, which the library then contains as text.
-    input: 'build/js/worker-host.js',
-    output: { file: 'build/worker-host.js', format: 'iife', name: 'atrousCam', inlineDynamicImports: true },
-    plugins: [textOnly, ...plugins],
-  },
+  asText('build/js/weights/hdf5-worker.js', 'build/hdf5-worker.js'),
+  asText('build/js/worker-host.js', 'build/worker-host.js'),
   {
     input: {
       index: 'build/js/index.js',

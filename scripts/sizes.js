@@ -32,13 +32,14 @@ const BUDGET = {
   'chunks/default-network.js': 1300,
   'chunks/hdf5-library.js': 800,
   'chunks/host-text.js': 190,
-  'chunks/keras.js': 60,
+  'chunks/hdf5-text.js': 60,
+  'chunks/hdf5.js': 60,
   'chunks/text.js': 130,
   demo: 150,
 };
 
 /** What the page of dist/demo loads only when it is needed: the network, photographs, and the readers of other weight files. */
-const LATER_ON_PAGE = /\/(default-network|hdf5-library|imagenet-labels|keras|onnx|pth)-|photographs\//;
+const LATER_ON_PAGE = /\/(default-network|hdf5(-library|-text)?|imagenet-labels|keras-file|onnx|pth)-|photographs\//;
 
 /** @param {string[]} files */
 const concatenate = (files) => Buffer.concat(files.map((file) => readFileSync(file)));

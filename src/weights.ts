@@ -3,7 +3,7 @@ import { loadAsset } from './assets.js';
 import { AtrousCamError } from './errors.js';
 import { didYouMean } from './suggest.js';
 import { sniffFormat, type WeightFormat } from './weights/format.js';
-import { assembleNetwork, type NetworkOptions, type RawNetwork } from './weights/network.js';
+import { assembleNetwork, type NetworkOptions, type OpenedNetwork, type RawNetwork } from './weights/network.js';
 import { isPacked, readPackedNetwork } from './weights/packed.js';
 import { openSafetensors } from './weights/safetensors.js';
 import { type ByteSource, badWeights, bytesSource, openSource, quote, type WeightsSource } from './weights/source.js';
@@ -46,7 +46,7 @@ export async function openWeights(source?: WeightsSource, options: OpenWeightsOp
       throw badWeights(bytes.name, `expected a file of at most ${fileBytes} bytes, got ${bytes.size}`);
     const format = await sniffFormat(bytes);
     abort();
-    const file = await openNetwork(bytes, format, (file) => tensorNetwork(file, tensors));
+    const file = await openNetwork(bytes, format, (file) => tensorNetwork(file, tensors), signal);
     const closeReader = file.close;
     if (closeReader)
       close = () => {
@@ -61,26 +61,20 @@ export async function openWeights(source?: WeightsSource, options: OpenWeightsOp
   }
 }
 
-/** A file's layers as its format has them. */
-interface OpenedNetwork {
-  network: RawNetwork;
-  /** Ends what the format's library keeps open. */
-  close?: () => void;
-}
-
 /** The readers of each format are loaded when the first file of it is opened. */
 async function openNetwork(
   bytes: ByteSource,
   format: WeightFormat,
   tensorNetwork: ReadTensors,
+  signal?: AbortSignal,
 ): Promise<OpenedNetwork> {
   switch (format) {
     case 'safetensors':
       return { network: tensorNetwork(await openSafetensors(bytes)) };
     case 'hdf5':
-      return openKeras(bytes);
+      return openKeras(bytes, signal);
     case 'zip':
-      return openArchive(bytes, tensorNetwork);
+      return openArchive(bytes, tensorNetwork, signal);
     case 'legacy-pth': {
       const { openLegacyPth } = await import('./weights/pth.js');
       return { network: tensorNetwork(await openLegacyPth(bytes)) };
@@ -100,23 +94,20 @@ function tensorNetwork(file: TensorFile, most: number): RawNetwork {
   return isPacked(file) ? readPackedNetwork(file) : readTorchNetwork(file);
 }
 
-async function openKeras(bytes: ByteSource): Promise<OpenedNetwork> {
-  const { openHdf5, readKerasNetwork } = await import('./weights/keras.js');
-  const file = await openHdf5(bytes);
-  try {
-    return { network: readKerasNetwork(file), close: () => file.close() };
-  } catch (error) {
-    file.close();
-    throw error;
-  }
+async function openKeras(bytes: ByteSource, signal?: AbortSignal): Promise<OpenedNetwork> {
+  return (await import('./weights/keras-file.js')).openKeras(bytes, signal);
 }
 
 /** A zip archive: PyTorch's .pth or Keras' .keras, which is a .weights.h5 beside descriptions of the model. */
-async function openArchive(bytes: ByteSource, tensorNetwork: ReadTensors): Promise<OpenedNetwork> {
+async function openArchive(
+  bytes: ByteSource,
+  tensorNetwork: ReadTensors,
+  signal?: AbortSignal,
+): Promise<OpenedNetwork> {
   const { openPth, openZip } = await import('./weights/pth.js');
   const zip = await openZip(bytes);
   const keras = await zip.member('model.weights.h5');
-  if (keras) return openKeras(keras);
+  if (keras) return openKeras(keras, signal);
   if (zip.names.some((name) => /(^|\/)data\.pkl$/.test(name)))
     return { network: tensorNetwork(await openPth(bytes, zip)) };
   const names = zip.names.slice(0, 4).map(quote).join(', ');

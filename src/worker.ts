@@ -27,7 +27,8 @@ export type * from './api.js';
 export { AtrousCamError, type ErrorCode } from './errors.js';
 export type * from './types.js';
 export type { WeightsSource } from './weights/source.js';
-export type { WorkerLike, WorkerOptions } from './worker/start.js';
+export type { WorkerLike } from './worker/channel.js';
+export type { WorkerOptions } from './worker/start.js';
 
 /** Whether arrays are handed over or copied. */
 export interface TransferOption {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { loadAsset } from '../src/assets.js';
 import { load } from '../src/index.js';
 import { readPickle } from '../src/weights/pickle.js';
 import { bytesSource } from '../src/weights/source.js';
@@ -133,14 +134,16 @@ describe('HDF5', () => {
     const whole = await inside!.read(0, inside!.size);
     const source = bytesSource(whole, 'x');
     let count = 0;
-    const { openHdf5, readKerasNetwork } = await import('../src/weights/keras.js');
-    const hdf5 = await openHdf5({
+    const { openHdf5 } = await import('../src/weights/hdf5.js');
+    const { readKerasNetwork } = await import('../src/weights/keras.js');
+    const counted = {
       ...source,
-      readInto(offset, target) {
+      readInto(offset: number, target: Uint8Array) {
         count += target.length;
         source.readInto!(offset, target);
       },
-    });
+    };
+    const hdf5 = await openHdf5(counted, () => loadAsset('hdf5'));
     const [{ kernel }] = readKerasNetwork(hdf5).blocks[0];
     const opened = count;
     expect(opened).toBeLessThan(whole.length / 2);

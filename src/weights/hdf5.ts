@@ -1,7 +1,6 @@
 import { type Dataset, File as H5File, ready } from 'h5wasm';
-import { loadAsset } from '../assets.js';
 import { AtrousCamError } from '../errors.js';
-import { type ByteSource, badWeights, bytesSource, quote } from './source.js';
+import { badWeights, quote, type SyncSource } from './source.js';
 import type { RawTensor } from './tensor.js';
 
 /**
@@ -30,12 +29,12 @@ const maxAttributeBytes = 16 << 20;
 let library: Promise<Library> | undefined;
 let mounted = 0;
 
-export async function openHdf5(source: ByteSource): Promise<Hdf5File> {
-  const bytes = source.readInto ? source : bytesSource(await source.read(0, source.size), source.name);
-  library ??= loadAsset('hdf5')
+/** Opens a file. `loadLibrary` gives the bytes of h5wasm's module; it is called once in a thread. */
+export async function openHdf5(source: SyncSource, loadLibrary: () => Promise<Uint8Array>): Promise<Hdf5File> {
+  library ??= loadLibrary()
     .then(start)
     .then((module) => new Library(module));
-  return (await library).open(bytes);
+  return (await library).open(source);
 }
 
 /** The parts of Emscripten's file system that are replaced below. */
@@ -45,6 +44,10 @@ interface Stream {
     write?(stream: unknown, heap: Int8Array, at: number, length: number): number;
   };
 }
+
+/** Whether an error says that the library has trapped, so that it must not be used again. */
+export const isTrap = (error: unknown): boolean =>
+  error instanceof Error && error.cause instanceof WebAssembly.RuntimeError;
 
 const view = (heap: Int8Array, at: number, length: number): Uint8Array =>
   new Uint8Array(heap.buffer, heap.byteOffset + at, length);
@@ -67,7 +70,7 @@ class Library {
     stderr.stream_ops = { ...stderr.stream_ops, write };
   }
 
-  open(source: ByteSource): OpenFile {
+  open(source: SyncSource): OpenFile {
     const path = `/weights${mounted++}.h5`;
     this.mount(path, source);
     try {
@@ -83,7 +86,7 @@ class Library {
   }
 
   /** An empty file of Emscripten's memory file system, given the size and the bytes of `source`. */
-  private mount(path: string, source: ByteSource): void {
+  private mount(path: string, source: SyncSource): void {
     const { FS } = this.module;
     const { ErrnoError } = FS as unknown as { ErrnoError: new (code: number) => Error };
     FS.writeFile(path, new Uint8Array(0));
@@ -94,7 +97,7 @@ class Library {
       if (size <= 0) return 0;
       const bytes = view(heap, at, size);
       try {
-        source.readInto!(position, bytes);
+        source.readInto(position, bytes);
         if (!hasBrokenHeap(source, position, bytes)) return size;
         this.readFailure = new Error('broken global heap');
       } catch (error) {
@@ -110,7 +113,7 @@ class Library {
     if (this.broken)
       throw new AtrousCamError(
         'UNSUPPORTED',
-        `weights ${quote(source)}: a damaged HDF5 file has broken the reader before; start a new process or page`,
+        `weights ${quote(source)}: a damaged HDF5 file has broken the reader of this thread before; start a new process or page`,
       );
     this.diagnosis = '';
     this.readFailure = undefined;
@@ -123,8 +126,10 @@ class Library {
       if (error instanceof WebAssembly.RuntimeError) this.broken = true;
       cause = error;
     }
-    if (this.readFailure instanceof AtrousCamError) throw this.readFailure;
-    cause = this.readFailure ?? cause;
+    if (!this.broken) {
+      if (this.readFailure instanceof AtrousCamError) throw this.readFailure;
+      cause = this.readFailure ?? cause;
+    }
     // The last entry of HDF5's error stack is the innermost one: `#006: file.c line 577 in H5F__super_read(): truncated file: ...`
     const entries = this.diagnosis.split('\n').filter((line) => /^\s*#\d+/.test(line));
     const innermost = this.readFailure ? undefined : entries.pop()?.replace(/^.*?\(\): /, '');
@@ -262,7 +267,7 @@ const inputOutputError = 29;
  * libhdf5 2.0 steps from entry to entry without checking that it advances, so that a download with a hole in it would hang it.
  * https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html#GlobalHeap
  */
-function hasBrokenHeap(source: ByteSource, position: number, bytes: Uint8Array): boolean {
+function hasBrokenHeap(source: SyncSource, position: number, bytes: Uint8Array): boolean {
   if (bytes.length > maxHeapBytes) return false; // tensor data; metadata come in small pieces
   for (let at = -position & 7; at + 16 <= bytes.length; at += 8) {
     const isHeap = bytes[at] === 0x47 && bytes[at + 1] === 0x43 && bytes[at + 2] === 0x4f && bytes[at + 3] === 0x4c; // GCOL
@@ -270,7 +275,7 @@ function hasBrokenHeap(source: ByteSource, position: number, bytes: Uint8Array):
     const size = Number(new DataView(bytes.buffer, bytes.byteOffset + at + 8, 8).getBigUint64(0, true));
     if (size < 16 || size > Math.min(maxHeapBytes, source.size - position - at)) return true;
     const collection = new Uint8Array(size);
-    source.readInto!(position + at, collection);
+    source.readInto(position + at, collection);
     if (!isChain(collection)) return true;
   }
   return false;

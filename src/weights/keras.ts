@@ -4,8 +4,6 @@ import type { RawLayer, RawNetwork } from './network.js';
 import { badWeights, quote } from './source.js';
 import type { RawTensor } from './tensor.js';
 
-export { openHdf5 } from './hdf5.js';
-
 /** One array of a Keras file, or a pool between two of them. */
 type Item = { tensor: RawTensor; label: string } | 'pool';
 

@@ -42,7 +42,8 @@ const timmHub = (network: string) => ({
 });
 const onnxZoo = {
   licence: 'Apache 2.0 (ONNX Model Zoo; converted from MXNet); trained on ImageNet',
-  source: 'https://github.com/onnx/models/blob/08eaea729977ccbe44545fd1ea8b13c6b1079f29/vision/classification/vgg/README.md',
+  source:
+    'https://github.com/onnx/models/blob/08eaea729977ccbe44545fd1ea8b13c6b1079f29/vision/classification/vgg/README.md',
 };
 
 function keras(name: string, path: string, md5: string, bytes?: number): ManifestEntry {

@@ -36,6 +36,13 @@ export interface RawNetwork {
   readonly metadata: ReadonlyMap<string, string>;
 }
 
+/** An opened file's network. */
+export interface OpenedNetwork {
+  network: RawNetwork;
+  /** Ends what the format's library keeps open. */
+  close?: () => void;
+}
+
 export interface NetworkOptions {
   /** Replaces single fields of what belongs to the file. */
   preprocessing?: Partial<Preprocessing>;

@@ -19,8 +19,16 @@ export interface ByteSource {
   fill(offset: number, target: Uint8Array): Promise<void>;
   /** The same at once; absent where the platform has no such call. */
   readonly readInto?: (offset: number, target: Uint8Array) => void;
+  /** Where another thread finds the same bytes while this source is open; absent where they have to be sent. */
+  readonly place?: SourcePlace;
   close(): void;
 }
+
+/** A part of an open file of Node's, or a blob of a browser's. */
+export type SourcePlace = { fd: number; offset: number } | { blob: Blob };
+
+/** A file that is read at once. */
+export type SyncSource = Required<Pick<ByteSource, 'name' | 'size' | 'readInto'>>;
 
 /** A BAD_WEIGHTS error about the file `source`. */
 export const badWeights = (source: string, message: string, options?: ErrorOptions): AtrousCamError =>
@@ -46,7 +54,7 @@ export function bytesSource(bytes: Uint8Array, name: string): ByteSource {
 
 /** A part of a file as a file of its own; closing it leaves the whole open. */
 export function partSource(whole: ByteSource, offset: number, size: number): ByteSource {
-  const { name, readInto } = whole;
+  const { name, readInto, place } = whole;
   const at = (from: number, length: number) => {
     checkRange(name, size, from, length);
     return offset + from;
@@ -57,6 +65,11 @@ export function partSource(whole: ByteSource, offset: number, size: number): Byt
     read: async (from, length) => whole.read(at(from, length), length),
     fill: async (from, target) => whole.fill(at(from, target.length), target),
     readInto: readInto && ((from, target) => readInto(at(from, target.length), target)),
+    place:
+      place &&
+      ('fd' in place
+        ? { fd: place.fd, offset: place.offset + offset }
+        : { blob: place.blob.slice(offset, offset + size) }),
     close: () => {},
   };
 }
@@ -80,6 +93,7 @@ export function blobSource(blob: Blob, name: string): ByteSource {
     fill: async (offset, target) => target.set(await read(offset, target.length)),
     readInto:
       reader && ((offset, target) => target.set(new Uint8Array(reader.readAsArrayBuffer(part(offset, target.length))))),
+    place: isNode ? undefined : { blob }, // Node reads blobs in no thread at once
     close: () => {},
   };
 }
@@ -103,7 +117,7 @@ export async function fileSource(path: string): Promise<ByteSource> {
     open
       ? badWeights(path, `cannot be read (${reason})`, { cause })
       : new AtrousCamError('BAD_ARGUMENT', `weights ${quote(path)}: the file is closed`, { cause });
-  const shortened = () => failed(`expected ${stat.size} bytes, the file has become shorter`);
+  const shortened = () => failed(becameShorter(stat.size));
   const fill = async (offset: number, target: Uint8Array) => {
     for (let done = 0; done < target.length; ) {
       const { bytesRead } = await handle
@@ -130,17 +144,47 @@ export async function fileSource(path: string): Promise<ByteSource> {
     },
     readInto(offset, target) {
       checkRange(path, stat.size, offset, target.length);
-      for (let done = 0; done < target.length; ) {
-        const bytesRead = fs.readSync(handle.fd, target, done, target.length - done, offset + done);
-        if (bytesRead === 0) throw shortened();
-        done += bytesRead;
-      }
+      if (!readFully(fs, handle.fd, offset, target)) throw shortened();
     },
+    place: { fd: handle.fd, offset: 0 },
     close() {
       open = false;
       void handle.close();
     },
   };
+}
+
+const becameShorter = (size: number) => `expected ${size} bytes, the file has become shorter`;
+
+/** Fills `target` from `offset` on; false where the file ends before. */
+function readFully({ readSync }: typeof import('node:fs'), fd: number, offset: number, target: Uint8Array): boolean {
+  for (let done = 0; done < target.length; ) {
+    const bytesRead = readSync(fd, target, done, target.length - done, offset + done);
+    if (bytesRead === 0) return false;
+    done += bytesRead;
+  }
+  return true;
+}
+
+/** What another thread has opened, or its bytes, read in this one. */
+export async function sourceAt(place: SourcePlace | Uint8Array, name: string, size: number): Promise<SyncSource> {
+  if (!('fd' in place))
+    return syncSource(place instanceof Uint8Array ? bytesSource(place, name) : blobSource(place.blob, name));
+  const fs = await nodeModule('fs');
+  const readInto = (offset: number, target: Uint8Array) => {
+    checkRange(name, size, offset, target.length);
+    if (!readFully(fs, place.fd, place.offset + offset, target))
+      throw badWeights(name, `cannot be read (${becameShorter(size)})`);
+  };
+  return { name, size, readInto };
+}
+
+/** The same file, held whole where the platform cannot read it at once. */
+export async function syncSource(source: ByteSource): Promise<SyncSource> {
+  const { name, size, readInto } = source.readInto
+    ? source
+    : bytesSource(await source.read(0, source.size), source.name);
+  return { name, size, readInto: readInto! };
 }
 
 /** Opens whatever the caller has. Files and blobs are not read yet; a URL that is no file is fetched whole. */

@@ -1,8 +1,9 @@
 import { type AssetName, loadAsset } from '../assets.js';
 import { AtrousCamError, abortedBy, type ErrorCode } from '../errors.js';
 import { isNode } from '../platform.js';
-import { errorData, type Reply, toError } from './messages.js';
-import { type Channel, type End, reasonOf, startWorker, type WorkerOptions } from './start.js';
+import { type Channel, type End, reasonOf } from './channel.js';
+import { errorData, type Reply, type Request, toError } from './messages.js';
+import { startWorker, type WorkerOptions } from './start.js';
 import { packInput } from './transfer.js';
 
 /** What every call may be given beside its own options. */
@@ -26,7 +27,7 @@ const START_LIMIT = 60_000;
 
 /** A worker and the calls that wait for it. When it ends, however it does, all of them fail with one sentence. */
 export class Connection {
-  readonly #channel: Channel;
+  readonly #channel: Channel<Request, Reply>;
   readonly #pending = new Map<number, Pending>();
   #calls = 0;
   /** Set when nothing more will be answered: what calls fail with. */
@@ -35,7 +36,7 @@ export class Connection {
   #onReady: ((locked: boolean) => void) | undefined;
   #started = false;
 
-  private constructor(channel: Channel) {
+  private constructor(channel: Channel<Request, Reply>) {
     this.#channel = channel;
     channel.listen(
       (reply) => this.#receive(reply),

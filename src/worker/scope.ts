@@ -1,10 +1,10 @@
 import { isNode, nodeModule } from '../platform.js';
 import { mark, type Reply, type Request, unmark } from './messages.js';
 
-/** The worker's end of its channel. */
-export interface Scope {
-  post(message: Reply, transfer?: ArrayBuffer[]): void;
-  listen(listener: (request: Request) => void): void;
+/** The worker's end of its channel: what comes in and what it answers. */
+export interface Scope<In = Request, Out = Reply> {
+  post(message: Out, transfer?: ArrayBuffer[]): void;
+  listen(listener: (request: In) => void): void;
 }
 
 /** What of a dedicated worker's global scope is used. */
@@ -13,7 +13,7 @@ declare class DedicatedWorkerGlobalScope extends EventTarget {
 }
 
 /** The end of the channel that belongs to this thread; undefined where it is no worker. */
-export async function workerScope(): Promise<Scope | undefined> {
+export async function workerScope<In = Request, Out = Reply>(): Promise<Scope<In, Out> | undefined> {
   if (isNode) {
     const { parentPort } = await nodeModule('worker_threads');
     return (
@@ -33,7 +33,7 @@ export async function workerScope(): Promise<Scope | undefined> {
   };
 }
 
-function deliver(data: unknown, listener: (request: Request) => void): void {
-  const request = unmark<Request>(data);
+function deliver<In>(data: unknown, listener: (request: In) => void): void {
+  const request = unmark<In>(data);
   if (request) listener(request);
 }

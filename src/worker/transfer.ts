@@ -1,11 +1,11 @@
-import type { DrawableInput } from '../api.js';
 import { isCanvas, isDrawable, pixelsOf } from '../image/drawable.js';
+import type { Transferred } from './channel.js';
 import type { Input } from './messages.js';
 
 /** A picture or a weight file made ready for the worker, and the buffers that go along. */
 export interface Packed {
   input: Input;
-  transfer: (ArrayBuffer | DrawableInput)[];
+  transfer: Transferred[];
 }
 
 /**

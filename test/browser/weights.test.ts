@@ -15,9 +15,13 @@ test('Chromium reads weight files as Node does, on a page and in a worker', asyn
   expect(inNode[0].logits).toHaveLength(10);
   expect(new Set(inNode[0].logits).size).toBe(10);
   expect(inNode[1]).toEqual(inNode[0]);
-  await using site = await serve({ csp: true, folders: { '/files/': folder } });
+  const withWorker = [inNode[0], { ...inNode[1], workers: 1 }];
   await using browser = await startBrowser();
   const task = { library: '/dist/index.js', files: files.map((file) => `/files/${file}`) };
-  for (const where of ['page', 'worker'] as const)
-    expect(await browser.run(site, 'weights', task, { where }), where).toEqual(inNode);
+  const noBlobs = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'";
+  for (const csp of [true, noBlobs]) {
+    await using site = await serve({ csp, folders: { '/files/': folder } });
+    for (const where of ['page', 'worker'] as const)
+      expect(await browser.run(site, 'weights', task, { where }), `${where}, ${csp}`).toEqual(withWorker);
+  }
 });

@@ -1,0 +1,40 @@
+import type { ErrorData } from '../worker/messages.js';
+import type { SourcePlace } from './source.js';
+
+/** What the two sides of the worker that reads Keras files say to each other. It has one file open at a time. */
+
+export type Hdf5Request =
+  /** Answered with the network's layers. `library`: the bytes of h5wasm's module, sent to each worker once. */
+  | { type: 'open'; id: number; file: SourcePlace | Uint8Array; name: string; size: number; library?: Uint8Array }
+  /** Answered with `length` elements from row `first` on, in the memory of `spare` where that is large enough. */
+  | { type: 'read'; id: number; tensor: number; first: number; length: number; spare?: ArrayBuffer }
+  | { type: 'close' };
+
+export type Hdf5Reply =
+  | { type: 'ready' }
+  | { type: 'result'; id: number; value: Layers<TensorData> | Float32Array<ArrayBuffer> }
+  /** `broken`: the library has trapped, this worker can read nothing any more. */
+  | { type: 'error'; id: number; error: ErrorData; broken: boolean };
+
+/** A tensor of the open file. */
+export interface TensorData {
+  tensor: number;
+  name: string;
+  shape: readonly number[];
+}
+
+interface Layer<Tensor> {
+  readonly kernel: Tensor;
+  readonly bias: Tensor;
+}
+
+/** A Keras network's layers, whatever stands for their tensors. */
+export interface Layers<Tensor> {
+  readonly blocks: readonly (readonly Layer<Tensor>[])[];
+  readonly dense: readonly Layer<Tensor>[];
+}
+
+export function mapTensors<From, To>({ blocks, dense }: Layers<From>, change: (tensor: From) => To): Layers<To> {
+  const layer = ({ kernel, bias }: Layer<From>) => ({ kernel: change(kernel), bias: change(bias) });
+  return { blocks: blocks.map((layers) => layers.map(layer)), dense: dense.map(layer) };
+}

@@ -260,6 +260,19 @@ describe('Ablation-CAM', () => {
     expectClose(raw.data, weighted(a, alpha), 1e-4, layer);
   });
 
+  it('divides by the size of a negative score: what raises it still speaks for the class', async () => {
+    const last = lastMap(plain, 'pooled', input);
+    const negative = headLogits(plain, last, 2).reduce((least, value, i, all) => (value < all[least] ? i : least), 0);
+    const y = headLogits(plain, last, 2)[negative];
+    const alpha = Array.from({ length: last.c }, (_, k) => {
+      const data = Float64Array.from(last.data, (v, i) => (i % last.c === k ? 0 : v));
+      return alphaOf(y, headLogits(plain, { ...last, data }, 2)[negative]);
+    });
+    const { raw, score } = await explain({ mode: 'pooled', method: 'ablationcam', target: negative });
+    expect(score).toBeLessThan(0);
+    expectClose(raw.data, weighted(last, alpha), 1e-4, 'negative');
+  });
+
   it.each(['each', 'mean', 'one'] as const)('in atrous with heads %s', async (heads) => {
     const last = lastMap(plain, 'atrous', input);
     const channel = (map: Map3, k: number): Map3 => ({

@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { machine } from './alternate.js';
 import { rescale } from './rescale.js';
 
-const help = `node bench/fine-tune.js DATA PETS [--weights FILE] [--out build/fine-tune] [--pictures 240] [--limit 30] [--learning-rate 0.0003] [--threads N]
+const help = `node bench/fine-tune.js DATA PETS [--weights FILE] [--out build/fine-tune] [--pictures 240] [--limit 30] [--learning-rate 0.0002] [--threads N]
 
 Can the dilated network be trained? Fine-tunes it with the command's own train: from the transplanted weights; from the same with their
 channels rescaled (bench/rescale.js); from these with degridding layers (DRN-C); and the pooled network, as a control. Evaluates each,
@@ -170,7 +170,7 @@ const { values, positionals } = parseArgs({
     out: { type: 'string', default: 'build/fine-tune' },
     pictures: { type: 'string', default: '240' },
     limit: { type: 'string', default: '30' },
-    'learning-rate': { type: 'string', default: '0.0003' },
+    'learning-rate': { type: 'string', default: '0.0002' },
     threads: { type: 'string' },
     report: { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },

@@ -16,7 +16,7 @@ Examples:
   $ atrous-cam train pictures.tar --out run                       this package's own kind of network
   $ atrous-cam train pictures.tar --out run --resume              go on after Ctrl-C, a crash or a power cut
   $ atrous-cam train pictures --out run --stages 64:10 --widths 8,16,32,32,32 --dense 64
-  $ atrous-cam train pictures --out run --from net.safetensors --mode dilated --learning-rate 0.0003
+  $ atrous-cam train pictures --out run --from net.safetensors --mode dilated --learning-rate 0.0002
   $ atrous-cam evaluate pictures --weights run/network.safetensors`;
 
 const EVALUATE_HELP = `

@@ -88,11 +88,13 @@ function readHeads(
   const allowed = inner ? known.inner : known.last;
   const heads = wanted ?? allowed[0];
   if (allowed.includes(heads)) return mode === 'atrous' ? heads : 'one';
-  const where = at === 'input' ? 'the input' : 'layers before the last one';
+  const where = at === 'input' ? 'the input' : inner ? 'layers before the last one' : 'the last layer';
   const reason =
-    heads === 'each'
-      ? `phases share the points of ${where}, so that no point has a head of its own`
-      : `it would take a pass over all phases for each channel`;
+    heads === 'mean'
+      ? 'it would take a pass over all phases for each channel'
+      : inner
+        ? `phases share the points of ${where}, so that no point has a head of its own`
+        : 'each phase would mask the input by its own channels, with a pass for each phase and channel';
   throw new AtrousCamError(
     'UNSUPPORTED',
     `heads '${heads}': not defined for ${name} at ${where}, because ${reason}; use '${allowed.join("' or '")}'`,

@@ -557,7 +557,11 @@ describe('what takes long', () => {
 
   test('names what would make it cheaper, and nothing else', async () => {
     const seconds = ({ heads, degrid, mode, outputStride = 1 }: ExplainOptions) =>
-      (degrid === 'shift' ? 16 : 1) * (mode === 'atrous' && heads !== 'one' ? 900 / outputStride : 700);
+      (degrid === 'shift' ? shifts(mode) : 1) * (mode === 'atrous' && heads !== 'one' ? 900 / outputStride : 700);
+    const shifts = (mode?: Mode) => {
+      if (mode !== 'dilated') throw new AtrousCamError('UNSUPPORTED', "degrid 'shift': defined in mode 'dilated' only");
+      return 16;
+    };
     const load: Io['load'] = async () => ({
       ...(await slow(undefined, {})),
       estimate: (options = {}) => ({ macs: 1e12, seconds: seconds(options) }),

@@ -143,8 +143,8 @@ const CHEAPER: Readonly<Record<string, Partial<ExplainFlags>>> = {
 
 function cheaperWays(network: Network, flags: ExplainFlags): string[] {
   const now = secondsOf(network, flags);
-  const ways = Object.keys(CHEAPER).filter((way) => secondsOf(network, { ...flags, ...CHEAPER[way] }) < now);
-  return flags.mode === 'all' ? ways : ways.filter((way) => way !== 'one --mode');
+  const changes = Object.entries(CHEAPER).filter(([, change]) => flags.mode === 'all' || !change.mode); // not all have each mode
+  return changes.filter(([, change]) => secondsOf(network, { ...flags, ...change }) < now).map(([way]) => way);
 }
 
 function describeExplanation(file: string, { mode, raw, map, seconds, target, predictions }: Explanation): string {

@@ -196,6 +196,11 @@ it.each([
   [{ method: 'gradcam2' as never }, 'BAD_ARGUMENT', /expected one of gradcam, gradcam\+\+/],
   [{ method: 'saliency', layer: 'block5_conv3' }, 'UNSUPPORTED', /saliency explains the input itself/],
   [{ method: 'occlusion', heads: 'each' }, 'UNSUPPORTED', /'each': not defined for occlusion at the input/],
+  [
+    { method: 'scorecam', heads: 'each' },
+    'UNSUPPORTED',
+    /at the last layer, because each phase would mask .*; use 'one' or 'mean'/,
+  ],
   [{ method: 'layercam', heads: 'each', layer: 'block4_conv3' }, 'UNSUPPORTED', /phases share the points/],
   [{ method: 'ablationcam', heads: 'mean', layer: 'block4_conv3' }, 'UNSUPPORTED', /a pass over all phases/],
   [{ layer: 'block9_conv1' }, 'BAD_ARGUMENT', /block1_conv1/],

@@ -113,9 +113,10 @@ describe('shift', () => {
 
   it('is the mean of the maps of shifted inputs, in float64: EigenCAM', async () => {
     const [layer, shifts] = ['block3_conv2', referenceShifts[4]];
+    const blocks = plain.blocks.slice(0, 3); // what lies behind takes long in float64
     const maps = shifts.map((shift) => {
       const data = referenceShift(input, size, shift);
-      const a = plainMaps(plain, 'dilated', { h: size, w: size, c: 3, data }).get(layer)!;
+      const a = plainMaps({ ...plain, blocks }, 'dilated', { h: size, w: size, c: 3, data }).get(layer)!;
       return principal(a.data, a.c);
     });
     const { raw, map } = await explain({ method: 'eigencam', layer, degrid: 'shift' });

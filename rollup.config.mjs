@@ -35,12 +35,17 @@ const sharedWithTraining =
   /build\/js\/(image|pack|weights|image\/(?!bytes|drawable|resize).*|weights\/(degrid|network|packed|safetensors|safetensors-header|torch|types))\.js$/;
 /** The licences of what is bundled, collected from the modules that really are. */
 const licences = (name) => license({ thirdParty: { output: `dist/licences/${name}.txt` } });
-/** The figure's font is embedded as data, which the collector does not see. */
-const fontLicence = {
-  name: 'font-licence',
+/** What the collector does not see: the figure's font, which is embedded as data, and what was changed in whose code. */
+const changes = `h5wasm 0.10.3, by the National Institute of Standards and Technology, was changed for this package in November 2026: its memory may grow
+to 256 MB instead of 2 GB (scripts/limit-hdf5.js), and its WebAssembly module, itself unchanged, comes from a file of its own and is
+started when it is needed (scripts/split-hdf5.js). Of all bundled code, white space and local names were shortened.
+`;
+const notices = {
+  name: 'notices',
   buildStart() {
     const source = readFileSync('node_modules/@fontsource/open-sans/LICENSE', 'utf8');
     this.emitFile({ type: 'asset', fileName: 'licences/open-sans.txt', source });
+    this.emitFile({ type: 'asset', fileName: 'licences/changes.txt', source: changes });
   },
 };
 /** The kernels once more, as the files that `load({ wasm })` takes. */
@@ -90,7 +95,7 @@ export default [
         return sharedWithLazyChunks.test(id) ? 'shared' : sharedWithTraining.test(id) ? 'files' : undefined;
       },
     },
-    plugins: [...plugins, licences('library'), fontLicence, kernelFiles],
+    plugins: [...plugins, licences('library'), notices, kernelFiles],
   },
   {
     // The command is a user of the library like any other, so that dist/index.js holds the library and nothing of the command.

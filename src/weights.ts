@@ -110,6 +110,8 @@ async function openArchive(
   if (keras) return openKeras(keras, signal);
   if (zip.names.some((name) => /(^|\/)data\.pkl$/.test(name)))
     return { network: tensorNetwork(await openPth(bytes, zip)) };
+  if (zip.names.some((name) => name.endsWith('.npy')))
+    throw badWeights(bytes.name, 'expected a .pth or .keras archive, got .npz; save its arrays as safetensors');
   const names = zip.names.slice(0, 4).map(quote).join(', ');
   throw badWeights(
     bytes.name,

@@ -305,6 +305,8 @@ describe('zip', () => {
     for (const [bytes, message] of members)
       await expectRefused(async () => (await open(bytes)).member('a'), 'BAD_WEIGHTS', message);
     await expectRefused(() => openWeights(good), 'BAD_WEIGHTS', /got a zip archive of "a", "b"/);
+    const npz = zipFile([{ name: 'fc1.npy', data: Buffer.from('x') }]);
+    await expectRefused(() => openWeights(npz), 'BAD_WEIGHTS', 'got .npz; save its arrays as safetensors');
   });
 });
 

@@ -128,6 +128,8 @@ export function writeFiles(folder: string, files: readonly OutputFile[]): string
       writeFileSync(temporary[i], content);
     });
     for (let i = paths.length - 1; i >= 0; i--) renameSync(temporary[i], paths[i]);
+  } catch (cause) {
+    throw notWritten(paths[0], cause);
   } finally {
     for (const path of temporary) rmSync(path, { force: true });
   }
@@ -157,6 +159,13 @@ export async function writeStream(path: string, pieces: AsyncIterable<Uint8Array
     rmSync(temporary, { force: true });
   }
   return bytes;
+}
+
+/** A full disk and its like, in a sentence. */
+export function notWritten(path: string, cause: unknown): AtrousCamError {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const reason = code === 'ENOSPC' ? 'no space is left on the disk' : message;
+  return new AtrousCamError('NOT_FOUND', `"${path}": cannot be written: ${reason}`, { cause });
 }
 
 /** Removes what a killed process left of pictures with these names: files under temporary names. */

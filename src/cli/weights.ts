@@ -9,7 +9,7 @@ import {
   verifyWeights,
 } from '../index.js';
 import { type Context, UsageError } from './context.js';
-import { prepareFolder, writeStream } from './output.js';
+import { notWritten, prepareFolder, writeStream } from './output.js';
 import { describeWeights, jsonLine } from './report.js';
 
 export interface JsonFlags {
@@ -158,12 +158,7 @@ export async function packCommand(
     return 0;
   } catch (error) {
     if (error instanceof AtrousCamError || context.signal.aborted) throw error;
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new AtrousCamError(
-      'NOT_FOUND',
-      `"${out}": cannot be written: ${code === 'ENOSPC' ? 'no space is left on the disk' : message}`,
-      { cause: error },
-    );
+    throw notWritten(out, error);
   } finally {
     removeUnusedFolder();
   }

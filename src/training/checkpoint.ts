@@ -36,15 +36,31 @@ const TENSORS = ['parameters', 'mean', 'squares', 'statistics'] as const;
 export async function writeAtomically(path: string, pieces: Iterable<Uint8Array> | string): Promise<void> {
   const fs = await nodeModule('fs/promises');
   const part = `${path}.part`;
-  const file = await fs.open(part, 'w');
   try {
-    for (const piece of typeof pieces === 'string' ? [new TextEncoder().encode(pieces)] : pieces)
-      for (let done = 0; done < piece.length; ) done += (await file.write(piece, done)).bytesWritten;
-    await file.sync();
-  } finally {
-    await file.close();
+    const file = await fs.open(part, 'w');
+    try {
+      for (const piece of typeof pieces === 'string' ? [new TextEncoder().encode(pieces)] : pieces)
+        for (let done = 0; done < piece.length; ) done += (await file.write(piece, done)).bytesWritten;
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await fs.rename(part, path);
+  } catch (cause) {
+    await fs.rm(part, { force: true });
+    throw notWritten(path, cause);
   }
-  await fs.rename(part, path);
+}
+
+/** What a full disk and its like end a run with; what was there is kept. */
+export function notWritten(path: string, cause: unknown): AtrousCamError {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const reason = code === 'ENOSPC' ? 'no space is left on the disk' : message;
+  return new AtrousCamError(
+    'NOT_FOUND',
+    `"${path}": cannot be written: ${reason}; resume goes on from the last checkpoint`,
+    { cause },
+  );
 }
 
 export async function writeCheckpoint(

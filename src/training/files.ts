@@ -1,6 +1,6 @@
 import { AtrousCamError } from '../errors.js';
 import { nodeModule } from '../platform.js';
-import { writeAtomically } from './checkpoint.js';
+import { notWritten, writeAtomically } from './checkpoint.js';
 import type { EpochReport } from './options.js';
 
 const STEPS_HEAD = 'step,learningRate,loss\n';
@@ -78,7 +78,9 @@ export class RunFiles {
 
   async flush(): Promise<void> {
     const fs = await nodeModule('fs/promises');
-    await fs.appendFile(this.#steps, this.#rows);
+    await fs.appendFile(this.#steps, this.#rows).catch((cause) => {
+      throw notWritten(this.#steps, cause);
+    });
     this.#rows = '';
     this.#pending = 0;
   }

@@ -39,7 +39,10 @@ function otherFormat(head: Uint8Array): string | undefined {
   if (/^\s*<(!doctype|html|\?xml|head|body)/i.test(text))
     return 'an HTML or XML page instead of the file; download it again';
   if (startsWith(head, [0x1f, 0x8b])) return 'a gzip file; unpack it first';
-  if (/^\s*\{/.test(text)) return 'JSON';
+  if (/^\s*\{/.test(text))
+    return text.includes('layers-model')
+      ? 'a TensorFlow.js model (JSON); save it as .h5, .keras or ONNX before it is converted'
+      : 'JSON';
   return undefined;
 }
 

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
-import { copyFileSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { copyFileSync, existsSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { writeToyPictures } from '../support/toy-pictures.js';
 import { micro, photo, root, start, temporaryFolder } from './command.js';
 
 const folder = temporaryFolder();
@@ -23,6 +24,61 @@ describe('kill -9 while a file is written', () => {
       const now = readFileSync(out);
       expect(now.equals(old) || now.equals(whole), `run ${i}: ${now.length} bytes`).toBe(true);
     }
+  });
+});
+
+describe('a disk that takes no more', () => {
+  /** The command where no file may grow beyond so many kB: writing fails half-way, as on a full disk. */
+  const limited = async (kilobytes: number, ...args: string[]) => {
+    const shell = [
+      '-c',
+      `ulimit -f ${kilobytes} && exec "$0" "$@"`,
+      process.execPath,
+      join(root, 'dist/cli.js'),
+      ...args,
+    ];
+    const child = spawn('bash', shell, { cwd: root, stdio: ['ignore', 'ignore', 'pipe'] });
+    let stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+      stderr += text;
+    });
+    const code = await new Promise((resolve) => child.on('close', resolve));
+    return { code, stderr };
+  };
+
+  test('leaves the packed file that was there', async () => {
+    const out = join(folder, 'old.safetensors');
+    copyFileSync(micro, out);
+    const before = readdirSync(folder);
+    const { code, stderr } = await limited(16, 'weights', 'pack', 'default', out);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^atrous-cam: ".*old\.safetensors": cannot be written: EFBIG.*\n$/);
+    expect(readdirSync(folder)).toEqual(before);
+    expect(readFileSync(out).equals(readFileSync(micro))).toBe(true);
+  });
+
+  test('leaves no half figure', async () => {
+    const out = join(folder, 'figures');
+    const { code, stderr } = await limited(16, 'explain', photo, '--mode', 'pooled', '--threads', '1', '--out', out);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^atrous-cam: photos\/.*\.jpg: ".*\.png": cannot be written: EFBIG.*\n$/);
+    expect(existsSync(out)).toBe(false);
+  });
+
+  test('leaves the checkpoint that was there, and training goes on from it', async () => {
+    const data = join(folder, 'pictures');
+    writeToyPictures(data, 8);
+    const train = (out: string) => [
+      ...['train', data, '--out', join(folder, out), '--widths', '4,8,8,8,8', '--convs', '1,1,1,1,1', '--dense', '8'],
+      ...['--stages', '32:2', '--batch', '8', '--seed', '3', '--threads', '1', '--resume'],
+    ];
+    const { code, stderr } = await limited(8, ...train('full'));
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^atrous-cam: ".*checkpoint\.safetensors": cannot be written: EFBIG.*; resume goes on.*\n$/);
+    expect(readdirSync(join(folder, 'full')).filter((name) => /part|tmp/.test(name))).toEqual([]);
+    for (const out of ['full', 'calm']) expect((await start(train(out)).finished).code).toBe(0);
+    const network = (out: string) => readFileSync(join(folder, out, 'network.safetensors'));
+    expect(network('full').equals(network('calm'))).toBe(true);
   });
 });
 

@@ -58,7 +58,7 @@ const kernelFiles = {
     }
   },
 };
-const library = resolve('build/js/index.js');
+const [library, metrics] = [resolve('build/js/index.js'), resolve('build/js/metrics.js')];
 /** Workers as classic scripts, which the library then contains as text. A worker that is started from text has no files beside it: large data comes from the thread that started it. */
 const textOnly = {
   name: 'text-only',
@@ -98,11 +98,15 @@ export default [
     plugins: [...plugins, licences('library'), notices, kernelFiles],
   },
   {
-    // The command is a user of the library like any other, so that dist/index.js holds the library and nothing of the command.
+    // The command is a user of the library like any other, so that dist/index.js and dist/metrics.js hold the library and nothing of the command.
     input: { cli: 'build/js/cli.js' },
-    output: { ...output, chunkFileNames: 'chunks/cli-[name].js', paths: { [library]: './index.js' } },
+    output: {
+      ...output,
+      chunkFileNames: 'chunks/cli-[name].js',
+      paths: { [library]: './index.js', [metrics]: './metrics.js' },
+    },
     external: (id, importer) =>
-      id.startsWith('node:') || (importer !== undefined && resolve(importer, '..', id) === library),
+      id.startsWith('node:') || (importer !== undefined && [library, metrics].includes(resolve(importer, '..', id))),
     plugins: [...plugins, licences('command')],
   },
 ];

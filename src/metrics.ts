@@ -9,7 +9,22 @@ export { AtrousCamError, type ErrorCode } from './errors.js';
 export { type BoxAccuracy, type BoxCurve, boxAccuracy, boxCurve, type Pieced } from './metrics/boxes.js';
 export type { Watch } from './metrics/course.js';
 export { type Curve, type CurveOptions, deletion, insertion } from './metrics/curves.js';
+export { choosePictures } from './metrics/draw.js';
 export { averageDrop, type Drop } from './metrics/drop.js';
+export {
+  type BaselineName,
+  baselineNames,
+  type EvaluateExplanationsOptions,
+  type EvaluationMetric,
+  type EvaluationSummary,
+  type Explainer,
+  evaluateExplanations,
+  evaluationMetrics,
+  type MapMeasures,
+  type MapSource,
+  type PictureEvaluation,
+  summarizeEvaluations,
+} from './metrics/evaluate.js';
 export { type GridLevels, type GridMap, type GridOptions, gridLevels, gridNumber } from './metrics/grid.js';
 export {
   type BootstrapOptions,
@@ -31,6 +46,7 @@ export {
   summarize,
 } from './metrics/measure.js';
 export { composeMosaic, gridPointing, type Mosaic } from './metrics/mosaic.js';
+export { pictureGrid } from './metrics/picture-grid.js';
 export {
   type IndexOptions,
   type MaskedPicture,

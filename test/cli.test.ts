@@ -23,7 +23,7 @@ const grid = referenceGrid({ width: 32, height: 32, data: stripes }).all;
 
 /** What the commands asked of the library. */
 interface Calls {
-  load: { source: string | undefined; options: LoadOptions }[];
+  load: { source: string | Uint8Array | undefined; options: LoadOptions }[];
   inspect: { source: string | undefined; options: InspectOptions }[];
   explain: { image: unknown; options: ExplainOptions }[];
   disposed: number;

@@ -7,7 +7,7 @@ export interface Io {
   stdout: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
   stderr: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
   /** Loads a network: the library's `load`. */
-  load(source: string | undefined, options: LoadOptions): Promise<Network>;
+  load(source: string | Uint8Array | undefined, options: LoadOptions): Promise<Network>;
   /** Reads what a weight file says of its network: the library's `inspect`. */
   inspect(source: string | undefined, options: InspectOptions): Promise<NetworkInfo>;
   /** The folder that `serve` serves: dist/demo. */

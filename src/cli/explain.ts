@@ -2,10 +2,11 @@ import { basename, join } from 'node:path';
 import type { ExplainOptions, Explanation, Network } from '../api.js';
 import { formatSeconds } from '../format.js';
 import { drawFigure, encodeNpy, encodePng } from '../index.js';
+import { pictureGrid } from '../metrics.js';
 import type { Mode } from '../types.js';
 import { type Context, UsageError } from './context.js';
 import { expandPictures } from './expand.js';
-import { type GridNumbers, gridNumbers, pictureGrid } from './grid.js';
+import { type GridNumbers, gridNumbers } from './grid.js';
 import { type ExplainFlags, loadNetwork, modesOf, takeShard } from './options.js';
 import {
   type NamedPicture,
@@ -94,7 +95,7 @@ async function explainPictures(
 }
 
 /** The library's options for a mode. heads and outputStride matter in atrous only, but what is refused is refused before any work. */
-function explainOptions(mode: Mode, flags: ExplainFlags): ExplainOptions {
+export function explainOptions(mode: Mode, flags: ExplainFlags): ExplainOptions {
   const { target, method, layer, combine, score, heads, outputStride, degrid, sign } = flags;
   const { augSmooth, eigenSmooth, seed } = flags;
   return {
@@ -109,9 +110,9 @@ const LONG = 600;
  * Refuses a call that would take long: by a careful guess, and where that is too much by the pace that a prediction of the first
  * picture shows.
  */
-async function confirmCost(
+export async function confirmCost(
   network: Network,
-  pictures: readonly NamedPicture[],
+  pictures: readonly { file: string }[],
   flags: ExplainFlags,
   { signal }: Context,
 ): Promise<void> {

@@ -1,40 +1,15 @@
 import { Command, CommanderError, type Option } from 'commander';
 import { Context, describe, type Io, UsageError } from './context.js';
+import { addEvaluateCommand } from './evaluate.js';
 import { explainCommand } from './explain.js';
+import { EXIT_HELP, GRID_HELP, METHODS_HELP, MODES_HELP } from './help.js';
 import * as options from './options.js';
 import { planCommand } from './plan.js';
 import { predictCommand } from './predict.js';
 import { serveCommand } from './serve.js';
-import { addTrainingCommands } from './training.js';
+import { addTrainCommand } from './training.js';
 import { version } from './version.js';
 import * as weights from './weights.js';
-
-const MODES_HELP = `
-Modes:
-  pooled   the ordinary network; its map is coarse (14 x 14 for VGG16)
-  dilated  pools removed, convolutions dilated instead: a full map, but other predictions
-  atrous   every pixel's own map of the ordinary network: a full map, the same predictions
-  all      the three of them`;
-
-const METHODS_HELP = `
-Methods:
-  from activations and gradient of layers   gradcam gradcam++ xgradcam layercam hirescam elementwise
-                                            eigengradcam refinecam
-  from activations alone                    eigencam
-  from many forward passes                  scorecam ablationcam occlusion
-  from the gradient at the input            saliency smoothgrad integrated-gradients guided-backprop
-                                            guided-gradcam`;
-
-const GRID_HELP = `
-Grid (--degrid): a map's lattice, of 16 pixels at block 5, 8 at block 4 ..., is averaged away by
-  box        the mean over one period
-  phases     the means over one period, half of it, a quarter ... down to 2 pixels, one after the other
-  gaussian   a Gaussian as wide at half its height as one period
-  shift      the mean of the maps of shifted pictures, one a pixel of the period (mode dilated only)`;
-
-const EXIT_HELP = `
-Exit codes:
-  0 done   1 something failed (the other pictures are still done)   2 wrong usage`;
 
 const PROGRAM_HELP = `
 Examples:
@@ -178,7 +153,8 @@ function buildProgram(io: Io, context: Context, run: (call: Promise<number>) => 
   group(plan, 'Machine:', [options.precision()]);
   addWeightsCommands(program, context, run);
 
-  addTrainingCommands(program, context, run);
+  addTrainCommand(program, context, run);
+  addEvaluateCommand(program, context, run);
 
   const serve = program
     .command('serve')

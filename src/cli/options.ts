@@ -1,5 +1,5 @@
 import { Option } from 'commander';
-import type { ExplainOptions, MethodName, Network } from '../api.js';
+import type { ExplainOptions, LoadOptions, MethodName, Network } from '../api.js';
 import { degridNames, methodNames } from '../index.js';
 import { didYouMean } from '../suggest.js';
 import type {
@@ -136,6 +136,8 @@ export const inputSize = () =>
   ).argParser(parseInputSize);
 export const mode = (standard: Mode | 'all') =>
   choice('--mode', [...MODES, 'all'], 'the network: see "Modes" below').default(standard);
+export const evaluatedMode = () =>
+  choice('--mode', [...MODES, 'all'], 'see "Modes" below (default: pooled; with --explanations all)');
 export const target = () =>
   new Option(
     '--target <top|index|label|A,B|A/B>',
@@ -143,6 +145,11 @@ export const target = () =>
   )
     .default('top')
     .argParser(parseTarget);
+export const evaluatedTarget = () =>
+  new Option(
+    '--target <top|index|label>',
+    "the class to explain in all pictures (default: each picture's own)",
+  ).argParser(parseTarget);
 export const method = () =>
   choice('--method', methodNames, 'how evidence is computed: see "Methods" below', 'name').default('gradcam');
 export const layer = () =>
@@ -216,9 +223,14 @@ export const takeShard = <T>(items: readonly T[], { shard }: PicturesFlags): T[]
 
 /** Loads the network that the options ask for, with a progress bar. */
 export function loadNetwork(flags: NetworkFlags, { load, signal, progress }: Context): Promise<Network> {
-  const { weights, inputSize, threads, kernels, precision, preprocess: normalization, resize, fit } = flags;
-  const preprocessing = { ...(normalization && { normalization }), ...(resize && { resize }), ...(fit && { fit }) };
   progress.begin(1);
   const onProgress = ({ done }: { done: number }) => progress.update('loading weights', done);
-  return load(weights, { threads, kernels, precision, preprocessing, inputSize, signal, onProgress });
+  return load(flags.weights, { ...loadOptions(flags), signal, onProgress });
+}
+
+/** The library's options for loading a network. */
+export function loadOptions(flags: NetworkFlags): LoadOptions {
+  const { inputSize, threads, kernels, precision, preprocess: normalization, resize, fit } = flags;
+  const preprocessing = { ...(normalization && { normalization }), ...(resize && { resize }), ...(fit && { fit }) };
+  return { threads, kernels, precision, preprocessing, inputSize };
 }

@@ -26,31 +26,29 @@ const COLUMNS = [
   ...['target_index', 'target_label', 'score', 'flat', 'seconds', 'skipped', 'error', 'message'],
 ] as const;
 
-/** One line of the summary: a mode of a picture, or a picture that failed. What does not apply is left out. */
-type Row = Partial<Record<(typeof COLUMNS)[number], string | number | boolean>>;
+type Cell = string | number | boolean | undefined;
 
 /** The table that `--summary` asks for. */
 export const openSummary = (path: string | undefined) => (path === undefined ? undefined : new Summary(path));
 
 /** Table of a call over many pictures, written to one file at its end: CSV, or JSON with the same fields. */
-export class Summary {
-  readonly #rows: Row[] = [];
+export class TableFile<Column extends string> {
+  readonly #rows: Partial<Record<Column, Cell>>[] = [];
   readonly #removeUnusedFolder: () => void;
 
   /** Throws UsageError for a name that ends neither in .csv nor in .json, NOT_FOUND for a folder that cannot be written to. */
-  constructor(readonly path: string) {
+  constructor(
+    readonly path: string,
+    readonly columns: readonly Column[],
+  ) {
     if (!/\.(csv|json)$/i.test(path))
       throw new UsageError(`--summary: expected a name that ends in .csv or .json, got "${path}"`);
     this.#removeUnusedFolder = prepareFolder(dirname(path), '--summary');
   }
 
-  add({ file, modes = {}, error, skipped = false }: PictureEntry): void {
-    if (error) this.#rows.push({ file, error: error.code, message: error.message });
-    for (const [mode, entry] of Object.entries(modes)) {
-      const { predictions, target, score, map, seconds } = entry as ModeEntry;
-      const explained = { target_index: target?.index, target_label: target?.label, score, flat: map?.flat, seconds };
-      this.#rows.push({ file, mode, ...predictions[0], ...explained, skipped });
-    }
+  /** What does not apply is left out. */
+  addRow(row: Partial<Record<Column, Cell>>): void {
+    this.#rows.push(row);
   }
 
   /** Writes the file as a whole; nothing where there is nothing to tell. `call` is what the JSON document says before its rows. */
@@ -68,13 +66,29 @@ export class Summary {
   }
 
   #csv(): string {
-    const lines = this.#rows.map((row) => COLUMNS.map((column) => csvCell(row[column])));
-    return [COLUMNS, ...lines].map((cells) => `${cells.join(',')}\r\n`).join('');
+    const lines = this.#rows.map((row) => this.columns.map((column) => csvCell(row[column])));
+    return [this.columns, ...lines].map((cells) => `${cells.join(',')}\r\n`).join('');
+  }
+}
+
+/** One row a mode of a picture, or a picture that failed. */
+export class Summary extends TableFile<(typeof COLUMNS)[number]> {
+  constructor(path: string) {
+    super(path, COLUMNS);
+  }
+
+  add({ file, modes = {}, error, skipped = false }: PictureEntry): void {
+    if (error) this.addRow({ file, error: error.code, message: error.message });
+    for (const [mode, entry] of Object.entries(modes)) {
+      const { predictions, target, score, map, seconds } = entry as ModeEntry;
+      const explained = { target_index: target?.index, target_label: target?.label, score, flat: map?.flat, seconds };
+      this.addRow({ file, mode, ...predictions[0], ...explained, skipped });
+    }
   }
 }
 
 /** A value as RFC 4180 writes it. */
-function csvCell(value: string | number | boolean | undefined): string {
+function csvCell(value: Cell): string {
   const text = String(value ?? '');
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -1,11 +1,8 @@
 import { type Command, Option } from 'commander';
-import { type EpochReport, type Evaluation, evaluate, type TrainOptions, train } from '../index.js';
-import type { Mode } from '../types.js';
+import { type EpochReport, type TrainOptions, train } from '../index.js';
 import { type Context, UsageError } from './context.js';
-import type { NetworkFlags } from './options.js';
 import * as options from './options.js';
 import { formatDuration } from './progress.js';
-import { describeNetwork, jsonLine } from './report.js';
 
 const TRAIN_HELP = `
 The data are class folders, CLASS/*.jpg or train/CLASS/*.jpg and val/CLASS/*.jpg, or a tar archive of them.
@@ -19,11 +16,6 @@ Examples:
   $ atrous-cam train pictures --out run --from net.safetensors --mode dilated --learning-rate 0.0002
   $ atrous-cam evaluate pictures --weights run/network.safetensors`;
 
-const EVALUATE_HELP = `
-Examples:
-  $ atrous-cam evaluate pictures                                   the network in this package
-  $ atrous-cam evaluate pictures.tar --weights run/network.safetensors --json`;
-
 const wrong = (flag: string, expected: string, value: string) =>
   new UsageError(`${flag}: expected ${expected}, got "${value}"`);
 
@@ -34,9 +26,10 @@ function number(flag: string, description: string): Option {
   });
 }
 
-function count(flag: string, description: string): Option {
+export function count(flag: string, description: string, least = 0): Option {
   return new Option(`${flag} <n>`, description).argParser((value: string) => {
-    if (!/^\d{1,15}$/.test(value)) throw wrong(flag, 'a whole number', value);
+    if (!/^\d{1,15}$/.test(value) || Number(value) < least)
+      throw wrong(flag, `a whole number${least > 0 ? ` from ${least} on` : ''}`, value);
     return Number(value);
   });
 }
@@ -62,16 +55,16 @@ const stages = () =>
     });
   });
 
-type Run = (call: Promise<number>) => Promise<void>;
+export type Run = (call: Promise<number>) => Promise<void>;
 
 /** Adds options under a heading of the help text. */
-function group(command: Command, heading: string, members: Option[]): void {
+export function group(command: Command, heading: string, members: Option[]): void {
   command.optionsGroup(heading);
   for (const option of members) command.addOption(option);
 }
 
-/** Adds `train` and `evaluate` to the program. */
-export function addTrainingCommands(program: Command, context: Context, run: Run): void {
+/** Adds `train` to the program. */
+export function addTrainCommand(program: Command, context: Context, run: Run): void {
   const training = program
     .command('train')
     .description('Train a network on pictures in class folders.')
@@ -122,29 +115,6 @@ export function addTrainingCommands(program: Command, context: Context, run: Run
     options.threads(),
     count('--cache', 'megabytes of decoded pictures that are kept (default: 2000)'),
   ]);
-
-  const evaluation = program
-    .command('evaluate')
-    .description('Print the accuracy of a network on pictures in class folders, and what it takes for what.')
-    .argument(
-      '<data>',
-      'folder of class folders named like labels, or a tar archive of them; its val/ where it has one',
-    )
-    .addHelpText('after', EVALUATE_HELP)
-    .action((data, flags) => run(evaluateCommand(data, flags, context)));
-  group(evaluation, 'Network:', [
-    new Option('--mode <pooled|dilated|atrous>', 'the network').choices([...options.MODES]).default('pooled'),
-    options.weights(),
-    options.preprocess(),
-    options.resize(),
-    options.fit(),
-  ]);
-  group(evaluation, 'Pictures:', [
-    new Option('--part <val|train|all>', 'which of the data (default: val, or all)').choices(['val', 'train', 'all']),
-    count('--limit', 'only the first so many pictures of each class'),
-  ]);
-  group(evaluation, 'Output:', [options.json()]);
-  group(evaluation, 'Machine:', [options.precision(), options.kernels(), options.threads()]);
 }
 
 type TrainFlags = TrainOptions & { preprocess?: TrainOptions['normalization'] };
@@ -189,53 +159,4 @@ function epochLine(report: EpochReport): string {
       : `, validation ${valLoss.toFixed(4)} and ${valAccuracy.toFixed(4)}`;
   const speed = `${imagesPerSecond.toFixed(0)} pictures/s, ${formatDuration(seconds)}`;
   return `epoch ${epoch} at ${size} px: loss ${loss.toFixed(4)}, accuracy ${accuracy.toFixed(4)}${validation}; ${speed}\n`;
-}
-
-interface EvaluateFlags extends NetworkFlags {
-  mode: Mode;
-  part?: 'val' | 'train' | 'all';
-  limit?: number;
-  json?: boolean;
-}
-
-/** `atrous-cam evaluate`: accuracy and confusion matrix. Returns the exit code. */
-async function evaluateCommand(data: string, flags: EvaluateFlags, context: Context): Promise<number> {
-  const { mode, part, limit, json } = flags;
-  const { signal, progress } = context;
-  const network = await options.loadNetwork(flags, context);
-  try {
-    let begun = false;
-    const result = await evaluate(network, data, {
-      ...{ mode, part, limit, signal },
-      onProgress: (done, total) => {
-        if (!begun) progress.begin(total, 'pictures');
-        begun = true;
-        progress.update('evaluating', done);
-      },
-    });
-    await context.print(
-      json ? jsonLine({ ...describeNetwork(network), mode, ...result }) : `${formatEvaluation(result)}\n`,
-    );
-    return 0;
-  } finally {
-    network.dispose();
-  }
-}
-
-/** Accuracy, and a table whose rows are the pictures' classes and whose columns the network's answers. */
-export function formatEvaluation({ labels, pictures, accuracy, loss, confusion }: Evaluation): string {
-  const used = labels.flatMap((_, i) => (confusion[i].some(Boolean) || confusion.some((row) => row[i]) ? [i] : []));
-  const head = ['is \\ said', ...used.map((i) => labels[i]), 'accuracy'];
-  const rows = used.map((i) => {
-    const total = confusion[i].reduce((a, b) => a + b, 0);
-    return [labels[i], ...used.map((k) => String(confusion[i][k])), total ? (confusion[i][i] / total).toFixed(4) : '-'];
-  });
-  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((cells) => cells[i].length)));
-  const line = (cells: string[]) =>
-    cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ');
-  return [
-    `accuracy ${accuracy.toFixed(4)} on ${pictures} pictures, cross-entropy ${loss.toFixed(4)}`,
-    '',
-    ...[head, ...rows].map(line),
-  ].join('\n');
 }

@@ -80,7 +80,7 @@ function encode(values: Float32Array, dtype: string): Uint8Array {
 }
 
 /** FNV-1a, 32 bits. */
-function hash(text: string): number {
+export function hash(text: string): number {
   let state = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(text)) state = Math.imul(state ^ byte, 0x01000193);
   return state >>> 0;

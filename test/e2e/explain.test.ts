@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { decodeImage } from '../../src/image.js';
 import { type Explanation, load, type Mode } from '../../src/index.js';
+import { gridNumber } from '../../src/metrics.js';
 import { command, micro, photo, type Result, readNpy, root, temporaryFolder } from './command.js';
 
 // The command as people run it: the built dist/cli.js in a process of its own, with the bundled network.
@@ -67,7 +68,11 @@ describe('the bundled photograph in all modes', () => {
       target: top, // whatever the mode itself prefers
       score: entry.logits[top.index],
       map: { width: sides[mode], height: sides[mode], flat: expected[mode].map.flat },
-      grid: { raw: mode === 'pooled' ? 0 : expect.any(Number), map: expect.any(Number), picture: expect.any(Number) },
+      grid: {
+        raw: gridNumber(expected[mode].raw, { spacing: 224 / sides[mode] }),
+        map: gridNumber(expected[mode].map),
+        picture: document.images[0].modes.pooled.grid.picture,
+      },
       seconds: expect.any(Number),
       peakBytes: expect.any(Number),
       files: {

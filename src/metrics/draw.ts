@@ -1,0 +1,48 @@
+import { mulberry32 } from '../random.js';
+import { refuse } from './map.js';
+import { composeMosaic, type Mosaic } from './mosaic.js';
+import type { MaskedPicture } from './pictures.js';
+import { hash } from './randomize.js';
+
+/** A mosaic of a picture and others of other classes, drawn and placed by the seed and the picture's name; its own cell. */
+export async function drawMosaic(
+  picture: MaskedPicture,
+  pictures: readonly MaskedPicture[],
+  cells: number,
+  side: number,
+  seed: number,
+): Promise<{ mosaic: Mosaic; cell: number }> {
+  const others = pictures.filter(({ label }) => label !== picture.label);
+  if (others.length < cells - 1)
+    refuse(`mosaic${cells}`, `${cells - 1} pictures of other classes than ${picture.label}`, others.length);
+  const random = mulberry32(seed ^ hash(`${cells} ${picture.file}`));
+  const drawn = shuffled(others, random).slice(0, cells - 1);
+  const cell = Math.floor(random() * cells);
+  drawn.splice(cell, 0, picture);
+  const { readImage } = await import('../input.js'); // pages, which read no folder, need not load the decoders
+  const images = await Promise.all(drawn.map(({ path }) => readImage(path)));
+  return { mosaic: composeMosaic(images, side), cell };
+}
+
+/**
+ * So many pictures of each class, drawn by the seed, in their order.
+ *
+ * @param count of each class; all where it has fewer
+ */
+export function choosePictures(pictures: readonly MaskedPicture[], count: number, seed = 0): MaskedPicture[] {
+  const chosen = new Set<MaskedPicture>();
+  for (const label of new Set(pictures.map((picture) => picture.label))) {
+    const own = pictures.filter((picture) => picture.label === label);
+    for (const picture of shuffled(own, mulberry32(seed ^ hash(label))).slice(0, count)) chosen.add(picture);
+  }
+  return pictures.filter((picture) => chosen.has(picture));
+}
+
+function shuffled<T>(items: readonly T[], random: () => number): T[] {
+  const order = items.slice();
+  for (let i = order.length - 1; i > 0; i--) {
+    const k = Math.floor(random() * (i + 1));
+    [order[i], order[k]] = [order[k], order[i]];
+  }
+  return order;
+}

@@ -28,7 +28,8 @@ Is a full-resolution map better, and when? Measures the maps of all modes, cures
 with masks and an index.csv, see readMaskedPictures) and writes bench/results/study.json, the tables of docs/study.md and docs/study.png.
 Takes about 12 minutes on two cores; a run that was interrupted goes on. Needs \`npm run build\`.
 
-  --tuned FILE    the bundled network, fine-tuned in dilated mode: the rows tuned*
+  --rescaled FILE the bundled network, rescaled for dilated mode: the rows rescaled*
+  --tuned FILE    that, fine-tuned in dilated mode: the rows tuned*
   --drn FILE      the same with degridding layers: the row DRN-C
   --rows A,B      these rows only, atrous* for all that begin so; the others stay in study.json as they are
   --pictures N    a trial with N instead of ${counts.all.pictures} pictures, all else in proportion: prints the tables and writes nothing
@@ -44,6 +45,7 @@ const page = new URL('../docs/study.png', import.meta.url);
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
+    rescaled: { type: 'string' },
     tuned: { type: 'string' },
     drn: { type: 'string' },
     rows: { type: 'string' },
@@ -57,8 +59,8 @@ else if (positionals.length === 1) await main(positionals[0]);
 else console.log(help);
 
 async function main(folder) {
-  const { tuned, drn } = values;
-  const sources = { default: undefined, ...(tuned && { tuned }), ...(drn && { drn }) };
+  const { rescaled, tuned, drn } = values;
+  const sources = { default: undefined, ...(rescaled && { rescaled }), ...(tuned && { tuned }), ...(drn && { drn }) };
   const chosen = chooseRows(values.rows?.split(',')).filter(({ weights }) => weights in sources);
   const planned = values.pictures ? scaleCounts(Number(values.pictures)) : counts;
   const tasks = planTasks(orderPictures(await readMaskedPictures(folder), SEED), planned.all);

@@ -81,7 +81,7 @@ const likeness = (layer) => ({
 /** The tables of docs/study.md. @param {Study} study */
 export function tables({ rows, machine }) {
   const explained = rows.filter(({ values }) => values.right);
-  const plain = explained.filter(({ name }) => ['pooled', 'dilated', 'tuned', 'DRN-C'].includes(name));
+  const plain = explained.filter(({ name }) => ['pooled', 'dilated', 'rescaled', 'tuned', 'DRN-C'].includes(name));
   const parts = [
     ['Where is the pet? And how regular is the map?', table(localisation, rows)],
     ['What does the network rest on?', table(faithfulness, rows)],

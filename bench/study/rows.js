@@ -5,7 +5,7 @@ import { gaussianMap, uniformMap } from '../../dist/metrics.js';
  *
  * @typedef {object} Row
  * @property {string} name
- * @property {'default' | 'tuned' | 'drn'} weights whose map it is; all maps are judged by the default network
+ * @property {'default' | 'rescaled' | 'tuned' | 'drn'} weights whose map it is; all maps are judged by the default network
  * @property {import('../../dist/types/index.js').ExplainOptions} [explain] how the library makes it; `layer` names blocks
  * @property {(side: number, tensor: Float32Array) => import('../../dist/types/metrics.js').GreyMap} [map] how it is made without a network
  * @property {'all' | 'half' | 'few'} share of the pictures: maps that take long are made of fewer
@@ -57,6 +57,8 @@ export const rows = [
   row('dilated', dilated),
   ...['box', 'phases', 'gaussian'].map((degrid) => row(`dilated ${degrid}`, { ...dilated, degrid })),
   row('dilated shift', { ...dilated, degrid: 'shift' }, { share: 'few' }),
+  row('rescaled', dilated, { weights: 'rescaled' }),
+  row('rescaled phases', { ...dilated, degrid: 'phases' }, { weights: 'rescaled' }),
   row('tuned', dilated, { weights: 'tuned' }),
   row('tuned phases', { ...dilated, degrid: 'phases' }, { weights: 'tuned' }),
   row('DRN-C', dilated, { weights: 'drn' }),
@@ -82,9 +84,9 @@ export const pictured = [
   'pooled',
   'dilated',
   'dilated phases',
+  'rescaled',
   'tuned',
   'DRN-C',
-  'atrous 4',
   'atrous',
   'atrous LayerCAM 4',
   'atrous LayerCAM 3x4x5',

@@ -30,7 +30,7 @@ const sharedWithLazyChunks =
   /build\/js\/(assets|base64|errors|platform|suggest|worker\/(channel|messages)|image\/(bytes|resize)|weights\/(family|floats|source|tensor-file)|figure\/raster)\.js$/;
 /** By itself, because metrics need none of it. */
 const compression = /node_modules\/pako\//;
-/** The same of the training's chunk: pictures and weight files. */
+/** What training shares with the library: pictures and weight files. */
 const sharedWithTraining =
   /build\/js\/(image|pack|weights|image\/(?!bytes|drawable|resize).*|weights\/(degrid|network|packed|safetensors|safetensors-header|torch|types))\.js$/;
 /** The licences of what is bundled, collected from the modules that really are. */
@@ -58,7 +58,7 @@ const kernelFiles = {
     }
   },
 };
-const [library, metrics] = [resolve('build/js/index.js'), resolve('build/js/metrics.js')];
+const [library, metrics, training] = ['index', 'metrics', 'training'].map((name) => resolve(`build/js/${name}.js`));
 /** Workers as classic scripts, which the library then contains as text. A worker that is started from text has no files beside it: large data comes from the thread that started it. */
 const textOnly = {
   name: 'text-only',
@@ -85,6 +85,7 @@ export default [
       index: 'build/js/index.js',
       kernels: 'build/js/kernels.js',
       metrics: 'build/js/metrics.js',
+      training: 'build/js/training.js',
       worker: 'build/js/worker.js',
       'worker-host': 'build/js/worker-host.js',
     },
@@ -103,10 +104,11 @@ export default [
     output: {
       ...output,
       chunkFileNames: 'chunks/cli-[name].js',
-      paths: { [library]: './index.js', [metrics]: './metrics.js' },
+      paths: { [library]: './index.js', [metrics]: './metrics.js', [training]: './training.js' },
     },
     external: (id, importer) =>
-      id.startsWith('node:') || (importer !== undefined && [library, metrics].includes(resolve(importer, '..', id))),
+      id.startsWith('node:') ||
+      (importer !== undefined && [library, metrics, training].includes(resolve(importer, '..', id))),
     plugins: [...plugins, licences('command')],
   },
 ];

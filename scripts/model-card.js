@@ -14,7 +14,8 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { machine } from '../bench/alternate.js';
-import { evaluate, load } from '../dist/index.js';
+import { load } from '../dist/index.js';
+import { evaluate } from '../dist/training.js';
 
 const STEPS = 200;
 const FILE = 'pets-vgg16.f16.safetensors';
@@ -51,7 +52,7 @@ const share = (share) => share.toFixed(4).replace(/^0/, '').replace(/0$/, '');
 /** @param {number} count @param {string} one */
 const several = (count, one) => `${count.toLocaleString('en-US')} ${one}${count === 1 ? '' : 's'}`;
 
-/** Accuracy of all pictures and of each class. @param {import('../dist/index.js').Evaluation} evaluation */
+/** Accuracy of all pictures and of each class. @param {import('../dist/training.js').Evaluation} evaluation */
 function accuracies({ accuracy, confusion }) {
   const each = confusion.map((row, i) => row[i] / row.reduce((a, b) => a + b, 0));
   return [accuracy, ...each].map(share).join(' / ');
@@ -81,7 +82,7 @@ const last = epochs[epochs.length - 1];
 const bytes = readFileSync(weights(FILE));
 const net = await load(weights(FILE), { kernels: 'simd' });
 const { parameters, inputSize: side } = net;
-/** @param {string} what @param {string} from @param {import('../dist/index.js').EvaluateOptions} [options] */
+/** @param {string} what @param {string} from @param {import('../dist/training.js').EvaluateOptions} [options] */
 async function measure(what, from, options) {
   const evaluation = await evaluate(net, from, { limit, ...options });
   console.log(`${what}: ${evaluation.accuracy} of ${evaluation.pictures}, ${JSON.stringify(evaluation.confusion)}`);

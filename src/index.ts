@@ -48,12 +48,6 @@ export {
   type Verified,
   verifyWeights,
 } from './published.js';
-export type { Augmentation } from './training/augment.js';
-export type { EvaluateOptions, Evaluation } from './training/evaluate.js';
-export type { EpochReport, Stage, StepReport, TrainingConfig, TrainOptions } from './training/options.js';
-export type { Architecture } from './training/topology.js';
-export type { TrainResult } from './training/train.js';
-export { evaluate, train } from './training.js';
 export type * from './types.js';
 export type { WeightsSource } from './weights.js';
 

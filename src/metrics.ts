@@ -67,6 +67,7 @@ export {
 } from './metrics/places.js';
 export { openProbe, type Predictor, type Probe, type ProbeOptions } from './metrics/probe.js';
 export {
+  type Loaded,
   layersFromHead,
   type RandomizationOptions,
   type RandomizationStep,

@@ -1,7 +1,21 @@
+/**
+ * Training of networks and their accuracy, in Node. An entry of its own: whatever else is imported from the library, no bundler has to take
+ * the kernels for it.
+ *
+ * @module
+ */
 import type { Network } from './api.js';
-import type { EvaluateOptions, Evaluation } from './training/evaluate.js';
+import { type EvaluateOptions, type Evaluation, runEvaluation } from './training/evaluate.js';
 import type { TrainOptions } from './training/options.js';
-import type { TrainResult } from './training/train.js';
+import { runTraining, type TrainResult } from './training/train.js';
+
+export type { Network } from './api.js';
+export { AtrousCamError, type ErrorCode } from './errors.js';
+export type { Augmentation } from './training/augment.js';
+export type { EvaluateOptions, Evaluation } from './training/evaluate.js';
+export type { EpochReport, Stage, StepReport, TrainingConfig, TrainOptions } from './training/options.js';
+export type { Architecture } from './training/topology.js';
+export type { TrainResult } from './training/train.js';
 
 /**
  * Trains a network of VGG's family on pictures in class folders, or in a tar archive of such, and writes to the folder `out`:
@@ -15,7 +29,6 @@ import type { TrainResult } from './training/train.js';
  * const net = await load(network);
  */
 export async function train(data: string, options: TrainOptions): Promise<TrainResult> {
-  const { runTraining } = await import('./training/train.js'); // a chunk of its own, which pages never load
   return runTraining(data, options);
 }
 
@@ -28,6 +41,5 @@ export async function train(data: string, options: TrainOptions): Promise<TrainR
  * const { accuracy, confusion } = await evaluate(await load(), 'pictures/');
  */
 export async function evaluate(network: Network, data: string, options: EvaluateOptions = {}): Promise<Evaluation> {
-  const { runEvaluation } = await import('./training/evaluate.js');
   return runEvaluation(network, data, options);
 }

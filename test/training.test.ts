@@ -2,9 +2,10 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { evaluate, load, train } from '../src/index.js';
+import { load } from '../src/index.js';
 import { openDataset } from '../src/training/dataset.js';
 import { DEFAULTS, learningRate, type Stage, type TrainOptions } from '../src/training/options.js';
+import { evaluate, train } from '../src/training.js';
 import { fixturePath } from './support/references.js';
 import { writeToyPictures } from './support/toy-pictures.js';
 

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { type Evaluation, evaluate } from '../index.js';
+import type { Evaluation } from '../training.js';
 import { type Context, UsageError } from './context.js';
 import { type ExplanationFlags, evaluateExplanationsCommand, explanationOptions } from './explanations.js';
 import { EXIT_HELP, GRID_HELP, METHODS_HELP, MODES_HELP } from './help.js';
@@ -89,6 +89,7 @@ async function evaluateAccuracy(data: string, flags: EvaluateFlags, context: Con
   const network = await options.loadNetwork(flags, context);
   try {
     let begun = false;
+    const { evaluate } = await import('../training.js');
     const result = await evaluate(network, data, {
       ...{ mode, part, limit, signal },
       onProgress: (done, total) => {

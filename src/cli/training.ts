@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { type EpochReport, type TrainOptions, train } from '../index.js';
+import type { EpochReport, TrainOptions } from '../training.js';
 import { type Context, UsageError } from './context.js';
 import * as options from './options.js';
 import { formatDuration } from './progress.js';
@@ -131,6 +131,7 @@ async function trainCommand(
   const print = (text: string) => {
     printing = printing.then(() => context.print(text));
   };
+  const { train } = await import('../training.js'); // only here: the other commands begin without it
   const result = await train(data, {
     ...flags,
     ...(preprocess && { normalization: preprocess }),

@@ -3,7 +3,7 @@ import type { Runtime } from '../wasm/runtime.js';
 import type { Pause } from './field.js';
 
 /** Floats of the points that are multiplied at a time: 4 MB, which float32 sums bear. */
-const CHUNK = 2 ** 20;
+const CHUNK = 1_048_576;
 
 /**
  * The terms (points, channels), minus their means, on their first principal component: X v, one number a point. The sign is fixed

@@ -10,33 +10,31 @@ import { AT_INPUT, type LocatedMap, type Work } from './work.js';
 /** How a method makes its raw maps: of each layer that is to be explained, or of the input. */
 export type Method = (work: Work) => Promise<LocatedMap[]>;
 
-const cam =
-  (method: Cam): Method =>
-  (work) =>
-    camMaps(work, method.gradient, async () => method);
+const cam = (work: Work, method: Cam) => camMaps(work, method.gradient, async () => method);
 
-const atInput =
-  (method: (work: Work) => Promise<LocatedMap['raw']>): Method =>
-  async (work) => [{ raw: await method(work), place: AT_INPUT }];
+const atInput = async (work: Work, method: (work: Work) => Promise<LocatedMap['raw']>): Promise<LocatedMap[]> => [
+  { raw: await method(work), place: AT_INPUT },
+];
 
+/** Functions throughout: a bundler drops the table, and the kernels behind it, where nothing uses it; calls it would have to keep. */
 export const METHOD_TABLE: Readonly<Record<MethodName, Method>> = {
-  gradcam: cam(CAMS.gradcam),
-  'gradcam++': cam(CAMS['gradcam++']),
-  xgradcam: cam(CAMS.xgradcam),
-  layercam: cam(CAMS.layercam),
-  hirescam: cam(CAMS.hirescam),
-  elementwise: cam(CAMS.elementwise),
-  eigencam: cam(CAMS.eigencam),
-  eigengradcam: cam(CAMS.eigengradcam),
+  gradcam: (work) => cam(work, CAMS.gradcam),
+  'gradcam++': (work) => cam(work, CAMS['gradcam++']),
+  xgradcam: (work) => cam(work, CAMS.xgradcam),
+  layercam: (work) => cam(work, CAMS.layercam),
+  hirescam: (work) => cam(work, CAMS.hirescam),
+  elementwise: (work) => cam(work, CAMS.elementwise),
+  eigencam: (work) => cam(work, CAMS.eigencam),
+  eigengradcam: (work) => cam(work, CAMS.eigengradcam),
   scorecam: (work) =>
     camMaps(work, false, async (field, layer) => withWeights(await scoreCamWeights(work, field, layer))),
   ablationcam: (work) =>
     camMaps(work, false, async (field, layer) => withWeights(await ablationWeights(work, field, layer))),
-  refinecam: cam(CAMS['gradcam++']),
-  'guided-backprop': atInput(guidedBackprop),
-  'guided-gradcam': atInput(guidedGradCam),
-  saliency: atInput(saliency),
-  smoothgrad: atInput(smoothgrad),
-  'integrated-gradients': atInput(integratedGradients),
-  occlusion: atInput(occlusion),
+  refinecam: (work) => cam(work, CAMS['gradcam++']),
+  'guided-backprop': (work) => atInput(work, guidedBackprop),
+  'guided-gradcam': (work) => atInput(work, guidedGradCam),
+  saliency: (work) => atInput(work, saliency),
+  smoothgrad: (work) => atInput(work, smoothgrad),
+  'integrated-gradients': (work) => atInput(work, integratedGradients),
+  occlusion: (work) => atInput(work, occlusion),
 };

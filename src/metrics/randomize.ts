@@ -86,8 +86,14 @@ export function hash(text: string): number {
   return state >>> 0;
 }
 
+/** What is loaded for a step of the check and let go of after it: a network of the library. */
+export interface Loaded {
+  /** Gives back its memory and ends its threads. */
+  dispose(): void;
+}
+
 /** What is randomised, and how maps are made. */
-export interface RandomizationOptions<N extends { dispose(): void }> extends Pick<Watch, 'signal'> {
+export interface RandomizationOptions<N extends Loaded> extends Pick<Watch, 'signal'> {
   /** Loads the changed weights: `load` of the library, with its options. */
   load: (weights: Uint8Array) => Promise<N>;
   /** Explains the same pictures with a network, always the same classes by index or label: another network has another top class. */
@@ -124,7 +130,7 @@ export interface RandomizationStep {
  * const explain = async (net) => [(await net.explain(photo, { target: 'cat', method: 'layercam' })).map];
  * const steps = await randomizationCheck(packed, { load, explain });
  */
-export async function randomizationCheck<N extends { dispose(): void }>(
+export async function randomizationCheck<N extends Loaded>(
   packed: Uint8Array,
   options: RandomizationOptions<N>,
 ): Promise<RandomizationStep[]> {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { evaluate, load, type Network } from '../../src/index.js';
+import { load, type Network } from '../../src/index.js';
+import { evaluate } from '../../src/training.js';
 import { sharedPath } from '../support/shared.js';
 
 /** The bundled network on pictures that are not in the repository. */

@@ -1,9 +1,9 @@
 import type { Job } from '../job.js';
 
 /** Elements of one task: about a millisecond. */
-const ELEMENTS_PER_TASK = 2 ** 20;
+const ELEMENTS_PER_TASK = 1_048_576;
 /** What is left is one task when it is that short. */
-const SHORT = 2 ** 12;
+const SHORT = 4096;
 
 /**
  * The jobs, to be run one after the other, that turn n float16 at `ptr` + 2n into n float32 at `ptr`: where they will lie, without

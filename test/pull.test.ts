@@ -328,7 +328,8 @@ describe('published weights', () => {
   test('have names and files of their own, secure addresses and a checksum', () => {
     expect(new Set(manifest.map(({ name }) => name)).size).toBe(manifest.length);
     expect(new Set(manifest.map(({ file }) => file)).size).toBe(manifest.length);
-    for (const { name, file, urls, sha256, md5, bytes } of manifest) {
+    for (const { name, file, urls, source, sha256, md5, bytes } of manifest) {
+      expect(source).toMatch(/^https:\/\//);
       expect(name).toMatch(/^[a-z0-9-]+$/);
       expect(file).toMatch(/^[\w.-]+$/);
       for (const url of urls) expect(url).toMatch(/^https:\/\//);

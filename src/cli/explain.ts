@@ -74,8 +74,8 @@ async function explainPictures(
         if (!json) await context.print(describeExplanation(file, explanation));
       });
     const key = recordKey(file, flags, network);
-    const ownGrid = pictureGrid(await network.preprocess(explanations[0].image, { signal }));
-    const entries = Object.fromEntries(explanations.map((e) => [e.mode, toJson(e, gridNumbers(e, ownGrid))]));
+    const gridOf = json ? await gridsBeside(explanations[0].image, network, signal) : () => undefined;
+    const entries = Object.fromEntries(explanations.map((e) => [e.mode, toJson(e, gridOf(e))]));
     const record = key === undefined ? undefined : { key, modes: entries };
     const paths = await writeExplanations(name, file, explanations, flags, record);
     if (!json) await context.print(paths.map((path) => `wrote ${path}\n`).join(''));
@@ -186,7 +186,13 @@ function withFiles(entries: Record<string, object>, name: string, { out, npy }: 
   return Object.fromEntries(Object.entries(entries).map(([mode, entry]) => [mode, { ...entry, files: files(mode) }]));
 }
 
-function toJson(explanation: Explanation, grid: GridNumbers): object {
+/** Grid numbers of a picture's maps, for the document alone: with the picture's own they take about as long as a pooled map. */
+async function gridsBeside(image: Explanation['image'], network: Network, signal: AbortSignal | undefined) {
+  const own = pictureGrid(await network.preprocess(image, { signal }));
+  return (explanation: Explanation) => gridNumbers(explanation, own);
+}
+
+function toJson(explanation: Explanation, grid: GridNumbers | undefined): object {
   const { predictions, logits, target, score, raw, map, seconds, peakBytes, method, layers, heads } = explanation;
   return {
     ...{ method, layers, heads },
@@ -195,7 +201,7 @@ function toJson(explanation: Explanation, grid: GridNumbers): object {
     target,
     score,
     map: { width: raw.width, height: raw.height, flat: map.flat },
-    grid,
+    ...(grid && { grid }),
     seconds,
     peakBytes,
   };

@@ -24,3 +24,13 @@ export function gaussian(uniform: () => number): () => number {
     return radius * Math.cos(angle);
   };
 }
+
+/** The whole numbers from 0 to n - 1 in random order (Fisher and Yates). */
+export function shuffled(n: number, random: () => number): Uint32Array {
+  const order = Uint32Array.from({ length: n }, (_, i) => i);
+  for (let i = n - 1; i > 0; i--) {
+    const k = Math.floor(random() * (i + 1));
+    [order[i], order[k]] = [order[k], order[i]];
+  }
+  return order;
+}

@@ -1,4 +1,4 @@
-import { mulberry32 } from '../random.js';
+import { mulberry32, shuffled } from '../random.js';
 import { refuse } from './map.js';
 import { composeMosaic, type Mosaic } from './mosaic.js';
 import type { MaskedPicture } from './pictures.js';
@@ -16,7 +16,7 @@ export async function drawMosaic(
   if (others.length < cells - 1)
     refuse(`mosaic${cells}`, `${cells - 1} pictures of other classes than ${picture.label}`, others.length);
   const random = mulberry32(seed ^ hash(`${cells} ${picture.file}`));
-  const drawn = shuffled(others, random).slice(0, cells - 1);
+  const drawn = drawFrom(others, cells - 1, random);
   const cell = Math.floor(random() * cells);
   drawn.splice(cell, 0, picture);
   const { readImage } = await import('../input.js'); // pages, which read no folder, need not load the decoders
@@ -33,16 +33,11 @@ export function choosePictures(pictures: readonly MaskedPicture[], count: number
   const chosen = new Set<MaskedPicture>();
   for (const label of new Set(pictures.map((picture) => picture.label))) {
     const own = pictures.filter((picture) => picture.label === label);
-    for (const picture of shuffled(own, mulberry32(seed ^ hash(label))).slice(0, count)) chosen.add(picture);
+    for (const picture of drawFrom(own, count, mulberry32(seed ^ hash(label)))) chosen.add(picture);
   }
   return pictures.filter((picture) => chosen.has(picture));
 }
 
-function shuffled<T>(items: readonly T[], random: () => number): T[] {
-  const order = items.slice();
-  for (let i = order.length - 1; i > 0; i--) {
-    const k = Math.floor(random() * (i + 1));
-    [order[i], order[k]] = [order[k], order[i]];
-  }
-  return order;
-}
+/** So many of the items in random order. */
+const drawFrom = <T>(items: readonly T[], count: number, random: () => number): T[] =>
+  Array.from(shuffled(items.length, random).subarray(0, count), (i) => items[i]);

@@ -1,6 +1,7 @@
 import { AtrousCamError } from '../errors.js';
 import { isNode, nodeModule } from '../platform.js';
-import { randomOf, shuffled } from './random.js';
+import { shuffled } from '../random.js';
+import { randomOf } from './random.js';
 import { readTar } from './tar.js';
 
 /** A labelled picture file. */

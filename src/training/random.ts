@@ -23,13 +23,3 @@ export function keyOf(...keys: readonly number[]): number {
   }
   return hash >>> 0;
 }
-
-/** The whole numbers from 0 to n - 1 in random order (Fisher and Yates). */
-export function shuffled(n: number, random: () => number): Uint32Array {
-  const order = Uint32Array.from({ length: n }, (_, i) => i);
-  for (let i = n - 1; i > 0; i--) {
-    const k = Math.floor(random() * (i + 1));
-    [order[i], order[k]] = [order[k], order[i]];
-  }
-  return order;
-}

@@ -1,4 +1,5 @@
 import { AtrousCamError } from '../errors.js';
+import { shuffled } from '../random.js';
 import { readTopology } from '../topology.js';
 import { Runtime, throwIfAborted } from '../wasm/runtime.js';
 import { openWeights } from '../weights.js';
@@ -25,7 +26,7 @@ import {
 } from './options.js';
 import { initialState, type Layout, layoutOf, resizeState, type TrainingState } from './parameters.js';
 import { PictureCache } from './pictures.js';
-import { keyOf, randomOf, shuffled } from './random.js';
+import { keyOf, randomOf } from './random.js';
 import { type Example, StageRun } from './stage.js';
 import { buildTopology } from './topology.js';
 

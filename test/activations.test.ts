@@ -2,9 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Network, PixelInput } from '../src/api.js';
 import { load } from '../src/index.js';
 import type { Mode } from '../src/types.js';
-import { openWeights } from '../src/weights.js';
 import type { Map3 } from './reference/map.js';
-import { type PlainNetwork, plainMaps, readPlain } from './reference/network.js';
+import { type PlainNetwork, plainMaps, readPlainFile } from './reference/network.js';
 import { expectClose, fixturePath, readReferences } from './support/references.js';
 
 const references = readReferences(fixturePath('small/micro-vgg16.reference.safetensors'));
@@ -22,9 +21,7 @@ describe.each(['exact', 'fast'] as const)('activations, %s', (precision) => {
   let plain: PlainNetwork;
   beforeAll(async () => {
     net = await load(file, { precision, kernels: 'simd', preprocessing });
-    const weights = await openWeights(file);
-    plain = await readPlain(weights);
-    weights.close();
+    plain = await readPlainFile(file);
   });
   afterAll(() => net.dispose());
 

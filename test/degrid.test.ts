@@ -4,7 +4,7 @@ import { inspect, load, packWeights } from '../src/index.js';
 import { methodNames } from '../src/methods/facts.js';
 import { openWeights } from '../src/weights.js';
 import index from './fixtures/references/small/index.json' with { type: 'json' };
-import { type PlainNetwork, plainLogits, plainMaps, readPlain } from './reference/network.js';
+import { type PlainNetwork, plainLogits, plainMaps, readPlainFile } from './reference/network.js';
 import { withDegridLayers } from './support/degrid.js';
 import { expectClose, fixturePath, readReferences } from './support/references.js';
 import { allNumbers, expectRefused, float32, safetensors } from './support/weight-files.js';
@@ -25,9 +25,7 @@ let file: Uint8Array;
 let plain: PlainNetwork;
 beforeAll(async () => {
   file = await withDegridLayers(path, RATES);
-  const weights = await openWeights(file);
-  plain = await readPlain(weights);
-  weights.close();
+  plain = await readPlainFile(file);
 });
 
 const asMap = (data: ArrayLike<number>) => ({ h: size, w: size, c: 3, data });

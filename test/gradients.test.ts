@@ -8,7 +8,7 @@ import { packNetwork } from '../src/network.js';
 import { Runtime } from '../src/wasm/runtime.js';
 import { openWeights } from '../src/weights.js';
 import index from './fixtures/references/small/index.json' with { type: 'json' };
-import { type PlainNetwork, plainLogits, readPlain } from './reference/network.js';
+import { type PlainNetwork, plainLogits, readPlainFile } from './reference/network.js';
 import { gradientCases, part } from './support/gradients.js';
 import { expectNear, fixturePath, readReferences } from './support/references.js';
 
@@ -64,9 +64,7 @@ describe('gradients, exact', () => {
 
   it('pooled: as finite differences of a float64 network have it', async () => {
     const mode = 'pooled';
-    const weights = await openWeights(file);
-    const plain = await readPlain(weights);
-    weights.close();
+    const plain = await readPlainFile(file);
     const target = index.network[mode].top;
     const result = await net.gradients(image, { mode, target, wrt: ['input', 'weights'] });
     const pixels = Float64Array.from(input);

@@ -10,7 +10,7 @@ import { openWeights } from '../../src/weights.js';
 import index from '../fixtures/references/small/index.json' with { type: 'json' };
 import { multiply } from '../reference/dense.js';
 import type { Map3 } from '../reference/map.js';
-import { type PlainNetwork, plainMaps, readPlain } from '../reference/network.js';
+import { type PlainNetwork, plainMaps, readPlainFile } from '../reference/network.js';
 import { maxPool } from '../reference/pool.js';
 import { seeded } from '../support/random.js';
 import { expectClose, fixturePath, readReferences } from '../support/references.js';
@@ -32,9 +32,7 @@ let net: Network;
 let plain: PlainNetwork;
 beforeAll(async () => {
   net = await load(file, { precision: 'exact', kernels: 'simd', preprocessing });
-  const weights = await openWeights(file, {});
-  plain = await readPlain(weights);
-  weights.close();
+  plain = await readPlainFile(file);
 });
 afterAll(() => net.dispose());
 

@@ -13,7 +13,7 @@ import { openWeights } from '../../src/weights.js';
 import index from '../fixtures/references/small/index.json' with { type: 'json' };
 import { principal } from '../reference/cams.js';
 import { referenceDegrid, referenceShift, referenceShiftedMean, referenceShifts } from '../reference/degrid.js';
-import { type PlainNetwork, plainMaps, readPlain } from '../reference/network.js';
+import { type PlainNetwork, plainMaps, readPlainFile } from '../reference/network.js';
 import { normalized } from '../support/methods.js';
 import { randomFloats } from '../support/random.js';
 import { expectClose, fixturePath, readReferences } from '../support/references.js';
@@ -32,9 +32,7 @@ let net: Network;
 let plain: PlainNetwork;
 beforeAll(async () => {
   net = await load(file, { precision: 'exact', kernels: 'simd', preprocessing });
-  const weights = await openWeights(file, {});
-  plain = await readPlain(weights);
-  weights.close();
+  plain = await readPlainFile(file);
 });
 afterAll(() => net.dispose());
 

@@ -1,5 +1,6 @@
 import type { Mode } from '../../src/types.js';
 import type { NetworkWeights, Tensor } from '../../src/weights/types.js';
+import { openWeights, type WeightsSource } from '../../src/weights.js';
 import { conv3x3 } from './conv.js';
 import { multiply } from './dense.js';
 import type { Map3 } from './map.js';
@@ -18,6 +19,16 @@ export interface PlainNetwork {
   /** Degridding layers behind the last block of the dilated network. */
   degrid: (PlainLayer & { rate: number })[];
   dense: PlainLayer[];
+}
+
+/** The weights of a file. */
+export async function readPlainFile(file: WeightsSource): Promise<PlainNetwork> {
+  const weights = await openWeights(file);
+  try {
+    return await readPlain(weights);
+  } finally {
+    weights.close();
+  }
 }
 
 /** The weights of an opened file. */

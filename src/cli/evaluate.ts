@@ -5,6 +5,7 @@ import { type ExplanationFlags, evaluateExplanationsCommand, explanationOptions 
 import { EXIT_HELP, GRID_HELP, METHODS_HELP, MODES_HELP } from './help.js';
 import * as options from './options.js';
 import { describeNetwork, jsonLine } from './report.js';
+import { alignColumns } from './table.js';
 import { count, group, type Run } from './training.js';
 
 const HELP = `
@@ -117,12 +118,9 @@ function formatEvaluation({ labels, pictures, accuracy, loss, confusion }: Evalu
     const total = confusion[i].reduce((a, b) => a + b, 0);
     return [labels[i], ...used.map((k) => String(confusion[i][k])), total ? (confusion[i][i] / total).toFixed(4) : '-'];
   });
-  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((cells) => cells[i].length)));
-  const line = (cells: string[]) =>
-    cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ');
   return [
     `accuracy ${accuracy.toFixed(4)} on ${pictures} pictures, cross-entropy ${loss.toFixed(4)}`,
     '',
-    ...[head, ...rows].map(line),
+    ...alignColumns([head, ...rows], 1),
   ].join('\n');
 }

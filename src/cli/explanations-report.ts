@@ -1,6 +1,7 @@
 import { boxAccuracy, type EvaluationSummary, type PictureEvaluation } from '../metrics.js';
 import type { LayerSimilarity } from './randomize.js';
 import { TableFile } from './summary.js';
+import { alignColumns } from './table.js';
 
 /** What the rows of the table are and which direction is better; in this order. */
 const ROWS: Record<string, string> = {
@@ -29,7 +30,7 @@ export function formatExplanations(
   const lines = [
     `${pictures} pictures; means and 95% intervals`,
     '',
-    ...table([['metric', 'better', ...names], ...rows]),
+    ...alignColumns([['metric', 'better', ...names], ...rows], Infinity),
     '',
     `grid number of the photographs themselves: ${cell(grid)}`,
   ];
@@ -40,17 +41,7 @@ export function formatExplanations(
     ...explained.map((name) => `${maps[name].correlation.toFixed(3)}  ${maps[name].similarity.toFixed(3)}`),
   ]);
   const title = 'Rank correlation and structural similarity with the maps of the network, random from the layer on:';
-  return `${[...lines, '', title, '', ...table([['layer', ...explained], ...similarities])].join('\n')}\n`;
-}
-
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows[0].map((_, i) => Math.max(...rows.map((cells) => cells[i].length)));
-  return rows.map((cells) =>
-    cells
-      .map((cell, i) => cell.padEnd(widths[i]))
-      .join('  ')
-      .trimEnd(),
-  );
+  return `${[...lines, '', title, '', ...alignColumns([['layer', ...explained], ...similarities], Infinity)].join('\n')}\n`;
 }
 
 /**

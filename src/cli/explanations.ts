@@ -49,16 +49,7 @@ function names<T extends string>(flag: string, known: readonly T[], description:
 export const explanationOptions = {
   maps: (): Option[] => [
     options.evaluatedTarget(),
-    options.method(),
-    options.layer(),
-    options.combine(),
-    options.score(),
-    options.heads(),
-    options.outputStride(),
-    options.degrid(),
-    options.sign(),
-    options.augSmooth(),
-    options.eigenSmooth(),
+    ...options.mapOptions(),
     options.yes(),
     names('--baselines', baselineNames, 'maps to compare with: equal everywhere, or a Gaussian in the middle'),
   ],

@@ -113,21 +113,7 @@ function buildProgram(io: Io, context: Context, run: (call: Promise<number>) => 
     .addHelpText('after', EXPLAIN_HELP)
     .action((files, flags) => run(explainCommand(files, flags, context)));
   group(explain, 'Network:', [options.mode('all'), ...networkOptions()]);
-  group(explain, 'Map:', [
-    options.target(),
-    options.method(),
-    options.layer(),
-    options.combine(),
-    options.score(),
-    options.heads(),
-    options.outputStride(),
-    options.degrid(),
-    options.sign(),
-    options.augSmooth(),
-    options.eigenSmooth(),
-    options.seed(),
-    options.yes(),
-  ]);
+  group(explain, 'Map:', [options.target(), ...options.mapOptions(), options.seed(), options.yes()]);
   group(explain, 'Pictures:', picturesOptions());
   group(explain, 'Output:', [options.out(), options.npy(), options.json(), options.summary(), options.resume()]);
   group(explain, 'Machine:', machineOptions());

@@ -186,6 +186,11 @@ export const degrid = () =>
     degridNames,
     'how the grid is averaged away: see "Grid" below (default: box in atrous, else none)',
   );
+/** How a map is made, whichever command makes it. */
+export const mapOptions = () => [
+  ...[method(), layer(), combine(), score(), heads(), outputStride()],
+  ...[degrid(), sign(), augSmooth(), eigenSmooth()],
+];
 export const preprocess = () =>
   choice('--preprocess', ['caffe', 'torch'], 'channel order, mean and scale (default: as for the weights)');
 export const resize = () =>

@@ -3,6 +3,7 @@ import type { OutputStride } from '../types.js';
 import type { Context } from './context.js';
 import { type ModeFlags, modesOf, type WeightsFlags } from './options.js';
 import { describeWeights, jsonLine } from './report.js';
+import { alignColumns } from './table.js';
 
 /** `atrous-cam plan`: the layers of each mode with their costs; of the weights only the headers are read. Returns the exit code. */
 export async function planCommand(
@@ -30,19 +31,14 @@ export function formatPlan({ mode, rows, parameters, macs, peakBytes }: PlanTabl
     number(row.macs),
     number(row.bytes),
   ]);
-  const widths = head.map((title, i) => Math.max(title.length, ...body.map((cells) => cells[i].length)));
-  const line = (cells: string[]) =>
-    cells
-      .map((cell, i) => (i < 2 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
-      .join('  ')
-      .trimEnd();
-  const width = widths.reduce((a, b) => a + b + 2, -2);
+  const [title, ...lines] = alignColumns([head, ...body], 2);
+  const width = title.length;
   return [
     `Mode ${mode}`,
     '='.repeat(width),
-    line(head),
+    title,
     '-'.repeat(width),
-    ...body.map(line),
+    ...lines,
     '='.repeat(width),
     `Total parameters: ${number(parameters)}`,
     `Total multiply-adds: ${number(macs)}`,

@@ -20,7 +20,7 @@ export { maxPool, maxPoolBackward } from './pool';
 export { reluBackward } from './relu';
 export { softmax, softmaxBackward, softmaxCrossEntropy, softmaxCrossEntropyBackward } from './softmax';
 export { multiplyTile } from './tile'; // not a kernel, see there
-export { winogradGemm, winogradInput, winogradOutput } from './winograd';
+export { winogradGemm, winogradInput, winogradOutput, winogradTiles } from './winograd';
 export { adjointWinograd } from './winograd-adjoint';
 export {
   winogradGradientData,

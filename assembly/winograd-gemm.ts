@@ -59,11 +59,19 @@ function multiply4x8(a: usize, b: usize, c: usize, k: usize, ldc: usize): void {
   v128.store(c, c31, 16);
 }
 
-/** c = a b for one strip of eight columns: `panels` panels of a, `panel` bytes apart, against the same b. */
-export function multiplyStrip(a: usize, panels: usize, panel: usize, b: usize, c: usize, k: usize, ldc: usize): void {
+/** Byte offset of panel i. */
+export function panelOffset(k: usize, i: usize): usize {
+  if (k > KB / 2) return i * ((k + KB - 1) / KB) * MR * KB * 4;
+  // Side by side: alone in its block, a panel of 8 channels would use an eighth of the cache's sets.
+  const each: usize = 32 - clz<u32>(<u32>k - 1);
+  const beside = KB >> each;
+  return (i / beside) * MR * KB * 4 + (i % beside) * ((<usize>4) << each);
+}
+
+/** c = a b for one strip of eight columns: `panels` panels of a against the same b. */
+export function multiplyStrip(a: usize, panels: usize, b: usize, c: usize, k: usize, ldc: usize): void {
   for (let i: usize = 0; i < panels; i++) {
-    multiply4x8(a, b, c, k, ldc);
-    a += panel;
+    multiply4x8(a + panelOffset(k, i), b, c, k, ldc);
     c += MR * ldc;
   }
 }

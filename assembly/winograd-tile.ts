@@ -1,4 +1,4 @@
-import { KB, MR } from './winograd-gemm';
+import { KB, MR, panelOffset } from './winograd-gemm';
 
 /**
  * Fields of the jobs of a Winograd F(4x4,3x3) convolution, 'same' padding, dilation d.
@@ -11,7 +11,8 @@ import { KB, MR } from './winograd-gemm';
  * Full tiles are F(4,3) both ways; edge rows are F(2,3) vertically, edge columns horizontally, corners both ways. A side has an
  * edge where one or two pixels remain after its tiles of 4; three make a tile of 4 whose last outputs are not stored.
  *
- *     input   v (36, tiles / 4, cin / 64, 4, 64)   transformed data, tiles counted from each coefficient's own first one
+ *     input   v (36, tiles / 4, cin / 64, 4, 64)   transformed data, tiles counted from each coefficient's own first one;
+ *                                                  up to 32 channels: as many panels of 4 tiles as fit stand side by side in the 64
  *     gemm    m (36, tiles, 8 * strips)            m[i] = v[i] u[i]; u (36, strips, cin, 8)
  *     output  y = transformed m + bias, ReLU
  */
@@ -118,6 +119,9 @@ export const CHUNK: usize = KB * 4;
 /** Bytes of 6 x 6 chunks, the transforms' intermediate result, before one chunk of zeros and a `Tile`. */
 export const WORK: usize = 36 * CHUNK;
 
+/** Where in a task's scratch its own copy of the arguments lies, behind chunks, zeros and tile. */
+export const OWN: usize = WORK + CHUNK + 64;
+
 /** Finds tile t of the pass. */
 export function locate(args: WinogradArgs, t: i32, tile: Tile): void {
   const wholeY = kinds.whole(args.h);
@@ -162,12 +166,7 @@ export function locate(args: WinogradArgs, t: i32, tile: Tile): void {
   tile.cols = min(isX ? 2 : 4, args.w - x);
 }
 
-/** Bytes of a panel of v. */
-export function panelBytes(args: WinogradArgs): usize {
-  return ((args.cin + KB - 1) / KB) * MR * CHUNK;
-}
-
 /** Byte offset of a coefficient's tile in v. */
 export function offsetInV(args: WinogradArgs, tile: i32): usize {
-  return (<usize>tile / MR) * panelBytes(args) + (<usize>tile % MR) * CHUNK;
+  return panelOffset(args.cin, <usize>tile / MR) + (<usize>tile % MR) * CHUNK;
 }

@@ -1,5 +1,7 @@
 import { MR, multiplyStrip } from './winograd-gemm';
-import { kinds, panelBytes, WinogradArgs } from './winograd-tile';
+import { winogradInput } from './winograd-input';
+import { winogradOutput } from './winograd-output';
+import { kinds, OWN, WinogradArgs } from './winograd-tile';
 
 /** Multiplies `stripsPerTask` strips of one coefficient: m = v u. Tasks run over the strips first, then the coefficients. */
 export function winogradGemm(args: WinogradArgs, task: i32, _scratch: usize): void {
@@ -20,7 +22,24 @@ export function winogradGemm(args: WinogradArgs, task: i32, _scratch: usize): vo
   const m = args.m + <usize>coefficient * args.mStride;
   // The strip of u stays in L1 while the panels of v pass from L2.
   for (let strip = begin; strip < end; strip++)
-    multiplyStrip(v, panels, panelBytes(args), u + <usize>strip * args.cin * 32, m + <usize>strip * 32, args.cin, ldc);
+    multiplyStrip(v, panels, u + <usize>strip * args.cin * 32, m + <usize>strip * 32, args.cin, ldc);
+}
+
+/**
+ * All three steps of `tilesPerTask` tiles. Their v and m lie in the task's scratch, `args.v` and `args.m` bytes from its start, behind
+ * what the transforms need and the task's own arguments: with few channels they stay in a core's own cache. Strips fit one gemm task.
+ */
+export function winogradTiles(args: WinogradArgs, task: i32, scratch: usize): void {
+  memory.copy(scratch + OWN, changetype<usize>(args), offsetof<WinogradArgs>());
+  const own = changetype<WinogradArgs>(scratch + OWN);
+  const begin = task * args.tilesPerTask;
+  own.first += begin;
+  own.count = min(args.tilesPerTask, args.count - begin);
+  own.v += scratch;
+  own.m += scratch;
+  winogradInput(own, 0, scratch);
+  for (let coefficient = 0; coefficient < 36; coefficient++) winogradGemm(own, coefficient, scratch);
+  winogradOutput(own, 0, scratch);
 }
 
 export { winogradInput } from './winograd-input';

@@ -195,6 +195,7 @@ describe.each(sets)('Winograd convolution, %s', (set) => {
   it.each([
     { h: 28, w: 28, cin: 20, cout: 140, d: 2 },
     { h: 30, w: 21, cin: 64, cout: 12, d: 4 },
+    { h: 70, w: 57, cin: 20, cout: 28, d: 2 }, // all steps in one task
   ])('gives the same bits for any order of tasks and any passes: $h x $w, dilation $d', (shape) => {
     const p = problem(shape);
     const y = machine.conv(p, { relu: true });
@@ -279,6 +280,27 @@ describe('winogradPlan', () => {
   it('asks for at most 24 MB', () => {
     for (const c of [4, 64, 512, 1024])
       expect(winogradPlan({ h: 224, w: 224, c }, c, 1).bytes).toBeLessThanOrEqual(24e6);
+  });
+
+  it('asks for nothing where channels are few, which tasks of at most 320 kB of scratch do whole', () => {
+    for (const [cin, cout] of [
+      [4, 4],
+      [4, 32],
+      [20, 8],
+      [32, 32],
+    ]) {
+      const x = view(0, 224, 224, cin);
+      expect(winogradPlan(x, cout, 1).bytes).toBe(0);
+      const jobs = winogradJobs(
+        x,
+        { ptr: 0, bias: 0, cin, cout },
+        view(0, 224, 224, cout),
+        { dilation: 1, relu: true },
+        { ptr: 0, bytes: 0 },
+      );
+      expect(jobs.map(({ kernel }) => kernel)).toEqual(['winogradTiles']);
+      expect(jobs[0].scratch).toBeLessThanOrEqual(320 * 1024);
+    }
   });
 
   it('takes whole vectors of channels only', () => {

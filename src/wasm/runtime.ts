@@ -21,8 +21,8 @@ type Kernel = (args: number, task: number, scratch: number) => void;
 
 /** The largest number of fields a job may have. */
 const MAX_FIELDS = 64;
-/** Bytes of scratch that each thread has. */
-const SCRATCH = 65536;
+/** Bytes of scratch that each thread has: a task of `winogradTiles` keeps up to 256 kB of its tiles there. */
+const SCRATCH = 5 * 65536;
 /** Milliseconds the calling thread may keep its event loop waiting. */
 const YIELD_AFTER = 12;
 

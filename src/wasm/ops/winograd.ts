@@ -19,6 +19,17 @@ export const STRIPS_PER_TASK = 16;
 const TILES_PER_PASS = 128;
 /** Most bytes of V and M that a plan asks for. */
 const MAX_WORKSPACE = 24e6;
+/**
+ * Up to so many channels one job does all three steps, and a task keeps its tiles' V and M in its own scratch, within the core's cache.
+ * With more, the products are most of the work, and they are faster when a strip of U meets all panels of a pass.
+ */
+const TOGETHER = 32;
+/** Bytes of V and M of such a task. */
+const TOGETHER_BYTES = 256 * 1024;
+/** Tasks of such a job, if it has as many panels: enough for threads to share. */
+const FEWEST_TASKS = 32;
+/** Bytes of a task's own copy of the arguments, before its V. */
+const ARGS = 128;
 /** Scratch of a transform task: 6 x 6 and one chunks of 64 channels, and what it notes of a tile. */
 export const SCRATCH = 37 * 256 + 64;
 
@@ -26,13 +37,9 @@ export const SCRATCH = 37 * 256 + 64;
 export interface WinogradPlan {
   /** Tiles of 4x4 outputs (or less at the edges), all phases together. */
   readonly tiles: number;
-  /** Tiles of one pass, and the number of passes. */
+  /** Tiles of the largest pass. */
   readonly tilesPerPass: number;
-  readonly passes: number;
-  /** Bytes of the transformed data V and the products M of a pass. */
-  readonly bytesV: number;
-  readonly bytesM: number;
-  /** Bytes of workspace: V and M. */
+  /** Bytes of workspace: V and M of a pass; 0 where tasks keep them in their scratch. */
   readonly bytes: number;
   /** Multiplications of all passes, padding of panels and channels excluded. */
   readonly products: number;
@@ -69,7 +76,11 @@ export const skewed = (floats: number): number => up(floats * 4, SKEW) + SKEW;
 
 /** Bytes from one coefficient of transformed weights to the next. */
 export const strideU = (cin: number, cout: number): number => skewed(cin * strips(cout) * 8);
-const strideV = (tiles: number, cin: number): number => skewed(up(tiles, PANEL) * up(cin, BLOCK));
+/** Panels of few channels stand side by side in a block; see assembly/winograd-gemm.ts. */
+const strideV = (tiles: number, cin: number): number => {
+  const beside = Math.max(1, Math.floor(BLOCK / 2 ** Math.ceil(Math.log2(cin))));
+  return skewed(Math.ceil(tiles / PANEL / beside) * PANEL * up(cin, BLOCK));
+};
 const strideM = (tiles: number, cout: number): number => skewed(up(tiles, PANEL) * strips(cout) * 8);
 
 /** Whether a 3x3 convolution can take this form: whole vectors of channels. */
@@ -122,6 +133,8 @@ function fitting(bytes: number, cin: number, cout: number, most = TILES_PER_PASS
   return tiles;
 }
 
+const isTogether = (cin: number, cout: number): boolean => Math.max(cin, cout) <= TOGETHER;
+
 /** The fewest passes of at most `limit` tiles, of nearly equal length. */
 export function splitPasses(tiles: number, limit: number): { first: number; count: number }[] {
   const passes = Math.ceil(tiles / limit);
@@ -144,19 +157,15 @@ export function winogradPlan(
   mostTiles = TILES_PER_PASS,
 ): WinogradPlan {
   const all = groups(x.h, x.w, dilation);
-  const limit = fitting(MAX_WORKSPACE, x.c, cout, mostTiles);
+  const together = isTogether(x.c, cout);
+  const limit = together ? Number.POSITIVE_INFINITY : fitting(MAX_WORKSPACE, x.c, cout, mostTiles);
   const passes = all.flatMap((group) => splitPasses(tilesOf(group), limit));
   const most = Math.max(...passes.map((pass) => pass.count));
-  const bytesV = COEFFICIENTS * strideV(most, x.c);
-  const bytesM = COEFFICIENTS * strideM(most, cout);
   const coefficients = all.reduce((sum, g) => sum + g.down * g.across * coefficientsOf(g.h) * coefficientsOf(g.w), 0);
   return {
     tiles: all.reduce((sum, group) => sum + tilesOf(group), 0),
     tilesPerPass: most,
-    passes: passes.length,
-    bytesV,
-    bytesM,
-    bytes: workspaceBytes(most, x.c, cout),
+    bytes: together ? 0 : workspaceBytes(most, x.c, cout),
     products: coefficients * x.c * cout,
   };
 }
@@ -176,8 +185,9 @@ export function winogradWeightsJob(w: number, u: number, cin: number, cout: numb
 }
 
 /**
- * The jobs of y = conv3x3(x, weights) + bias with 'same' padding, and ReLU if asked for: three a pass, to be run in order, each
- * to its end before the next. x and y must not overlap. The result does not depend on threads, workspace or passes.
+ * The jobs of y = conv3x3(x, weights) + bias with 'same' padding, and ReLU if asked for: three a pass, or one a group where channels are
+ * few, to be run in order, each to its end before the next. x and y must not overlap. The result does not depend on threads, workspace or
+ * passes.
  */
 export function winogradJobs(
   x: View,
@@ -188,6 +198,7 @@ export function winogradJobs(
 ): Job[] {
   const { cin, cout } = weights;
   const { dilation, relu, mostTiles } = options;
+  if (isTogether(cin, cout)) return groups(x.h, x.w, dilation).map((group) => tilesJob(x, weights, y, group, options));
   const limit = fitting(workspace.bytes, cin, cout, mostTiles);
   return groups(x.h, x.w, dilation).flatMap((group) =>
     splitPasses(tilesOf(group), limit).flatMap((pass) => {
@@ -210,12 +221,39 @@ export function winogradJobs(
   );
 }
 
+/** The one job of a group with few channels: a task takes some of its tiles from x to y. */
+function tilesJob(
+  x: View,
+  { ptr, bias, cin, cout }: WinogradWeights,
+  y: View,
+  group: Group,
+  { dilation, relu }: { dilation: number; relu: boolean },
+): Job {
+  const count = tilesOf(group);
+  const most = fitting(TOGETHER_BYTES, cin, cout, up(count / FEWEST_TASKS, PANEL));
+  const tilesPerTask = PANEL * Math.floor(most / PANEL);
+  const [vStride, mStride] = [strideV(tilesPerTask, cin), strideM(tilesPerTask, cout)];
+  const v = SCRATCH + ARGS;
+  const args = passFields(
+    x,
+    y,
+    group,
+    { first: 0, count, tilesPerTask },
+    {
+      ...{ u: [ptr, strideU(cin, cout)], bias, v: [v, vStride], m: [v + COEFFICIENTS * vStride, mStride] },
+      ...{ dilation, relu },
+    },
+  );
+  const scratch = v + COEFFICIENTS * (vStride + mStride);
+  return { kernel: 'winogradTiles', args, tasks: Math.ceil(count / tilesPerTask), scratch };
+}
+
 /** The fields of assembly's WinogradArgs for one pass; u, v and m: address and bytes from one coefficient to the next. */
 export function passFields(
   x: View,
   y: View,
   group: Group,
-  { first, count }: { first: number; count: number },
+  { first, count, tilesPerTask = TILES_PER_TASK }: { first: number; count: number; tilesPerTask?: number },
   o: { u: number[]; bias: number; v: number[]; m: number[]; dilation: number; relu: boolean },
 ): number[] {
   const at = (v: View): number => v.ptr + 4 * (group.y * v.row + group.x * v.pix);
@@ -223,6 +261,6 @@ export function passFields(
     ...[at(x), x.row * 4, x.pix * 4, at(y), y.row * 4, y.pix * 4],
     ...[...o.u, o.bias, ...o.v, ...o.m],
     ...[x.c, y.c, o.dilation, group.down * group.across, group.across, group.h, group.w],
-    ...[first, count, TILES_PER_TASK, STRIPS_PER_TASK, o.relu ? 1 : 0],
+    ...[first, count, tilesPerTask, STRIPS_PER_TASK, o.relu ? 1 : 0],
   ];
 }

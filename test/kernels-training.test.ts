@@ -106,6 +106,26 @@ describe.each(builds)('training kernels, $kernels, $threads threads', (build) =>
     });
   });
 
+  it('takes the mean statistics of batches, by the shares 1, 1/2, 1/3', async () => {
+    const shape: (typeof shapes)[number] = [2, 6, 4, 8, 1];
+    const batches = [1, 2, 3].map((seed) => ramp(2 * 6 * 4 * 8, seed, 2, 7));
+    await onRuntime(build, (runtime) => {
+      const z = batch(runtime, shape);
+      const norm = tables(runtime, z);
+      const expected = new Float64Array(16);
+      for (const [i, data] of batches.entries()) {
+        for (const job of normalizerJobs({ ...z, ptr: batch(runtime, shape, data).ptr }, norm, true, 1 / (i + 1)))
+          runtime.run(job);
+        const { mean, variance } = moments({ n: 2, h: 6, w: 4, c: 8, data });
+        for (let k = 0; k < 8; k++) {
+          expected[k] += mean[k] / 3;
+          expected[8 + k] += ((48 / 47) * variance[k]) / 3;
+        }
+      }
+      expectClose(norm.read().running, expected, TOLERANCE, 'running statistics');
+    });
+  });
+
   it('normalises by running statistics, through which no gradient passes', async () => {
     const shape: (typeof shapes)[number] = [2, 6, 4, 8, 1];
     const data = randomFloats(2 * 6 * 4 * 8, 1);

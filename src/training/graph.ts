@@ -141,12 +141,7 @@ export class Graph {
 
   /** The jobs of logits and losses. `training`: with the batch's statistics and dropout. */
   forward(training: boolean, seed = 0): Job[] {
-    const batchStatistics = training && !this.#options.fixedStatistics;
-    const convs = this.#convs.flatMap(({ x, z, y, dilation, pooled, kernel, norm }) => [
-      ...this.#convolve(x, kernel, z, dilation, false),
-      ...normalizerJobs(z, norm, batchStatistics),
-      pooled ? batchPoolJob(z, y.ptr, norm) : batchReluJob(z, y.ptr, norm),
-    ]);
+    const convs = this.#convsForward(training && !this.#options.fixedStatistics);
     const dense = this.#dense.flatMap(({ x, y, kernel, bias, last }, i): Step[] => [
       gemmJob(x, kernel, y, { bias, relu: !last }),
       ...(training && !last ? this.#drop(y, i) : []),
@@ -154,6 +149,19 @@ export class Graph {
     const { rows, cols } = this.#dense.at(-1)!.y;
     const loss = { x: this.logits, targets: this.targets, loss: this.loss, rows, columns: cols };
     return withSeed([...convs, ...this.#headPool(), ...dense, softmaxCrossEntropyJob(loss)], seed);
+  }
+
+  /** The jobs that move the running statistics to a batch's by the share `momentum`. */
+  statistics(momentum: number): Job[] {
+    return this.#convsForward(true, momentum);
+  }
+
+  #convsForward(batchStatistics: boolean, momentum?: number): Job[] {
+    return this.#convs.flatMap(({ x, z, y, dilation, pooled, kernel, norm }) => [
+      ...this.#convolve(x, kernel, z, dilation, false),
+      ...normalizerJobs(z, norm, batchStatistics, momentum),
+      pooled ? batchPoolJob(z, y.ptr, norm) : batchReluJob(z, y.ptr, norm),
+    ]);
   }
 
   /** The jobs of the gradients of the mean loss at all parameters, after those of `forward(true, seed)`. */

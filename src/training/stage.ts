@@ -97,15 +97,25 @@ export class StageRun {
     return this.#result(examples.length);
   }
 
+  /** Moves the running statistics to those of a batch of pictures, as they are, by the share `momentum`. */
+  async calibrate(examples: readonly Example[], momentum: number, signal?: AbortSignal): Promise<void> {
+    this.#draw(examples, this.#plainDrawings(examples));
+    for (const job of this.#graph.statistics(momentum)) await this.#runtime.runAsync(job, signal);
+  }
+
   /** Losses and right answers of at most a batch of pictures, as they are. */
   async evaluate(examples: readonly Example[], signal?: AbortSignal): Promise<BatchResult> {
-    const { side } = this;
-    const nothing = { ...plainDraw({ width: side, height: side }, side), right: 0 };
-    const drawings = examples.map(({ image }) => ({ own: plainDraw(image, side), other: nothing, share: 0 }));
+    const drawings = this.#plainDrawings(examples);
     this.#draw(examples, drawings);
     this.#label(examples, drawings);
     for (const job of this.#graph.forward(false)) await this.#runtime.runAsync(job, signal);
     return this.#result(examples.length);
+  }
+
+  #plainDrawings(examples: readonly Example[]): Drawing[] {
+    const { side } = this;
+    const nothing = { ...plainDraw({ width: side, height: side }, side), right: 0 };
+    return examples.map(({ image }) => ({ own: plainDraw(image, side), other: nothing, share: 0 }));
   }
 
   /** A copy of the state. */

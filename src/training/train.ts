@@ -30,6 +30,9 @@ import { keyOf, randomOf } from './random.js';
 import { type Example, StageRun } from './stage.js';
 import { buildTopology } from './topology.js';
 
+/** Pictures that the statistics of the finished network are taken from. */
+const CALIBRATION = 4096;
+
 /** What training made. */
 export interface TrainResult {
   /** The trained network, a safetensors file that `load` reads. */
@@ -206,11 +209,7 @@ class Training {
     const step = this.#position.step + 1;
     const epoch = this.#epochOf(step - 1);
     const within = (step - 1) % this.#stepsPerEpoch;
-    const order = shuffled(this.dataset.train.length, randomOf(config.seed, 4, epoch));
-    const samples = Array.from(
-      order.subarray(within * config.batch, (within + 1) * config.batch),
-      (i) => this.dataset.train[i],
-    );
+    const samples = this.#batchOf(epoch, within);
     const examples = await this.#examples(samples, this.#cache);
     const sources = examples.map(({ image }) => image);
     const drawings = chooseDrawings(sources, run.side, config, [config.seed, 5, step]);
@@ -230,6 +229,14 @@ class Training {
     this.#position.step = step;
     await this.#files.addStep(step, rate, loss);
     this.#report(epoch, loss, 'train');
+  }
+
+  /** The training pictures of an epoch's batch. */
+  #batchOf(epoch: number, batch: number): Sample[] {
+    const { train } = this.dataset;
+    const { seed, batch: size } = this.config;
+    const order = shuffled(train.length, randomOf(seed, 4, epoch));
+    return Array.from(order.subarray(batch * size, (batch + 1) * size), (i) => train[i]);
   }
 
   #report(epoch: number, loss: number, stage: StepReport['stage']): void {
@@ -256,11 +263,24 @@ class Training {
     return work;
   }
 
+  /**
+   * Takes the running statistics anew from training pictures as they are in use, neither cut nor mixed, with the network as it is now: the
+   * running means are those of the last few dozen batches, each with another network (Wu and Johnson 2021, https://arxiv.org/abs/2105.07576).
+   */
+  async #calibrate(run: StageRun, epoch: number): Promise<void> {
+    const batches = Math.min(Math.ceil(CALIBRATION / this.config.batch), this.#stepsPerEpoch);
+    for (let i = 0; i < batches; i++) {
+      const examples = await this.#examples(this.#batchOf(epoch + 1, i), this.#cache);
+      await run.calibrate(examples, 1 / (i + 1), this.options.signal);
+    }
+  }
+
   async #endEpoch(run: StageRun): Promise<void> {
     const { config, dataset, options } = this;
     const { step, sums, epochs } = this.#position;
     const epoch = this.#epochOf(step - 1);
     this.#report(epoch, sums.loss / sums.pictures, 'validate');
+    if (step === this.#steps && options.from === undefined) await this.#calibrate(run, epoch);
     const val = noSums();
     if (this.#valCache?.side !== run.side) this.#valCache = new PictureCache(run.side, this.#cacheBytes * 0.2, 'all');
     for (let i = 0; i < dataset.val.length; i += config.batch) {

@@ -48,7 +48,7 @@ export interface Normalization {
 /** Added to a variance before its root is taken; the same number as where weights are folded. */
 export const EPSILON = 1e-5;
 /** Share of the batch's statistics in the running ones. */
-const MOMENTUM = 0.1;
+export const MOMENTUM = 0.1;
 
 const rowsOf = (h: number, rowFloats: number): number =>
   Math.max(1, Math.min(h, Math.floor(FLOATS_PER_TASK / rowFloats)));
@@ -68,20 +68,20 @@ function elementwise(kernel: string, z: Batch, y: number, { affine, moments }: N
   return { kernel, args, tasks: z.pictures * each, scratch: 64 };
 }
 
-function finish(kernel: string, z: Batch, n: Normalization, training: boolean): Job {
+function finish(kernel: string, z: Batch, n: Normalization, training: boolean, momentum = MOMENTUM): Job {
   const { rows, each } = pieces(z);
   const tables = [n.moments, n.affine, n.gamma, n.beta, n.running, n.dgamma, n.dbeta];
   const sizes = [z.c, z.pictures * each, rows * z.w, (z.h - (each - 1) * rows) * z.w, each];
-  const args = [...tables, ...sizes, floatBits(MOMENTUM), floatBits(EPSILON), training ? 1 : 0];
+  const args = [...tables, ...sizes, floatBits(momentum), floatBits(EPSILON), training ? 1 : 0];
   return { kernel, args, tasks: z.c, scratch: 0 };
 }
 
 /**
- * The jobs that make `affine` of a layer: from the batch's statistics, which also move the running ones, or, where not `training`,
- * from the running ones.
+ * The jobs that make `affine` of a layer: from the batch's statistics, which also move the running ones by their share `momentum`, or,
+ * where not `training`, from the running ones.
  */
-export function normalizerJobs(z: Batch, n: Normalization, training: boolean): Job[] {
-  const last = finish('batchNormalizer', z, n, training);
+export function normalizerJobs(z: Batch, n: Normalization, training: boolean, momentum = MOMENTUM): Job[] {
+  const last = finish('batchNormalizer', z, n, training, momentum);
   return training ? [elementwise('batchMoments', z, 0, n), last] : [last];
 }
 

@@ -97,7 +97,10 @@ const hours = epochs.reduce((sum, { seconds }) => sum + seconds, 0) / 3600;
 const { processor, cores, node } = machine();
 const where = values.machine ?? `${cores} cores of ${processor}, Node ${node}`;
 const stages = config.stages
-  .map(({ size, epochs, rate }) => `${several(epochs, 'epoch')} at ${size} pixels${rate ? ` anew from ${rate}` : ''}`)
+  .map(
+    ({ size, epochs, rate = config.learningRate }) =>
+      `${several(epochs, 'epoch')} at ${size} pixels with a learning rate of at most ${rate}`,
+  )
   .join(', ');
 const wrong = (/** @type {number} */ i) => {
   const row = elsewhere.confusion[i];
@@ -127,9 +130,9 @@ written by \`node scripts/model-card.js run --data ${archive} --pets pets\`.
 atrous-cam train ${archive} --out run
 \`\`\`
 
-- ${stages}; batches of ${config.batch}, ${config.optimizer === 'adamw' ? 'AdamW' : 'SGD'} at
-  ${config.learningRate} and below with weight decay ${config.weightDecay}, CutMix with halves and boxes in half of the batches, batch normalization that is folded
-  into the convolutions of the file. Seed ${config.seed}. All of this is the command's default.
+- ${stages}. Batches of ${config.batch}, ${config.optimizer === 'adamw' ? 'AdamW' : 'SGD'} with weight decay
+  ${config.weightDecay}, CutMix with halves and boxes in ${100 * config.cutmix} % of the batches, batch normalization that is folded into the convolutions of the
+  file. Seed ${config.seed}. All of this is the command's default.
 - ${several(last.step, 'step')} with \`simd\` kernels in ${hours.toFixed(1)} hours (validation not counted) on ${where}.
 - The same command gives the same file, on any machine and with any number of threads. \`node scripts/check-training.js
   ${archive} weights/${STEPS_FILE}\` repeats steps 1 to ${STEPS} and compares their losses with the run's, to the bit.

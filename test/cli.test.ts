@@ -506,7 +506,7 @@ describe('usage', () => {
     [['bench', 'dir'], "atrous-cam: unknown command 'bench'"],
     [
       ['train', 'dir', '--stages', '128'],
-      'atrous-cam: --stages: expected SIZE:EPOCHS,... such as 96:4,128:15,224:2:0.0005, got "128"',
+      'atrous-cam: --stages: expected SIZE:EPOCHS,... such as 96:7,128:12,224:4:0.0008, got "128"',
     ],
   ])('%j', async (argv, message) => {
     const { code, stderr } = await run(argv);

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { load } from '../src/index.js';
 import { openDataset } from '../src/training/dataset.js';
-import { DEFAULTS, learningRate, type Stage, type TrainOptions } from '../src/training/options.js';
+import { checkConfig, DEFAULTS, learningRate, type Stage, type TrainOptions } from '../src/training/options.js';
 import { evaluate, train } from '../src/training.js';
-import { fixturePath } from './support/references.js';
+import { fixturePath, readReferences } from './support/references.js';
 import { writeToyPictures } from './support/toy-pictures.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'atrous-cam-training-'));
@@ -16,7 +16,7 @@ beforeAll(() => writeToyPictures(data, 64));
 
 const tiny: Omit<TrainOptions, 'out'> = {
   ...{ widths: [4, 8, 8, 8, 8], convs: [1, 1, 1, 1, 1], dense: [8], dropout: 0.3 },
-  ...{ batch: 16, seed: 5, learningRate: 0.01 },
+  ...{ batch: 16, seed: 5, learningRate: 0.01, cutmix: 0.5 },
   stages: [
     { size: 32, epochs: 4 },
     { size: 64, epochs: 1 },
@@ -71,6 +71,15 @@ describe('the learning rate', () => {
     }
   });
 
+  it('is the default stages own but where another one or SGD is asked for', () => {
+    expect(checkConfig({}).stages).toEqual(DEFAULTS.stages);
+    const sizes = DEFAULTS.stages.map(({ size, epochs }) => ({ size, epochs }));
+    expect(checkConfig({ learningRate: 0.01 }).stages).toEqual(sizes);
+    expect(checkConfig({ optimizer: 'sgd' }).stages).toEqual(sizes);
+    const stages = [{ size: 64, epochs: 2, rate: 0.3 }];
+    expect(checkConfig({ learningRate: 0.01, stages }).stages).toEqual(stages);
+  });
+
   it('must be a number that can be one', async () => {
     const run = train(data, { ...tiny, out: join(folder, 'rate'), stages: [{ size: 32, epochs: 1, rate: 0 }] });
     await expect(run).rejects.toThrow(
@@ -111,6 +120,16 @@ describe('training', () => {
     expect(rows.length).toBe(11);
     expect(rows[0]).toContain('valAccuracy');
     expect(readFileSync(join(out, 'curve.svg'), 'utf8')).toMatch(/^<svg [\s\S]*polyline[\s\S]*<\/svg>\n$/);
+  });
+
+  it('takes the statistics of normalization anew when the last step is done', async () => {
+    const course = { ...tiny, stages: [{ size: 32, epochs: 2 }] };
+    const [finished, stopped] = [join(folder, 'finished'), join(folder, 'stopped')];
+    await train(data, { ...course, out: finished });
+    await train(data, { ...course, out: stopped, maxSteps: losses(finished).length });
+    const [a, b] = [finished, stopped].map((out) => readReferences(join(out, 'checkpoint.safetensors')));
+    expect(a.get('parameters')).toEqual(b.get('parameters'));
+    expect(a.get('statistics')).not.toEqual(b.get('statistics'));
   });
 
   it('refuses to begin where a checkpoint lies, or to resume with other options', async () => {

@@ -45,10 +45,10 @@ function list(flag: string, description: string): Option {
 const stages = () =>
   new Option(
     '--stages <size:epochs[:rate],...>',
-    "input sizes with their epochs; the last is the network's; with a rate, a course of its own from that learning rate down (default: 96:4,128:15,224:1,224:2:0.0005)",
+    "input sizes with their epochs; the last is the network's; with a rate, a course of its own from that learning rate down (default: 96:7:0.0015,128:12:0.0012,224:4:0.0008; with --learning-rate or sgd without these rates)",
   ).argParser((value: string) => {
     if (!/^\d+:\d+(:[\d.e-]+)?(,\d+:\d+(:[\d.e-]+)?)*$/.test(value))
-      throw wrong('--stages', 'SIZE:EPOCHS,... such as 96:4,128:15,224:2:0.0005', value);
+      throw wrong('--stages', 'SIZE:EPOCHS,... such as 96:7,128:12,224:4:0.0008', value);
     return value.split(',').map((stage) => {
       const [size, epochs, rate] = stage.split(':').map(Number);
       return { size, epochs, ...(rate !== undefined && { rate }) };
@@ -79,9 +79,9 @@ export function addTrainCommand(program: Command, context: Context, run: Run): v
       .default('float16'),
   ]);
   group(training, 'Network:', [
-    list('--widths', 'channels of the five blocks, multiples of 4 (default: 8,16,32,64,64)'),
+    list('--widths', 'channels of the five blocks, multiples of 4 (default: 8,16,32,96,96)'),
     list('--convs', 'convolutions of the five blocks (default: 2,2,3,3,3)'),
-    list('--dense', 'units of the hidden dense layers (default: 128,128)'),
+    list('--dense', 'units of the hidden dense layers (default: 48,48)'),
     options.preprocess(),
     new Option('--from <weights>', 'begin with these weights and their architecture, batch normalization folded'),
     new Option('--mode <pooled|dilated>', 'dilated: without pools, needs --from').choices(['pooled', 'dilated']),
@@ -91,9 +91,12 @@ export function addTrainCommand(program: Command, context: Context, run: Run): v
     stages(),
     count('--train-limit', 'train on so many pictures only, chosen by the seed'),
     count('--val-limit', 'validate on so many pictures only, chosen by the seed'),
-    count('--batch', 'pictures of a step (default: 64)'),
+    count('--batch', 'pictures of a step (default: 32)'),
     new Option('--optimizer <sgd|adamw>', 'SGD with momentum, or AdamW (default: adamw)').choices(['sgd', 'adamw']),
-    number('--learning-rate', 'the largest, after the warm-up and before the cosine (default: 0.002, sgd: 0.1)'),
+    number(
+      '--learning-rate',
+      'the largest of stages without one, after the warm-up and before the cosine (default: 0.002, sgd: 0.1)',
+    ),
     number('--weight-decay', 'of kernels (default: 0.05, sgd: 0.0005)'),
     number('--momentum', 'of sgd (default: 0.9)'),
     number('--warmup', 'share of the steps in which the learning rate rises (default: 0.05)'),
@@ -108,7 +111,7 @@ export function addTrainCommand(program: Command, context: Context, run: Run): v
     new Option('--no-flip', 'do not mirror pictures'),
     number('--brightness', 'largest change, share of the range (default: 0.15)'),
     number('--contrast', 'largest change, share (default: 0.25)'),
-    number('--cutmix', 'share of the batches that mix halves and boxes of pictures (default: 0.5)'),
+    number('--cutmix', 'share of the batches that mix halves and boxes of pictures (default: 0.35)'),
   ]);
   group(training, 'Machine:', [
     options.kernels().default('simd'),

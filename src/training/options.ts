@@ -107,16 +107,15 @@ export interface EpochReport {
 
 /** What is trained where nothing is said: the package's default network. */
 export const DEFAULTS: TrainingConfig = {
-  widths: [8, 16, 32, 64, 64],
+  widths: [8, 16, 32, 96, 96],
   convs: [2, 2, 3, 3, 3],
-  dense: [128, 128],
+  dense: [48, 48],
   stages: [
-    { size: 96, epochs: 4 },
-    { size: 128, epochs: 15 },
-    { size: 224, epochs: 1 },
-    { size: 224, epochs: 2, rate: 5e-4 },
+    { size: 96, epochs: 7, rate: 1.5e-3 },
+    { size: 128, epochs: 12, rate: 1.2e-3 },
+    { size: 224, epochs: 4, rate: 8e-4 },
   ],
-  batch: 64,
+  batch: 32,
   optimizer: 'adamw',
   learningRate: 2e-3,
   weightDecay: 0.05,
@@ -128,7 +127,7 @@ export const DEFAULTS: TrainingConfig = {
   flip: true,
   brightness: 0.15,
   contrast: 0.25,
-  cutmix: 0.5,
+  cutmix: 0.35,
   normalization: 'caffe',
   mode: 'pooled',
   seed: 1,
@@ -148,7 +147,10 @@ export function checkConfig(options: Partial<TrainingConfig>): TrainingConfig {
   );
   const optimizer = oneOf('optimizer', options.optimizer ?? DEFAULTS.optimizer, ['sgd', 'adamw']);
   const suited = { learningRate: RATES[optimizer], weightDecay: DECAYS[optimizer] };
-  const config: TrainingConfig = { ...DEFAULTS, ...suited, ...given };
+  // The default stages' rates are AdamW's; who asks for another rate means it for all of them.
+  const own = optimizer === 'adamw' && options.learningRate === undefined;
+  const stages = own ? DEFAULTS.stages : DEFAULTS.stages.map(({ size, epochs }) => ({ size, epochs }));
+  const config: TrainingConfig = { ...DEFAULTS, stages, ...suited, ...given };
   oneOf('mode', config.mode, ['pooled', 'dilated']);
   oneOf('normalization', config.normalization, ['caffe', 'torch']);
   const within = (name: keyof TrainingConfig, least: number, below: number) => {

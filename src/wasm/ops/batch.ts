@@ -48,7 +48,7 @@ export interface Normalization {
 /** Added to a variance before its root is taken; the same number as where weights are folded. */
 export const EPSILON = 1e-5;
 /** Share of the batch's statistics in the running ones. */
-export const MOMENTUM = 0.1;
+const MOMENTUM = 0.1;
 
 const rowsOf = (h: number, rowFloats: number): number =>
   Math.max(1, Math.min(h, Math.floor(FLOATS_PER_TASK / rowFloats)));

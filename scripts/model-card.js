@@ -96,12 +96,14 @@ net.dispose();
 const hours = epochs.reduce((sum, { seconds }) => sum + seconds, 0) / 3600;
 const { processor, cores, node } = machine();
 const where = values.machine ?? `${cores} cores of ${processor}, Node ${node}`;
-const stages = config.stages
-  .map(
-    ({ size, epochs, rate = config.learningRate }) =>
-      `${several(epochs, 'epoch')} at ${size} pixels with a learning rate of at most ${rate}`,
-  )
-  .join(', ');
+/** @param {import('../dist/training.js').Stage} stage */
+function described({ size, epochs, rate = config.learningRate, inset, shared }) {
+  const course = `${several(epochs, 'epoch')} at ${size} pixels with a learning rate of at most ${rate}`;
+  const mixing =
+    inset === undefined ? '' : `, with another picture in a box in ${Math.round(100 * inset)} % of the batches`;
+  return `${course}${mixing}${shared ? ', all cells of the map weighed alike' : ''}`;
+}
+const stages = config.stages.map(described).join('; ');
 const wrong = (/** @type {number} */ i) => {
   const row = elsewhere.confusion[i];
   return row.reduce((sum, count, k) => (k === i ? sum : sum + count), 0);
@@ -131,8 +133,8 @@ atrous-cam train ${archive} --out run
 \`\`\`
 
 - ${stages}. Batches of ${config.batch}, ${config.optimizer === 'adamw' ? 'AdamW' : 'SGD'} with weight decay
-  ${config.weightDecay}, CutMix with halves and boxes in ${100 * config.cutmix} % of the batches, batch normalization that is folded into the convolutions of the
-  file. Seed ${config.seed}. All of this is the command's default.
+  ${config.weightDecay}, else CutMix with halves and boxes in ${Math.round(100 * config.cutmix)} % of them, batch normalization that is folded into the convolutions of the
+  file. Seed ${config.seed}. All of this is the command's default; [docs/training.md](../docs/training.md) says how the run went and what else was tried.
 - ${several(last.step, 'step')} with \`simd\` kernels in ${hours.toFixed(1)} hours (validation not counted) on ${where}.
 - The same command gives the same file, on any machine and with any number of threads. \`node scripts/check-training.js
   ${archive} weights/${STEPS_FILE}\` repeats steps 1 to ${STEPS} and compares their losses with the run's, to the bit.

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { load, type Network } from '../src/index.js';
 import { boxMask, energyInMask, inputBox, pointingGame } from '../src/metrics.js';
@@ -32,4 +34,9 @@ it('answers alike in pooled and atrous, and knows a photograph of a cat', async 
   expect((await net.predict(photo, { mode: 'atrous' })).probabilities).toEqual(probabilities);
   const [{ label }] = (await net.predict('test/fixtures/images/chelsea.png')).predictions;
   expect(label).toBe('cat');
+});
+
+it('is the file of the model card', () => {
+  const hash = createHash('sha256').update(readFileSync('weights/pets-vgg16.f16.safetensors')).digest('hex');
+  expect(readFileSync('weights/README.md', 'utf8')).toContain(`| SHA-256 | \`${hash}\` |`);
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Graph } from '../src/training/graph.js';
-import { initialState, type Layout, layoutOf, slice } from '../src/training/parameters.js';
+import { initialState, type Layout, layoutOf, shareCells, slice } from '../src/training/parameters.js';
 import { buildTopology } from '../src/training/topology.js';
 import { Runtime } from '../src/wasm/runtime.js';
 import { dropoutBits, meanLoss } from './reference/training.js';
@@ -105,4 +105,22 @@ describe.each([
       expect(Math.abs(got[i] - expected[i]), `${slot.name}: ${got[i]} for ${expected[i]}`).toBeLessThan(2e-4 * scale);
     expectNear(got, expected, 1e-4, 'all');
   });
+});
+
+it('gives every cell the mean of the cells, and leaves all else', () => {
+  const cells = 9;
+  const layout = layoutOf(buildTopology({ widths: [4, 4, 8, 8, 12], convs: [1, 1, 1, 1, 1], dense: [6] }, 96, 3));
+  const { parameters } = initialState(layout, 3, 'sgd');
+  const before = parameters.slice();
+  shareCells(layout, parameters);
+  const { first, length } = layout.dense[0].kernel;
+  const values = length / cells;
+  for (let k = 0; k < values; k++) {
+    const column = Array.from({ length: cells }, (_, cell) => first + cell * values + k);
+    const mean = column.reduce((sum, i) => sum + before[i], 0) / cells;
+    for (const i of column) expect(parameters[i]).toBeCloseTo(mean, 6);
+    expect(new Set(column.map((i) => parameters[i])).size).toBe(1);
+  }
+  const rest = (all: Float32Array) => [all.slice(0, first), all.slice(first + length)];
+  expect(rest(parameters)).toEqual(rest(before));
 });

@@ -73,7 +73,7 @@ describe('the learning rate', () => {
 
   it('is the default stages own but where another one or SGD is asked for', () => {
     expect(checkConfig({}).stages).toEqual(DEFAULTS.stages);
-    const sizes = DEFAULTS.stages.map(({ size, epochs }) => ({ size, epochs }));
+    const sizes = DEFAULTS.stages.map(({ rate: _, ...stage }) => stage);
     expect(checkConfig({ learningRate: 0.01 }).stages).toEqual(sizes);
     expect(checkConfig({ optimizer: 'sgd' }).stages).toEqual(sizes);
     const stages = [{ size: 64, epochs: 2, rate: 0.3 }];
@@ -132,6 +132,19 @@ describe('training', () => {
     expect(a.get('statistics')).not.toEqual(b.get('statistics'));
   });
 
+  it('weighs every cell of the map alike in the end of a shared stage', async () => {
+    const cellsOf = async (shared: boolean) => {
+      const shape = { ...tiny, out: join(folder, `cells-${shared}`), dtype: 'float32' as const };
+      const { network } = await train(data, { ...shape, stages: [{ size: 64, epochs: 1, shared }], maxSteps: 3 });
+      const kernel = readReferences(network).get('fc1.kernel')!.data;
+      const each = kernel.length / 4;
+      return Array.from({ length: 4 }, (_, cell) => kernel.slice(cell * each, (cell + 1) * each));
+    };
+    const [alike, apart] = [await cellsOf(true), await cellsOf(false)];
+    for (const cell of alike.slice(1)) expect(cell).toEqual(alike[0]);
+    expect(apart[1]).not.toEqual(apart[0]);
+  });
+
   it('refuses to begin where a checkpoint lies, or to resume with other options', async () => {
     await expect(train(data, { ...tiny, out })).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
     const other = train(data, { ...tiny, out, resume: true, seed: 6 });
@@ -140,7 +153,10 @@ describe('training', () => {
 
   it('goes on after aborts as if there had been none', async () => {
     const [calm, broken] = [join(folder, 'calm'), join(folder, 'broken')];
-    const course = { ...tiny, stages: [...tiny.stages!, { size: 64, epochs: 1, rate: 0.005 }] };
+    const course = {
+      ...tiny,
+      stages: [...tiny.stages!, { size: 64, epochs: 1, rate: 0.005, inset: 0.5, shared: true }],
+    };
     await train(data, { ...course, out: calm });
     let step = 0;
     for (let tries = 0; !existsSync(join(broken, 'network.safetensors')); tries++) {

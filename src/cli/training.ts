@@ -42,16 +42,23 @@ function list(flag: string, description: string): Option {
   });
 }
 
+const DEFAULT_STAGES = '96:7:0.0015,128:12:0.0012,224:4:0.0008,224:3:0.0007:inset=0.7:shared';
+
 const stages = () =>
   new Option(
-    '--stages <size:epochs[:rate],...>',
-    "input sizes with their epochs; the last is the network's; with a rate, a course of its own from that learning rate down (default: 96:7:0.0015,128:12:0.0012,224:4:0.0008; with --learning-rate or sgd without these rates)",
+    '--stages <stage,...>',
+    `size:epochs[:rate][:inset=share][:shared], input sizes with their epochs, the last size the network's. rate: the largest learning rate of a course of its own; inset: share of the batches whose pictures get another one whole, in a box, instead of --cutmix; shared: the first dense layer weighs every cell of the map alike (default: ${DEFAULT_STAGES}; with --learning-rate or sgd without these rates)`,
   ).argParser((value: string) => {
-    if (!/^\d+:\d+(:[\d.e-]+)?(,\d+:\d+(:[\d.e-]+)?)*$/.test(value))
-      throw wrong('--stages', 'SIZE:EPOCHS,... such as 96:7,128:12,224:4:0.0008', value);
     return value.split(',').map((stage) => {
-      const [size, epochs, rate] = stage.split(':').map(Number);
-      return { size, epochs, ...(rate !== undefined && { rate }) };
+      const [, size, epochs, rate, inset, shared] =
+        /^(\d+):(\d+)(?::([\d.e-]+))?(?::inset=([\d.e-]+))?(:shared)?$/.exec(stage) ?? [];
+      if (size === undefined) throw wrong('--stages', 'SIZE:EPOCHS,... such as 96:7,128:12,224:4:0.0008', value);
+      const options = {
+        ...(rate !== undefined && { rate: Number(rate) }),
+        ...(inset !== undefined && { inset: Number(inset) }),
+        ...(shared !== undefined && { shared: true }),
+      };
+      return { size: Number(size), epochs: Number(epochs), ...options };
     });
   });
 

@@ -20,7 +20,7 @@ export interface Augmentation {
 /** What is drawn into one picture of a batch. */
 export interface Drawing {
   readonly own: Draw;
-  /** What covers a part of it, or an empty rectangle; and the share of the area that it covers. */
+  /** What covers a part of it, or an empty rectangle; and its share of the label. */
   readonly other: Draw;
   readonly share: number;
 }
@@ -28,23 +28,37 @@ export interface Drawing {
 /** The size of a source picture. */
 type Size = { readonly width: number; readonly height: number };
 
+/** How the pictures of a stage are varied. */
+export interface Variation extends Augmentation {
+  /**
+   * Instead of `cutmix`: the share of the batches in which each picture gets another one whole, shrunk into a box of 0.2 to 0.7 of the
+   * side (ResizeMix, Qin et al. 2020, https://arxiv.org/abs/2012.11101). Its share of the label is the box's of the side, not of the
+   * area: an animal counts for more than its pixels.
+   */
+  readonly inset?: number;
+}
+
 /**
  * Chooses how the pictures of a batch are drawn; `keys` are the seed and the batch's number. The picture that covers a part of
- * picture i is the next one, drawn as where it is itself the picture.
+ * picture i is the next one, drawn as where it is itself the picture, or shrunk.
  */
 export function chooseDrawings(
   sources: readonly Size[],
   side: number,
-  { cutmix, ...variation }: Augmentation,
+  { cutmix, inset, ...variation }: Variation,
   keys: readonly number[],
 ): Drawing[] {
   const draws = sources.map((source, i) => varied(source, side, variation, randomOf(...keys, 1, i)));
   const random = randomOf(...keys, 2);
-  const mixes = random() < cutmix && sources.length > 1;
+  const mixes = random() < (inset ?? cutmix) && sources.length > 1;
   return draws.map((own, i) => {
-    const region = mixes ? chooseRegion(side, random) : { left: 0, top: 0, right: 0, bottom: 0 };
-    const area = (region.right - region.left) * (region.bottom - region.top);
-    return { own, other: { ...draws[(i + 1) % draws.length], ...region }, share: area / side ** 2 };
+    const next = draws[(i + 1) % draws.length];
+    if (!mixes) return { own, other: { ...next, left: 0, top: 0, right: 0, bottom: 0 }, share: 0 };
+    const region = inset === undefined ? chooseRegion(side, random) : chooseBox(side, random);
+    const share = ((region.right - region.left) * (region.bottom - region.top)) / side ** 2;
+    return inset === undefined
+      ? { own, other: { ...next, ...region }, share }
+      : { own, other: shrunk(next, region, side), share: Math.sqrt(share) };
   });
 }
 
@@ -76,8 +90,10 @@ function varied(
   };
 }
 
+type Region = Pick<Draw, 'left' | 'top' | 'right' | 'bottom'>;
+
 /** One of the four halves, or a box whose area is uniform in 0 .. 1 before it is cut at the edges. */
-function chooseRegion(side: number, random: () => number): Pick<Draw, 'left' | 'top' | 'right' | 'bottom'> {
+function chooseRegion(side: number, random: () => number): Region {
   const half = side / 2;
   if (random() < 0.5) {
     const which = Math.floor(4 * random());
@@ -92,6 +108,25 @@ function chooseRegion(side: number, random: () => number): Pick<Draw, 'left' | '
   const [cx, cy] = [side * random(), side * random()];
   const edge = (value: number) => Math.max(0, Math.min(side, Math.round(value)));
   return { left: edge(cx - extent), top: edge(cy - extent), right: edge(cx + extent), bottom: edge(cy + extent) };
+}
+
+/** A square anywhere in the picture, its area uniform in 0.04 .. 0.49 of it. */
+function chooseBox(side: number, random: () => number): Region {
+  const extent = Math.round(side * Math.sqrt(0.2 ** 2 + (0.7 ** 2 - 0.2 ** 2) * random()));
+  const left = Math.floor((side - extent + 1) * random());
+  const top = Math.floor((side - extent + 1) * random());
+  return { left, top, right: left + extent, bottom: top + extent };
+}
+
+/** All of a drawing in a part of the square. */
+function shrunk(draw: Draw, region: Region, side: number): Draw {
+  const along = (first: number, step: number, begin: number, end: number) => {
+    const scale = side / (end - begin);
+    return { first: first + step * ((0.5 - begin) * scale - 0.5), step: step * scale };
+  };
+  const x = along(draw.x, draw.dx, region.left, region.right);
+  const y = along(draw.y, draw.dy, region.top, region.bottom);
+  return { ...draw, ...region, x: x.first, dx: x.step, y: y.first, dy: y.step };
 }
 
 /** A picture as it is, squashed to the input. */

@@ -2,7 +2,7 @@ import { AtrousCamError } from '../errors.js';
 import { oneOf } from '../options.js';
 import type { KernelSet, Normalization } from '../types.js';
 import type { WeightsSource } from '../weights.js';
-import type { Augmentation } from './augment.js';
+import type { Augmentation, Variation } from './augment.js';
 import type { Architecture } from './topology.js';
 
 /** Epochs at one input size. */
@@ -14,6 +14,13 @@ export interface Stage {
    * it the stage follows the run's course, which goes on underneath.
    */
   readonly rate?: number;
+  /**
+   * Whether the first dense layer weighs every cell of the map alike: its kernel is replaced by the mean over the cells, before the
+   * stage and after each of its steps. What counts is then what is somewhere, not where it is, and Grad-CAM's mean over the cells of a
+   * channel's gradient (Selvaraju et al. 2017, eq. 1) leaves out nothing.
+   */
+  readonly shared?: boolean;
+  readonly inset?: Variation['inset'];
 }
 
 /** All that decides the trained weights, besides the data: what a checkpoint must agree with to be continued. */
@@ -114,6 +121,7 @@ export const DEFAULTS: TrainingConfig = {
     { size: 96, epochs: 7, rate: 1.5e-3 },
     { size: 128, epochs: 12, rate: 1.2e-3 },
     { size: 224, epochs: 4, rate: 8e-4 },
+    { size: 224, epochs: 3, rate: 7e-4, inset: 0.7, shared: true },
   ],
   batch: 32,
   optimizer: 'adamw',
@@ -149,7 +157,7 @@ export function checkConfig(options: Partial<TrainingConfig>): TrainingConfig {
   const suited = { learningRate: RATES[optimizer], weightDecay: DECAYS[optimizer] };
   // The default stages' rates are AdamW's; who asks for another rate means it for all of them.
   const own = optimizer === 'adamw' && options.learningRate === undefined;
-  const stages = own ? DEFAULTS.stages : DEFAULTS.stages.map(({ size, epochs }) => ({ size, epochs }));
+  const stages = own ? DEFAULTS.stages : DEFAULTS.stages.map(({ rate: _, ...stage }) => stage);
   const config: TrainingConfig = { ...DEFAULTS, stages, ...suited, ...given };
   oneOf('mode', config.mode, ['pooled', 'dilated']);
   oneOf('normalization', config.normalization, ['caffe', 'torch']);
@@ -170,23 +178,25 @@ export function checkConfig(options: Partial<TrainingConfig>): TrainingConfig {
   within('brightness', 0, 1);
   within('contrast', 0, 1);
   within('valShare', 0, 1);
-  if (!(config.cutmix >= 0 && config.cutmix <= 1)) throw wrong('cutmix', '0 to 1', config.cutmix);
+  if (!isShare(config.cutmix)) throw wrong('cutmix', '0 to 1', config.cutmix);
   if (!(config.crop > 0 && config.crop <= 1)) throw wrong('crop', 'more than 0, at most 1', config.crop);
   if (!(config.aspect >= 1 && config.aspect <= 4)) throw wrong('aspect', '1 to 4', config.aspect);
   if (!(Number.isInteger(config.batch) && config.batch >= 2 && config.batch <= 4096))
     throw wrong('batch', 'a whole number from 2 to 4096', config.batch);
   if (!Number.isInteger(config.seed) || Math.abs(config.seed) > 2 ** 31)
     throw wrong('seed', 'a whole number of 32 bits', config.seed);
-  const isStage = ({ size, epochs, rate = 1 }: Stage) =>
-    Number.isInteger(size) && Number.isInteger(epochs) && epochs >= 1 && rate > 0 && rate <= 1000;
+  const isStage = ({ size, epochs, rate = 1, inset = 0 }: Stage) =>
+    Number.isInteger(size) && Number.isInteger(epochs) && epochs >= 1 && rate > 0 && rate <= 1000 && isShare(inset);
   if (config.stages.length === 0 || !config.stages.every(isStage))
     throw wrong(
       'stages',
-      'input sizes with a whole number of epochs and, if wanted, a rate of up to 1000',
+      'input sizes with a whole number of epochs and, if wanted, a rate of up to 1000 and an inset of 0 to 1',
       JSON.stringify(config.stages),
     );
   return config;
 }
+
+const isShare = (value: number) => value >= 0 && value <= 1;
 
 const wrong = (name: string, expected: string, got: unknown) =>
   new AtrousCamError('BAD_ARGUMENT', `${name}: expected ${expected}, got ${got}`);

@@ -124,6 +124,17 @@ export function resizeState(from: Layout, to: Layout, state: TrainingState): Tra
   return { ...state, parameters: convert(state.parameters), moments: [convert(mean), convert(squares)] };
 }
 
+/** Gives every cell of the map the same weights in the first dense layer, the mean over the cells, in place. */
+export function shareCells({ topology, dense }: Layout, parameters: Float32Array): void {
+  const kernel = slice(parameters, dense[0].kernel);
+  const cells = headCells(topology) ** 2;
+  const values = kernel.length / cells; // of one cell
+  const mean = new Float64Array(values);
+  for (let cell = 0; cell < cells; cell++) for (let k = 0; k < values; k++) mean[k] += kernel[cell * values + k];
+  for (let k = 0; k < values; k++) mean[k] /= cells;
+  for (let cell = 0; cell < cells; cell++) kernel.set(mean, cell * values);
+}
+
 const slotsOf = ({ convs, dense }: Layout): ParameterSlot[] => [
   ...convs.flatMap(({ kernel, gamma, beta }) => [kernel, gamma, beta]),
   ...dense.flatMap(({ kernel, bias }) => [kernel, bias]),

@@ -5,7 +5,7 @@ import type { Runtime } from '../wasm/runtime.js';
 import { type Drawing, plainDraw } from './augment.js';
 import { Graph } from './graph.js';
 import type { TrainingConfig } from './options.js';
-import type { Layout, TrainingState } from './parameters.js';
+import { type Layout, shareCells, type TrainingState } from './parameters.js';
 
 /** A picture of a batch, and its label. */
 export interface Example {
@@ -40,13 +40,14 @@ export class StageRun {
   readonly #constants: { mean: number; scale: number };
   readonly #images: number;
   readonly #imageBytes: number;
+  readonly #shared: boolean;
 
   constructor(
     runtime: Runtime,
     layout: Layout,
     config: TrainingConfig,
     state: TrainingState,
-    { fixedStatistics, cacheSide }: { fixedStatistics: boolean; cacheSide: number },
+    { fixedStatistics, cacheSide, shared = false }: { fixedStatistics: boolean; cacheSide: number; shared?: boolean },
   ) {
     this.#runtime = runtime;
     this.#layout = layout;
@@ -69,6 +70,8 @@ export class StageRun {
     this.#draws = put(new Float32Array(pictures * DRAWS * DRAW_FIELDS));
     this.#imageBytes = 64 * Math.ceil((3 * cacheSide ** 2 + 1) / 64);
     this.#images = runtime.arena.alloc(pictures * this.#imageBytes);
+    this.#shared = shared;
+    this.#shareCells();
     this.#graph = new Graph(runtime, layout, this.#addresses, { pictures, mode, dropout, fixedStatistics });
   }
 
@@ -182,6 +185,12 @@ export class StageRun {
         optimizer === 'adamw' ? adamJob(part, { rate, decay, step }) : sgdJob(part, { rate, decay, momentum }),
       );
     }
+    this.#shareCells();
+  }
+
+  #shareCells(): void {
+    const { parameters } = this.#layout;
+    if (this.#shared) shareCells(this.#layout, this.#runtime.arena.f32(this.#addresses.parameters, parameters));
   }
 
   /** Loss and right answers of the first `count` pictures. */

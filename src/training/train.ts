@@ -170,7 +170,8 @@ class Training {
     const { runtime, config, options } = this;
     const mark = runtime.arena.mark();
     const fixedStatistics = options.from !== undefined;
-    const run = new StageRun(runtime, layout, config, state, { fixedStatistics, cacheSide: this.#cache.side });
+    const { shared } = config.stages[stage];
+    const run = new StageRun(runtime, layout, config, state, { fixedStatistics, cacheSide: this.#cache.side, shared });
     const save = () => writeCheckpoint(this.#files.checkpoint, identity, this.#position, run.state());
     try {
       while (this.#position.epochs.length < this.#lastEpoch(stage) && !this.#stopped) {
@@ -212,7 +213,8 @@ class Training {
     const samples = this.#batchOf(epoch, within);
     const examples = await this.#examples(samples, this.#cache);
     const sources = examples.map(({ image }) => image);
-    const drawings = chooseDrawings(sources, run.side, config, [config.seed, 5, step]);
+    const { inset } = config.stages[this.#stageOf(epoch)];
+    const drawings = chooseDrawings(sources, run.side, { ...config, inset }, [config.seed, 5, step]);
     const rate = learningRate(config, step, this.#stepsPerEpoch);
     const seed = keyOf(config.seed, 6, step);
     const { loss, correct } = await run.train(examples, drawings, { step, rate, seed, signal });

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { machine } from './alternate.js';
@@ -54,10 +54,10 @@ function courseOf(folder) {
 /** The last two photographs of each class, which no evaluation takes. @param {string} pets */
 const unlabelled = (pets) =>
   ['cat', 'dog'].flatMap((name) => {
-    const files = readdirSync(join(root, pets, name))
+    const files = readdirSync(resolve(root, pets, name))
       .sort()
       .slice(-4);
-    return files.map((file) => join(root, pets, name, file));
+    return files.map((file) => resolve(root, pets, name, file));
   });
 
 /** @param {{ data: string, pets: string, weights: string, out: string, pictures: string, limit: string, rate: string, threads: string[] }} options */

@@ -103,7 +103,7 @@ function described({ size, epochs, rate = config.learningRate, inset, shared }) 
     inset === undefined ? '' : `, with another picture in a box in ${Math.round(100 * inset)} % of the batches`;
   return `${course}${mixing}${shared ? ', all cells of the map weighed alike' : ''}`;
 }
-const stages = config.stages.map(described).join('; ');
+const stages = config.stages.map((stage) => `- ${described(stage)}`).join('\n');
 const wrong = (/** @type {number} */ i) => {
   const row = elsewhere.confusion[i];
   return row.reduce((sum, count, k) => (k === i ? sum : sum + count), 0);
@@ -132,9 +132,9 @@ written by \`node scripts/model-card.js run --data ${archive} --pets pets\`.
 atrous-cam train ${archive} --out run
 \`\`\`
 
-- ${stages}. Batches of ${config.batch}, ${config.optimizer === 'adamw' ? 'AdamW' : 'SGD'} with weight decay
-  ${config.weightDecay}, else CutMix with halves and boxes in ${Math.round(100 * config.cutmix)} % of them, batch normalization that is folded into the convolutions of the
-  file. Seed ${config.seed}. All of this is the command's default; [docs/training.md](../docs/training.md) says how the run went and what else was tried.
+${stages}
+- Batches of ${config.batch}, ${config.optimizer === 'adamw' ? 'AdamW' : 'SGD'} with weight decay ${config.weightDecay}, CutMix with halves and boxes in ${Math.round(100 * config.cutmix)} % of the batches
+  where nothing else is said, batch normalization that is folded into the convolutions of the file. Seed ${config.seed}. All of this is the command's default; [docs/training.md](../docs/training.md) says how the run went and what else was tried.
 - ${several(last.step, 'step')} with \`simd\` kernels in ${hours.toFixed(1)} hours (validation not counted) on ${where}.
 - The same command gives the same file, on any machine and with any number of threads. \`node scripts/check-training.js
   ${archive} weights/${STEPS_FILE}\` repeats steps 1 to ${STEPS} and compares their losses with the run's, to the bit.
@@ -162,6 +162,7 @@ and a centred Gaussian: photographers put animals into the middle, so a map has 
 ## Limits
 - Two classes: anything else is called a cat or a dog as well, often with confidence.
 - Of the photographs from elsewhere it takes ${wrong(0)} of ${cats} cats for dogs and ${wrong(1)} of ${dogs} dogs for cats.
+- Beside a large dog it often overlooks a cat: of the three photographs of this package it finds the cat in one.
 - Pictures are squashed to a square; very wide or tall ones look unlike the training pictures.
 - In \`dilated\` mode its answers mean nothing; that mode is there to show why. [docs/training.md](../docs/training.md) has what training
   in that mode recovers.

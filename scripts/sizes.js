@@ -30,7 +30,7 @@ const BUDGET = {
   'worker.js': 60,
   'worker-host.js': 160,
   'cli.js': 220,
-  'chunks/default-network.js': 1300,
+  'chunks/default-network.js': 1000,
   'chunks/hdf5-library.js': 800,
   'chunks/host-text.js': 190,
   'chunks/hdf5-text.js': 60,

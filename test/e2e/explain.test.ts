@@ -49,7 +49,7 @@ describe('the bundled photograph in all modes', () => {
       version,
       kernels: 'simd',
       threads: 2,
-      weights: { source: 'default', parameters: 648874, input: [224, 224, 3] },
+      weights: { source: 'default', parameters: 698666, input: [224, 224, 3] },
     });
     expect(images).toHaveLength(1);
     expect(Object.keys(images[0])).toEqual(['file', 'modes']);

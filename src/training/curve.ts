@@ -48,6 +48,7 @@ export function drawCurve(epochs: readonly EpochReport[]): string {
     .filter((_, i) => i % every === 0)
     .map(({ epoch }) => `<text x="${x(epoch)}" y="${bottom + 18}" text-anchor="middle">${epoch}</text>`);
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${SIZE.width} ${SIZE.height}" font-family="sans-serif" font-size="12" fill="#333">
+<title>Loss and accuracy of the epochs</title>
 <rect width="${SIZE.width}" height="${SIZE.height}" fill="#fff"/>
 ${[...ticks, ...names, ...drawn].join('\n')}
 <text x="${(PLOT.left + right) / 2}" y="${SIZE.height - 6}" text-anchor="middle">epoch</text>

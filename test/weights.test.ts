@@ -179,7 +179,7 @@ describe('the embedded network', () => {
     expect(weights.source).toBe('default');
     expect(weights.labels).toEqual(['cat', 'dog']);
     expect(weights.inputSize).toBe(224);
-    expect(weights.parameters).toBe(648_874);
+    expect(weights.parameters).toBe(698_666);
     expect(weights.preprocessing).toEqual({ normalization: 'caffe', resize: 'bilinear', fit: 'squash' });
     for (const values of (await allNumbers(weights)).values()) expect(values.every(Number.isFinite)).toBe(true);
   });

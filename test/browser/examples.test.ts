@@ -64,7 +64,7 @@ it('cdn-page: runs from another origin without a build', async () => {
     }),
   );
   await page.goto(`${site.origin}/examples/cdn-page/index.html`);
-  await outputIs(page, /^0\.6 million parameters are ready\.$/);
+  await outputIs(page, /^0\.7 million parameters are ready\.$/);
   await page.setInputFiles('input', photo);
   await outputIs(page, /^(cat|dog) 0\.\d\d, (cat|dog) 0\.\d\d$/);
   await page.waitForFunction(() => document.querySelector('img')!.naturalWidth > 0);

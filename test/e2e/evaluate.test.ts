@@ -142,7 +142,16 @@ describe('evaluate --explanations', () => {
   test('stops at once, without debris', async () => {
     mkdirSync(join(folder, 'empty'));
     const out = join(folder, 'empty/new/maps.json');
-    const { child, finished } = start(['evaluate', pets, '--explanations', '--method', 'occlusion', '--summary', out]);
+    const { child, finished } = start([
+      'evaluate',
+      pets,
+      '--explanations',
+      '--method',
+      'occlusion',
+      '--yes',
+      '--summary',
+      out,
+    ]);
     while (!existsSync(join(folder, 'empty/new'))) await new Promise((resolve) => setTimeout(resolve, 20));
     await new Promise((resolve) => setTimeout(resolve, 1500));
     child.kill('SIGINT');

@@ -4,8 +4,9 @@
  *
  *   node scripts/model-card.js RUN --data dogs-vs-cats-136.tar --pets PETS [--machine TEXT] [--limit N]
  *
- * RUN is the folder of --out, PETS a folder of photographs from elsewhere in class folders, with masks and an index.csv. The network, curve.svg, epochs.csv and the
- * first 200 rows of steps.csv are copied to weights/. --limit evaluates on the first N pictures of each class, to try the script.
+ * RUN is the folder of --out, PETS a folder of photographs from elsewhere in class folders, with masks and an index.csv. The network,
+ * curve.svg, epochs.csv and the first 200 rows of steps.csv are copied to weights/. --limit evaluates on the first N pictures of each
+ * class, to try the script.
  * Needs `npm run build`; afterwards `npm run build:js` puts the network into the library.
  */
 import { createHash } from 'node:crypto';

@@ -54,11 +54,12 @@ export function chooseDrawings(
   return draws.map((own, i) => {
     const next = draws[(i + 1) % draws.length];
     if (!mixes) return { own, other: { ...next, left: 0, top: 0, right: 0, bottom: 0 }, share: 0 };
-    const region = inset === undefined ? chooseRegion(side, random) : chooseBox(side, random);
-    const share = ((region.right - region.left) * (region.bottom - region.top)) / side ** 2;
-    return inset === undefined
-      ? { own, other: { ...next, ...region }, share }
-      : { own, other: shrunk(next, region, side), share: Math.sqrt(share) };
+    if (inset === undefined) {
+      const region = chooseRegion(side, random);
+      return { own, other: { ...next, ...region }, share: shareOf(region, side) };
+    }
+    const box = chooseBox(side, random);
+    return { own, other: shrunk(next, box, side), share: Math.sqrt(shareOf(box, side)) };
   });
 }
 
@@ -109,6 +110,10 @@ function chooseRegion(side: number, random: () => number): Region {
   const edge = (value: number) => Math.max(0, Math.min(side, Math.round(value)));
   return { left: edge(cx - extent), top: edge(cy - extent), right: edge(cx + extent), bottom: edge(cy + extent) };
 }
+
+/** A region's share of the area. */
+const shareOf = ({ left, top, right, bottom }: Region, side: number): number =>
+  ((right - left) * (bottom - top)) / side ** 2;
 
 /** A square anywhere in the picture, its area uniform in 0.04 .. 0.49 of it. */
 function chooseBox(side: number, random: () => number): Region {

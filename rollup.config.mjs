@@ -27,12 +27,12 @@ const plugins = [
 ];
 /** What the chunks that are loaded when needed share with the library; without a chunk of its own it would turn dist/index.js into a mere list of exports. */
 const sharedWithLazyChunks =
-  /build\/js\/(assets|base64|errors|platform|suggest|worker\/(channel|messages)|image\/(bytes|resize)|weights\/(family|floats|source|tensor-file)|figure\/raster)\.js$/;
+  /build\/js\/(base\/(base64|errors|platform|suggest|channel|messages)|image\/(bytes|resize)|weights\/(assets|family|floats|source|tensor-file)|figure\/raster)\.js$/;
 /** By itself, because metrics need none of it. */
 const compression = /node_modules\/pako\//;
 /** What training shares with the library: pictures and weight files. */
 const sharedWithTraining =
-  /build\/js\/(image|pack|weights|image\/(?!bytes|drawable|resize).*|weights\/(degrid|network|packed|safetensors|safetensors-header|torch|types))\.js$/;
+  /build\/js\/(calls\/pack|image\/(?!bytes|drawable|input|preprocess|resize).*|weights\/(open|degridding|check-chain|packed|safetensors|safetensors-header|torch|types))\.js$/;
 /** The licences of what is bundled, collected from the modules that really are. */
 const licences = (name) => license({ thirdParty: { output: `dist/licences/${name}.txt` } });
 /** What the collector does not see: the figure's font, which is embedded as data, and what was changed in whose code. */
@@ -63,7 +63,7 @@ const [library, metrics, training] = ['index', 'metrics', 'training'].map((name)
 const textOnly = {
   name: 'text-only',
   resolveId: (id, importer) =>
-    importer && resolve(importer, '..', id) === resolve('build/js/assets.js')
+    importer && resolve(importer, '..', id) === resolve('build/js/weights/assets.js')
       ? resolve('build/js/worker/caller-assets.js')
       : null,
   resolveImportMeta: () => '""',

@@ -1,6 +1,6 @@
 import type { Explanation } from '../src/api.js';
-import { formatSeconds } from '../src/format.js';
-import { encodeNpy } from '../src/npy.js';
+import { formatSeconds } from '../src/base/format.js';
+import { encodeNpy } from '../src/map/npy.js';
 import type { WorkerNetwork } from '../src/worker.js';
 import { Activity } from './activity.js';
 import { announce, download, element } from './dom.js';

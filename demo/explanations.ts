@@ -1,5 +1,5 @@
 import type { Explanation } from '../src/api.js';
-import type { Mode, OutputStride, RgbImage } from '../src/types.js';
+import type { Mode, OutputStride, RgbImage } from '../src/base/types.js';
 import type { WorkerNetwork } from '../src/worker.js';
 import type { Photo } from './photo.js';
 import { explainOptions, modesOf, type Settings } from './settings.js';

@@ -1,5 +1,5 @@
+import { colormapNames } from '../src/map/overlay.js';
 import { METHODS as FACTS, type MethodFacts, type MethodName } from '../src/methods/facts.js';
-import { colormapNames } from '../src/overlay.js';
 import type { WorkerNetwork } from '../src/worker.js';
 import { element, fillSelect, make } from './dom.js';
 import { formatBytes } from './messages.js';

@@ -1,5 +1,5 @@
-import { formatSeconds } from '../src/format.js';
-import type { Mode } from '../src/types.js';
+import { formatSeconds } from '../src/base/format.js';
+import type { Mode } from '../src/base/types.js';
 import type { WorkerNetwork } from '../src/worker.js';
 import { element, make } from './dom.js';
 import { formatBytes } from './messages.js';

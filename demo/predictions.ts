@@ -1,4 +1,4 @@
-import type { Prediction } from '../src/types.js';
+import type { Prediction } from '../src/base/types.js';
 import { element, make } from './dom.js';
 
 /** The list of classes: a bar each, and a button that explains it. */

@@ -1,5 +1,5 @@
 import type { ExplainOptions } from '../src/api.js';
-import type { Mode, OutputStride } from '../src/types.js';
+import type { Mode, OutputStride } from '../src/base/types.js';
 
 export type View = 'original' | Mode;
 export const VIEWS: readonly View[] = ['original', 'pooled', 'dilated', 'atrous'];

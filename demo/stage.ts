@@ -1,5 +1,5 @@
-import { colormapTable } from '../src/overlay.js';
-import type { Rect } from '../src/types.js';
+import type { Rect } from '../src/base/types.js';
+import { colormapTable } from '../src/map/overlay.js';
 import { element } from './dom.js';
 import type { View } from './settings.js';
 

@@ -9,7 +9,8 @@ const library = () => [embed(), limitHdf5(), splitHdf5()];
 /** The page starts demo/worker.ts, which has files beside it: the library's text of a worker and the data it would post stay out of the page. */
 const STUBS = {
   '/src/worker/host-text.ts': "export const hostText = '';",
-  '/src/assets.ts': "export const loadAsset = () => Promise.reject(new Error('the worker loads its own data'));",
+  '/src/weights/assets.ts':
+    "export const loadAsset = () => Promise.reject(new Error('the worker loads its own data'));",
 };
 const ownWorker = {
   name: 'own-worker',

@@ -1,4 +1,3 @@
-import type { MethodName } from './methods/facts.js';
 import type {
   Combine,
   Degrid,
@@ -16,7 +15,8 @@ import type {
   Sign,
   TargetOption,
   WasmOption,
-} from './types.js';
+} from './base/types.js';
+import type { MethodName } from './methods/facts.js';
 
 export type { MethodName };
 

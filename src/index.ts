@@ -1,4 +1,3 @@
-import { activations } from './activations.js';
 import type {
   Activation,
   ActivationsOptions,
@@ -15,28 +14,33 @@ import type {
   Preprocessed,
   TensorInput,
 } from './api.js';
-import { explain, type Loaded, predict, prepare } from './explain.js';
-import { gradients } from './gradients.js';
-import { readImage } from './input.js';
-import { packNetwork } from './network.js';
-import { DescribedNetwork, describe } from './network-info.js';
-import { checkPrecision } from './options.js';
-import { pooledStride } from './topology.js';
-import type { OutputStride, RgbImage } from './types.js';
+import { checkPrecision } from './base/options.js';
+import type { OutputStride, RgbImage } from './base/types.js';
+import { activations } from './calls/activations.js';
+import { explain } from './calls/explain.js';
+import { gradients } from './calls/gradients.js';
+import { DescribedNetwork, describe } from './calls/network-info.js';
+import { predict, prepare } from './calls/predict.js';
+import { pooledStride } from './graph/topology.js';
+import { readImage } from './image/input.js';
+import type { Loaded } from './run/loaded.js';
+import { packNetwork } from './run/packed-network.js';
 import { Runtime, throwIfAborted } from './wasm/runtime.js';
+import { openWeights, type WeightsSource } from './weights/open.js';
 import type { NetworkWeights } from './weights/types.js';
-import { openWeights, type WeightsSource } from './weights.js';
 
 export type * from './api.js';
-export { degridNames } from './degrid.js';
-export { AtrousCamError, type ErrorCode } from './errors.js';
-export { drawFigure, type FigureOptions } from './figure.js';
-export { encodePng, type PngOptions } from './image.js';
-export { inspect } from './inspect.js';
+export { AtrousCamError, type ErrorCode } from './base/errors.js';
+export type * from './base/types.js';
+export { inspect } from './calls/inspect.js';
+export { type PackOptions, packWeights } from './calls/pack.js';
+export { drawFigure, type FigureOptions } from './figure/figure.js';
+export { encodePng, type PngOptions } from './image/decode.js';
+export { encodeNpy } from './map/npy.js';
+export { colormapNames, type OverlayOptions } from './map/overlay.js';
+export { degridNames } from './map/smoothing.js';
 export { methodNames } from './methods/facts.js';
-export { encodeNpy } from './npy.js';
-export { colormapNames, type OverlayOptions } from './overlay.js';
-export { type PackOptions, packWeights } from './pack.js';
+export type { WeightsSource } from './weights/open.js';
 export {
   type ManifestEntry,
   type PublishedWeights,
@@ -47,9 +51,7 @@ export {
   pullWeights,
   type Verified,
   verifyWeights,
-} from './published.js';
-export type * from './types.js';
-export type { WeightsSource } from './weights.js';
+} from './weights/published.js';
 
 /**
  * Loads a network.

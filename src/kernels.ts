@@ -1,4 +1,19 @@
-import { Checks } from './checks.js';
+import { Checks } from './base/checks.js';
+import { checkPrecision } from './base/options.js';
+import type { KernelSet, Precision } from './base/types.js';
+import { checkConv, checkDense, crossEntropyOperands, poolShapes } from './kernels/checks.js';
+import type {
+  Conv2dBackwardOptions,
+  Conv2dOptions,
+  CrossEntropyOptions,
+  DenseBackwardOptions,
+  DenseOptions,
+  GemmOptions,
+  KernelOptions,
+  LayerGradients,
+  MaxPool2dOptions,
+  ReluMask,
+} from './kernels/options.js';
 import {
   adjointJobs,
   adjointKernel,
@@ -14,22 +29,7 @@ import {
   type Workspace,
   weightGradientBytes,
   workspaceBytes,
-} from './convolution.js';
-import { checkConv, checkDense, crossEntropyOperands, poolShapes } from './kernel-checks.js';
-import type {
-  Conv2dBackwardOptions,
-  Conv2dOptions,
-  CrossEntropyOptions,
-  DenseBackwardOptions,
-  DenseOptions,
-  GemmOptions,
-  KernelOptions,
-  LayerGradients,
-  MaxPool2dOptions,
-  ReluMask,
-} from './kernel-options.js';
-import { checkPrecision } from './options.js';
-import type { KernelSet, Precision } from './types.js';
+} from './operators/convolution.js';
 import { type Job, type View, view } from './wasm/job.js';
 import { denseInputGradientJob, denseJob } from './wasm/ops/dense.js';
 import { gemmJob, matrix, transpose } from './wasm/ops/gemm.js';
@@ -43,9 +43,9 @@ import {
 } from './wasm/ops/softmax.js';
 import { Runtime } from './wasm/runtime.js';
 
-export { AtrousCamError, type ErrorCode } from './errors.js';
-export type * from './kernel-options.js';
-export type { KernelSet, Precision } from './types.js';
+export { AtrousCamError, type ErrorCode } from './base/errors.js';
+export type { KernelSet, Precision } from './base/types.js';
+export type * from './kernels/options.js';
 
 /** Elements of a job on an array without a shape. */
 const RUN = 2 ** 22;

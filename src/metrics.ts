@@ -5,11 +5,10 @@
  *
  * @module
  */
-export { AtrousCamError, type ErrorCode } from './errors.js';
+export { AtrousCamError, type ErrorCode } from './base/errors.js';
 export { type BoxAccuracy, type BoxCurve, boxAccuracy, boxCurve, type Pieced } from './metrics/boxes.js';
 export type { Watch } from './metrics/course.js';
 export { type Curve, type CurveOptions, deletion, insertion } from './metrics/curves.js';
-export { choosePictures } from './metrics/draw.js';
 export { averageDrop, type Drop } from './metrics/drop.js';
 export {
   type BaselineName,
@@ -24,7 +23,7 @@ export {
   type MapSource,
   type PictureEvaluation,
   summarizeEvaluations,
-} from './metrics/evaluate.js';
+} from './metrics/evaluate-maps.js';
 export { type GridLevels, type GridMap, type GridOptions, gridLevels, gridNumber } from './metrics/grid.js';
 export {
   type BootstrapOptions,
@@ -34,7 +33,15 @@ export {
   pairedDifference,
 } from './metrics/intervals.js';
 export { energyInMask, pointingGame } from './metrics/localisation.js';
+export { choosePictures } from './metrics/lots.js';
 export type { GreyMap } from './metrics/map.js';
+export {
+  type IndexOptions,
+  type MaskedPicture,
+  type PictureGround,
+  readGround,
+  readMaskedPictures,
+} from './metrics/masked-pictures.js';
 export {
   compare,
   type Ground,
@@ -47,13 +54,15 @@ export {
 } from './metrics/measure.js';
 export { composeMosaic, gridPointing, type Mosaic } from './metrics/mosaic.js';
 export { pictureGrid } from './metrics/picture-grid.js';
+export { openProbe, type Predictor, type Probe, type ProbeOptions } from './metrics/probe.js';
 export {
-  type IndexOptions,
-  type MaskedPicture,
-  type PictureGround,
-  readGround,
-  readMaskedPictures,
-} from './metrics/pictures.js';
+  type Loaded,
+  layersFromHead,
+  type RandomizationOptions,
+  type RandomizationStep,
+  randomizationCheck,
+  randomizeWeights,
+} from './metrics/randomize.js';
 export {
   boxIou,
   boxMask,
@@ -64,15 +73,6 @@ export {
   maskBox,
   maskIou,
   uniformMap,
-} from './metrics/places.js';
-export { openProbe, type Predictor, type Probe, type ProbeOptions } from './metrics/probe.js';
-export {
-  type Loaded,
-  layersFromHead,
-  type RandomizationOptions,
-  type RandomizationStep,
-  randomizationCheck,
-  randomizeWeights,
-} from './metrics/randomize.js';
+} from './metrics/regions.js';
 export { type Road, type RoadOptions, road } from './metrics/road.js';
 export { rankCorrelation, ssim } from './metrics/similarity.js';

@@ -5,17 +5,17 @@
  * @module
  */
 import type { Network } from './api.js';
-import { type EvaluateOptions, type Evaluation, runEvaluation } from './training/evaluate.js';
+import { type EvaluateOptions, type Evaluation, runEvaluation } from './training/accuracy.js';
 import type { TrainOptions } from './training/options.js';
 import { runTraining, type TrainResult } from './training/train.js';
 
 export type { Network } from './api.js';
-export { AtrousCamError, type ErrorCode } from './errors.js';
+export { AtrousCamError, type ErrorCode } from './base/errors.js';
+export type { EvaluateOptions, Evaluation } from './training/accuracy.js';
 export type { Augmentation } from './training/augment.js';
-export type { EvaluateOptions, Evaluation } from './training/evaluate.js';
 export type { EpochReport, Stage, StepReport, TrainingConfig, TrainOptions } from './training/options.js';
-export type { Architecture } from './training/topology.js';
 export type { TrainResult } from './training/train.js';
+export type { Architecture } from './training/vgg.js';
 
 /**
  * Trains a network of VGG's family on pictures in class folders, or in a tar archive of such, and writes to the folder `out`:

@@ -15,8 +15,8 @@ import type {
   Preprocessed,
   TensorInput,
 } from './api.js';
-import { DescribedNetwork, type Description } from './network-info.js';
-import { overlayMap } from './overlay.js';
+import { DescribedNetwork, type Description } from './calls/network-info.js';
+import { overlayMap } from './map/overlay.js';
 import { portableWasm } from './wasm/sources.js';
 import type { WeightsSource } from './weights/source.js';
 import { type CallOptions, Connection } from './worker/connection.js';
@@ -24,10 +24,10 @@ import type { LoadReply } from './worker/serve.js';
 import type { WorkerOptions } from './worker/start.js';
 
 export type * from './api.js';
-export { AtrousCamError, type ErrorCode } from './errors.js';
-export type * from './types.js';
+export type { WorkerLike } from './base/channel.js';
+export { AtrousCamError, type ErrorCode } from './base/errors.js';
+export type * from './base/types.js';
 export type { WeightsSource } from './weights/source.js';
-export type { WorkerLike } from './worker/channel.js';
 export type { WorkerOptions } from './worker/start.js';
 
 /** Whether arrays are handed over or copied. */

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Network, PixelInput } from '../src/api.js';
+import type { Mode } from '../src/base/types.js';
 import { load } from '../src/index.js';
-import type { Mode } from '../src/types.js';
 import type { Map3 } from './reference/map.js';
-import { type PlainNetwork, plainMaps, readPlainFile } from './reference/network.js';
+import { type PlainNetwork, plainMaps, readPlainFile } from './reference/plain-network.js';
 import { expectClose, fixturePath, readReferences } from './support/references.js';
 
 const references = readReferences(fixturePath('small/micro-vgg16.reference.safetensors'));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { adjointLayers, type BackwardRequest, type BackwardStep, planBackward } from '../src/backward-plan.js';
-import type { Topology } from '../src/topology.js';
-import type { Heads, Mode } from '../src/types.js';
+import type { Heads, Mode } from '../src/base/types.js';
+import type { Topology } from '../src/graph/topology.js';
+import { adjointLayers, type BackwardRequest, type BackwardStep, planBackward } from '../src/plan/backward.js';
 import type { View } from '../src/wasm/job.js';
 import { elements, vgg } from './support/topology.js';
 

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ExplainOptions, Explanation, InspectOptions, LoadOptions, Network, PlanTable } from '../src/api.js';
+import { AtrousCamError } from '../src/base/errors.js';
+import type { Mode, RgbImage } from '../src/base/types.js';
 import type { Io } from '../src/cli/context.js';
 import { main } from '../src/cli/main.js';
-import { AtrousCamError } from '../src/errors.js';
-import { decodeImage } from '../src/image.js';
-import type { Mode, RgbImage } from '../src/types.js';
+import { decodeImage } from '../src/image/decode.js';
 import { referenceGrid } from './reference/grid.js';
 
 const labels = ['cat', 'dog'];

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { describeError, formatBytes, PageError } from '../demo/messages.js';
 import { METHODS } from '../demo/methods.js';
 import { DEFAULTS, explainOptions, formatAddress, modesOf, parseAddress } from '../demo/settings.js';
-import { AtrousCamError } from '../src/errors.js';
+import { AtrousCamError } from '../src/base/errors.js';
 import { methodNames } from '../src/methods/facts.js';
 
 describe('the settings of the page', () => {

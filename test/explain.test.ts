@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Network, PixelInput } from '../src/api.js';
+import type { Mode, OutputStride, Score } from '../src/base/types.js';
 import { load } from '../src/index.js';
-import type { Mode, OutputStride, Score } from '../src/types.js';
 import index from './fixtures/references/small/index.json' with { type: 'json' };
 import { expectClose, fixturePath, readReferences } from './support/references.js';
 

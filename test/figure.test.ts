@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import type { Explanation } from '../src/api.js';
+import { formatSeconds } from '../src/base/format.js';
+import type { Mode, RgbImage } from '../src/base/types.js';
+import { drawFigure } from '../src/figure/figure.js';
 import { blank, fillPath } from '../src/figure/raster.js';
 import { openSans } from '../src/figure/text.js';
-import { drawFigure } from '../src/figure.js';
-import { formatSeconds } from '../src/format.js';
-import type { Mode, RgbImage } from '../src/types.js';
 
 interface Box {
   x: number;

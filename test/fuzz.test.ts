@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { AtrousCamError } from '../src/errors.js';
-import { decodeImage } from '../src/image.js';
-import { openWeights } from '../src/weights.js';
+import { AtrousCamError } from '../src/base/errors.js';
+import { decodeImage } from '../src/image/decode.js';
+import { openWeights } from '../src/weights/open.js';
 import { damaged, imageFiles, seeds, weightFiles } from './fuzz/corpus.js';
 import { allNumbers } from './support/weight-files.js';
 

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Gradients, GradientsOptions, Network, PixelInput } from '../src/api.js';
-import { gradientsOf } from '../src/backward.js';
-import { classScore } from '../src/gradient.js';
 import { load } from '../src/index.js';
-import { packNetwork } from '../src/network.js';
+import { gradientsOf } from '../src/run/gradient-pass.js';
+import { packNetwork } from '../src/run/packed-network.js';
+import { classScore } from '../src/run/score.js';
 import { Runtime } from '../src/wasm/runtime.js';
-import { openWeights } from '../src/weights.js';
+import { openWeights } from '../src/weights/open.js';
 import index from './fixtures/references/small/index.json' with { type: 'json' };
-import { type PlainNetwork, plainLogits, readPlainFile } from './reference/network.js';
+import { type PlainNetwork, plainLogits, readPlainFile } from './reference/plain-network.js';
 import { gradientCases, part } from './support/gradients.js';
 import { expectNear, fixturePath, readReferences } from './support/references.js';
 

@@ -2,16 +2,16 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { loadAsset } from '../src/assets.js';
+import type { loadAsset } from '../src/weights/assets.js';
 import { limits } from '../src/weights/hdf5-reader.js';
-import { openWeights } from '../src/weights.js';
+import { openWeights } from '../src/weights/open.js';
 import { fixturePath } from './support/references.js';
 import { allNumbers, expectRefused, numbers } from './support/weight-files.js';
 
 /** The worker's script; undefined: the package's own. */
 const own = vi.hoisted(() => ({ script: undefined as string | undefined }));
-vi.mock('../src/assets.js', async (original) => {
-  const actual = await original<typeof import('../src/assets.js')>();
+vi.mock('../src/weights/assets.js', async (original) => {
+  const actual = await original<typeof import('../src/weights/assets.js')>();
   const load: typeof loadAsset = async (name) =>
     name === 'hdf5-worker' && own.script !== undefined ? new TextEncoder().encode(own.script) : actual.loadAsset(name);
   return { ...actual, loadAsset: load };

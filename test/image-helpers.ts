@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { crc32, deflateSync } from 'node:zlib';
 import { expect } from 'vitest';
-import { decodeImage } from '../src/image.js';
-import type { RgbImage } from '../src/types.js';
+import type { RgbImage } from '../src/base/types.js';
+import { decodeImage } from '../src/image/decode.js';
 
 /** A picture file of test/fixtures/images. */
 export function fixture(name: string): Uint8Array {

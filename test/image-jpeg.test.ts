@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { decodeImage } from '../src/image/decode.js';
 import { exifOrientation } from '../src/image/exif.js';
-import { decodeImage } from '../src/image.js';
 import { decodeFixture, difference, expectSame, fixture } from './image-helpers.js';
 
 describe('decodeImage, JPEG against libjpeg-turbo', () => {

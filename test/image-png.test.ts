@@ -1,7 +1,7 @@
 import { inflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { decodeImage, encodePng } from '../src/image.js';
-import type { RgbImage } from '../src/types.js';
+import type { RgbImage } from '../src/base/types.js';
+import { decodeImage, encodePng } from '../src/image/decode.js';
 import {
   chunk,
   decodeFixture,

@@ -1,7 +1,7 @@
 import { deflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { AtrousCamError } from '../src/errors.js';
-import { decodeImage } from '../src/image.js';
+import { AtrousCamError } from '../src/base/errors.js';
+import { decodeImage } from '../src/image/decode.js';
 import { chunk, fixture, type Header, ihdr, png, pngSignature, randomIntegers } from './image-helpers.js';
 
 const text = (value: string) => new Uint8Array(Buffer.from(value, 'latin1'));

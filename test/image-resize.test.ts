@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { ResizeFilter } from '../src/base/types.js';
+import { resizeImage } from '../src/image/decode.js';
 import { resizeWindow } from '../src/image/resize.js';
-import { resizeImage } from '../src/image.js';
-import type { ResizeFilter } from '../src/types.js';
 import { decodeFixture, expectSame, randomImage } from './image-helpers.js';
 
 const filters: ResizeFilter[] = ['nearest', 'bilinear', 'bicubic', 'lanczos'];

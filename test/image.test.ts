@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { toRgbImage } from '../src/image.js';
+import { toRgbImage } from '../src/image/decode.js';
 
 describe('toRgbImage', () => {
   it('takes RGB as it is, as a copy', () => {

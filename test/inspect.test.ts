@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { readTopology } from '../src/graph/topology.js';
 import { inspect, load } from '../src/index.js';
-import { planTable } from '../src/plan-table.js';
-import { readTopology } from '../src/topology.js';
-import { openWeights } from '../src/weights.js';
+import { planTable } from '../src/plan/table.js';
+import { openWeights } from '../src/weights/open.js';
 import { fixturePath } from './support/references.js';
 import { expectRefused } from './support/weight-files.js';
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Precision } from '../src/base/types.js';
 import {
   adjointJobs,
   adjointKernel,
@@ -13,8 +14,7 @@ import {
   packKernelJob,
   weightGradientBytes,
   workspaceBytes,
-} from '../src/convolution.js';
-import type { Precision } from '../src/types.js';
+} from '../src/operators/convolution.js';
 import { type Job, type View, view } from '../src/wasm/job.js';
 import { biasGradientJob } from '../src/wasm/ops/conv-gradient.js';
 import { winogradFits } from '../src/wasm/ops/winograd.js';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { encodeNpy } from '../src/npy.js';
+import { encodeNpy } from '../src/map/npy.js';
 
 test('a 2 x 3 array has the bytes that the format asks for', () => {
   const bytes = encodeNpy(Float32Array.of(0, 1, -2, 0.5, Number.NaN, 3.25), [2, 3]);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { colormapNames, colormapTable, overlayMap } from '../src/overlay.js';
-import type { RgbImage } from '../src/types.js';
+import type { RgbImage } from '../src/base/types.js';
+import { colormapNames, colormapTable, overlayMap } from '../src/map/overlay.js';
 
 /** A picture of one grey. */
 const grey = (width: number, height: number, value: number): RgbImage => ({

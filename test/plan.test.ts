@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { planMode, type Step, stepMacs } from '../src/plan.js';
-import type { OutputStride } from '../src/types.js';
+import type { OutputStride } from '../src/base/types.js';
+import { planMode, type Step, stepMacs } from '../src/plan/forward.js';
 import type { View } from '../src/wasm/job.js';
 import { elements, vgg } from './support/topology.js';
 

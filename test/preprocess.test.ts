@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { preprocess } from '../src/preprocess.js';
-import type { Preprocessing, RgbImage } from '../src/types.js';
+import type { Preprocessing, RgbImage } from '../src/base/types.js';
+import { preprocess } from '../src/image/preprocess.js';
 import { decodeFixture, expectSame, randomImage } from './image-helpers.js';
 
 const keras: Preprocessing = { normalization: 'caffe', resize: 'nearest', fit: 'squash' };

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it, onTestFinished } from 'vitest';
 import { rescale } from '../bench/rescale.js';
-import { encodePng } from '../src/image.js';
+import { encodePng } from '../src/image/decode.js';
 import { type Activation, load } from '../src/index.js';
 import { expectClose, fixturePath } from './support/references.js';
 import { stripes } from './support/toy-pictures.js';

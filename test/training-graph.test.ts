@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Graph } from '../src/training/graph.js';
 import { initialState, type Layout, layoutOf, shareCells, slice } from '../src/training/parameters.js';
-import { buildTopology } from '../src/training/topology.js';
+import { buildTopology } from '../src/training/vgg.js';
 import { Runtime } from '../src/wasm/runtime.js';
 import { dropoutBits, meanLoss } from './reference/training.js';
 import { get, put } from './support/kernels.js';

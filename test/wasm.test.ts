@@ -3,9 +3,9 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { WasmBuild, WasmOption } from '../src/base/types.js';
 import { type LoadOptions, load } from '../src/index.js';
 import { init } from '../src/kernels.js';
-import type { WasmBuild, WasmOption } from '../src/types.js';
 import { load as loadInWorker } from '../src/worker.js';
 import { expectRefused } from './support/weight-files.js';
 

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { loadAsset } from '../src/assets.js';
 import { load } from '../src/index.js';
+import { loadAsset } from '../src/weights/assets.js';
+import { openWeights } from '../src/weights/open.js';
 import { readPickle } from '../src/weights/pickle.js';
 import { bytesSource } from '../src/weights/source.js';
 import { maxInflated, openZip } from '../src/weights/zip.js';
-import { openWeights } from '../src/weights.js';
 import { integer, type OnnxNode, type OnnxTensor, onnxFile, packed } from './support/onnx-file.js';
 import { expectClose, fixturePath } from './support/references.js';
 import {

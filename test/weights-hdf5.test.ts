@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { File } from 'h5wasm/node';
 import { describe, expect, test } from 'vitest';
-import { openWeights } from '../src/weights.js';
+import { openWeights } from '../src/weights/open.js';
 import { fixturePath } from './support/references.js';
 import { allNumbers, expectRefused, hdf5 } from './support/weight-files.js';
 

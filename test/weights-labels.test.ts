@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { classLabels } from '../src/weights/labels.js';
-import { openWeights, resolveTarget } from '../src/weights.js';
+import { openWeights, resolveTarget } from '../src/weights/open.js';
 import { fixturePath } from './support/references.js';
 import { expectRefused, readEntries, safetensors } from './support/weight-files.js';
 

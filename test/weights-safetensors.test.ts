@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { decodeInPlace, encodeFloat16, firstNonFinite, firstNonFiniteHalf, upperHalf } from '../src/weights/floats.js';
+import { openWeights } from '../src/weights/open.js';
 import { openSafetensors } from '../src/weights/safetensors.js';
 import { bytesSource } from '../src/weights/source.js';
-import { openWeights } from '../src/weights.js';
 import { fixturePath } from './support/references.js';
 import {
   allNumbers,

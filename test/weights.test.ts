@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { packWeights } from '../src/pack.js';
-import { type OpenWeightsOptions, openWeights as openFile, type WeightsSource } from '../src/weights.js';
+import { packWeights } from '../src/calls/pack.js';
+import { type OpenWeightsOptions, openWeights as openFile, type WeightsSource } from '../src/weights/open.js';
 import { fixturePath } from './support/references.js';
 import { allNumbers, expectRefused, float32, numbers, readEntries, safetensors } from './support/weight-files.js';
 

@@ -5,8 +5,8 @@ import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ImageInput, Network, PixelInput, Progress } from '../src/api.js';
+import type { Mode } from '../src/base/types.js';
 import * as library from '../src/index.js';
-import type { Mode } from '../src/types.js';
 import { inspect, load, type WorkerNetwork } from '../src/worker.js';
 import { fixturePath } from './support/references.js';
 

@@ -1,9 +1,9 @@
 import { basename, join } from 'node:path';
 import type { ExplainOptions, Explanation, Network } from '../api.js';
-import { formatSeconds } from '../format.js';
+import { formatSeconds } from '../base/format.js';
+import type { Mode } from '../base/types.js';
 import { drawFigure, encodeNpy, encodePng } from '../index.js';
 import { pictureGrid } from '../metrics.js';
-import type { Mode } from '../types.js';
 import { type Context, UsageError } from './context.js';
 import { expandPictures } from './expand.js';
 import { type GridNumbers, gridNumbers } from './grid.js';
@@ -17,7 +17,7 @@ import {
   removeTemporaryFiles,
   writeFiles,
 } from './output.js';
-import { forEachPicture, type PictureTask } from './pictures.js';
+import { forEachPicture, type PictureTask } from './picture-files.js';
 import { formatDuration } from './progress.js';
 import { type PictureRecord, RECORD, readRecord, recordKey } from './record.js';
 import { predictionLines } from './report.js';

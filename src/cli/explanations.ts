@@ -1,5 +1,6 @@
 import { Option } from 'commander';
 import type { Network } from '../api.js';
+import { didYouMean } from '../base/suggest.js';
 import { AtrousCamError } from '../index.js';
 import {
   type BaselineName,
@@ -14,7 +15,6 @@ import {
   readMaskedPictures,
   summarizeEvaluations,
 } from '../metrics.js';
-import { didYouMean } from '../suggest.js';
 import { type Context, describe, UsageError } from './context.js';
 import { confirmCost, explainOptions } from './explain.js';
 import { EvaluationTable, formatExplanations, perPicture } from './explanations-report.js';

@@ -1,7 +1,6 @@
 import { Option } from 'commander';
 import type { ExplainOptions, LoadOptions, MethodName, Network } from '../api.js';
-import { degridNames, methodNames } from '../index.js';
-import { didYouMean } from '../suggest.js';
+import { didYouMean } from '../base/suggest.js';
 import type {
   Combine,
   Fit,
@@ -13,7 +12,8 @@ import type {
   ResizeFilter,
   Score,
   Sign,
-} from '../types.js';
+} from '../base/types.js';
+import { degridNames, methodNames } from '../index.js';
 import { type Context, UsageError } from './context.js';
 
 export const MODES: readonly Mode[] = ['pooled', 'dilated', 'atrous'];

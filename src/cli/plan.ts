@@ -1,5 +1,5 @@
 import type { PlanTable } from '../api.js';
-import type { OutputStride } from '../types.js';
+import type { OutputStride } from '../base/types.js';
 import type { Context } from './context.js';
 import { type ModeFlags, modesOf, type WeightsFlags } from './options.js';
 import { describeWeights, jsonLine } from './report.js';

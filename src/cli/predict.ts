@@ -1,9 +1,9 @@
 import type { Network } from '../api.js';
-import type { Mode } from '../types.js';
+import type { Mode } from '../base/types.js';
 import type { Context } from './context.js';
 import { expandPictures, type Item } from './expand.js';
 import { loadNetwork, type ModeFlags, modesOf, type NetworkFlags, type PicturesFlags, takeShard } from './options.js';
-import { forEachPicture, type PictureTask } from './pictures.js';
+import { forEachPicture, type PictureTask } from './picture-files.js';
 import { predictionLines } from './report.js';
 import { openSummary, type Summary } from './summary.js';
 

@@ -1,5 +1,5 @@
 import type { Network, NetworkInfo } from '../api.js';
-import type { Prediction } from '../types.js';
+import type { Prediction } from '../base/types.js';
 import { version } from './version.js';
 
 /** `boxer (242) with probability 0.420`, one line per prediction. */

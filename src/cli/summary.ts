@@ -1,5 +1,5 @@
 import { basename, dirname } from 'node:path';
-import type { Prediction } from '../types.js';
+import type { Prediction } from '../base/types.js';
 import { UsageError } from './context.js';
 import { prepareFolder, writeFiles } from './output.js';
 

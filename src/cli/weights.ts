@@ -1,5 +1,5 @@
 import { basename, dirname, resolve } from 'node:path';
-import { formatBytes } from '../format.js';
+import { formatBytes } from '../base/format.js';
 import {
   AtrousCamError,
   type PublishedWeights,

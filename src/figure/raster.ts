@@ -1,4 +1,4 @@
-import type { RgbImage } from '../types.js';
+import type { RgbImage } from '../base/types.js';
 
 /** One part of a TrueType outline, in pixels, y down; as opentype.js gives them. */
 export type PathCommand =

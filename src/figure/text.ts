@@ -3,8 +3,8 @@ import latin600 from 'embed:node_modules/@fontsource/open-sans/files/open-sans-l
 import extended400 from 'embed:node_modules/@fontsource/open-sans/files/open-sans-latin-ext-400-normal.woff';
 import extended600 from 'embed:node_modules/@fontsource/open-sans/files/open-sans-latin-ext-600-normal.woff';
 import { type Font, parse } from 'opentype.js/dist/opentype.min.mjs';
-import { decodeBase64 } from '../base64.js';
-import type { RgbImage } from '../types.js';
+import { decodeBase64 } from '../base/base64.js';
+import type { RgbImage } from '../base/types.js';
 import { fillPath, type PathCommand } from './raster.js';
 
 /** A part of a text and the font that has its characters. */

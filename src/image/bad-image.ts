@@ -1,4 +1,4 @@
-import { AtrousCamError } from '../errors.js';
+import { AtrousCamError } from '../base/errors.js';
 
 /** The picture in a message: `image "cat.png"`, or `image` where it has no name. Quoted as JSON, so that it stays one line. */
 export function imageSubject(name: string | undefined): string {

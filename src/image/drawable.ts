@@ -1,5 +1,5 @@
 import type { DrawableInput, PixelInput } from '../api.js';
-import { AtrousCamError } from '../errors.js';
+import { AtrousCamError } from '../base/errors.js';
 
 /** An ImageBitmap or a canvas: it can be drawn, but has no bytes of its own to read. */
 export const isDrawable = (image: unknown): image is DrawableInput =>

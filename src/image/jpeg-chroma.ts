@@ -1,4 +1,4 @@
-import type { RgbImage } from '../types.js';
+import type { RgbImage } from '../base/types.js';
 import { clampByte } from './bytes.js';
 import { type JpegComponent, maxSampling } from './jpeg-segments.js';
 

@@ -1,5 +1,5 @@
 import jpeg from 'jpeg-js';
-import type { RgbImage } from '../types.js';
+import type { RgbImage } from '../base/types.js';
 import { badImage } from './bad-image.js';
 import { smoothChroma, ycbcrToRgb } from './jpeg-chroma.js';
 import { type JpegParts, readJpegSegments } from './jpeg-segments.js';

@@ -1,4 +1,4 @@
-import type { RgbImage } from '../types.js';
+import type { RgbImage } from '../base/types.js';
 
 /**
  * Turns a stored picture upright.

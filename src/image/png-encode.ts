@@ -1,5 +1,5 @@
 import pako from 'pako';
-import type { RgbImage } from '../types.js';
+import type { RgbImage } from '../base/types.js';
 import { upng } from './upng.js';
 
 /** What a PNG file holds besides the picture. */

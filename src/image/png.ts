@@ -1,5 +1,5 @@
 import pako from 'pako';
-import type { RgbImage } from '../types.js';
+import type { RgbImage } from '../base/types.js';
 import { badImage } from './bad-image.js';
 import { overWhite } from './bytes.js';
 import { exifOrientation } from './exif.js';

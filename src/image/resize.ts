@@ -1,5 +1,5 @@
-import { AtrousCamError } from '../errors.js';
-import type { ResizeFilter, RgbImage } from '../types.js';
+import { AtrousCamError } from '../base/errors.js';
+import type { ResizeFilter, RgbImage } from '../base/types.js';
 import { clampByte } from './bytes.js';
 
 /** A part of the resized picture, in its whole pixels. */

@@ -1,4 +1,4 @@
-import { type ConvLayer, headCells, lastChannels, lastLayer } from '../topology.js';
+import { type ConvLayer, headCells, lastChannels, lastLayer } from '../graph/topology.js';
 import { gemmJob, matrix } from '../wasm/ops/gemm.js';
 import { softmaxJob } from '../wasm/ops/softmax.js';
 import { densePoints, eachPoint, type Field, type Pause, type Points, phasesOf } from './field.js';

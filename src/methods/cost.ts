@@ -1,7 +1,7 @@
-import { type BackwardRequest, backwardMacs, planBackward } from '../backward-plan.js';
-import { planMode, stepMacs, stepsUpTo } from '../plan.js';
-import { type ConvLayer, lastLayer, pooledStride, type Topology } from '../topology.js';
-import type { Heads, Mode, OutputStride } from '../types.js';
+import type { Heads, Mode, OutputStride } from '../base/types.js';
+import { type ConvLayer, lastLayer, pooledStride, type Topology } from '../graph/topology.js';
+import { type BackwardRequest, backwardMacs, planBackward } from '../plan/backward.js';
+import { planMode, stepMacs, stepsUpTo } from '../plan/forward.js';
 
 /** What a method is asked to explain. */
 export interface Scope {

@@ -1,4 +1,4 @@
-import type { Combine, Heads, Mode } from '../types.js';
+import type { Combine, Heads, Mode } from '../base/types.js';
 import { ablationCost, type Cost, type Scope } from './cost.js';
 
 /** What is known of a method without running it. How it runs is in table.ts. */

@@ -1,5 +1,5 @@
-import type { RawMap } from '../cam.js';
-import { gaussian, mulberry32 } from '../random.js';
+import { gaussian, mulberry32 } from '../base/random.js';
+import type { RawMap } from '../map/finish.js';
 import { CAMS } from './cams.js';
 import { MIDPOINTS, NOISY_INPUTS } from './facts.js';
 import { camMaps } from './raw.js';

@@ -1,4 +1,4 @@
-import type { RawMap } from '../cam.js';
+import type { RawMap } from '../map/finish.js';
 import { OCCLUSION } from './facts.js';
 import type { Work } from './work.js';
 

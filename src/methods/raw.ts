@@ -1,6 +1,6 @@
-import type { RawMap } from '../cam.js';
-import type { ConvLayer } from '../topology.js';
-import type { Heads } from '../types.js';
+import type { Heads } from '../base/types.js';
+import type { ConvLayer } from '../graph/topology.js';
+import type { RawMap } from '../map/finish.js';
 import type { Runtime } from '../wasm/runtime.js';
 import type { Cam } from './cams.js';
 import { allPoints, eachPoint, type Field, type Pause, type Points, phasesOf } from './field.js';

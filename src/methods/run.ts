@@ -1,7 +1,7 @@
-import { combineMaps, type FinishedMap, finishMap, type RawMap } from '../cam.js';
-import type { PackedNetwork } from '../network.js';
-import type { ExplainRequest } from '../request.js';
-import type { Subject } from '../target.js';
+import type { ExplainRequest } from '../calls/request.js';
+import type { Subject } from '../calls/target.js';
+import { combineMaps, type FinishedMap, finishMap, type RawMap } from '../map/finish.js';
+import type { PackedNetwork } from '../run/packed-network.js';
 import type { Runtime } from '../wasm/runtime.js';
 import { passesOf } from './cost.js';
 import { shiftedMean, shiftInput } from './shifts.js';

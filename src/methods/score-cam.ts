@@ -1,5 +1,5 @@
-import { resample } from '../cam.js';
-import type { ConvLayer } from '../topology.js';
+import type { ConvLayer } from '../graph/topology.js';
+import { resample } from '../map/finish.js';
 import type { Field } from './field.js';
 import type { Place, Work } from './work.js';
 

@@ -1,12 +1,12 @@
-import { gradientsOf } from '../backward.js';
-import type { FinishedMap, RawMap } from '../cam.js';
-import { type OnConv, type RunRequest, runPlan, runSteps } from '../engine.js';
-import { LayerMap } from '../layer-map.js';
-import type { PackedNetwork } from '../network.js';
-import { mapSpacing, planMode, stepsUpTo } from '../plan.js';
-import type { Subject } from '../target.js';
-import { type ConvLayer, pooledStride, type Topology } from '../topology.js';
-import type { Heads, Mode, OutputStride } from '../types.js';
+import type { Heads, Mode, OutputStride } from '../base/types.js';
+import type { Subject } from '../calls/target.js';
+import { type ConvLayer, pooledStride, type Topology } from '../graph/topology.js';
+import type { FinishedMap, RawMap } from '../map/finish.js';
+import { mapSpacing, planMode, stepsUpTo } from '../plan/forward.js';
+import { type OnConv, type RunRequest, runPlan, runSteps } from '../run/engine.js';
+import { gradientsOf } from '../run/gradient-pass.js';
+import { LayerMap } from '../run/layer-map.js';
+import type { PackedNetwork } from '../run/packed-network.js';
 import { type Runtime, throwIfAborted } from '../wasm/runtime.js';
 import { densePoints, type Field, type Pause, type Points } from './field.js';
 

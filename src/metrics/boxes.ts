@@ -1,6 +1,6 @@
-import type { Rect } from '../types.js';
+import type { Rect } from '../base/types.js';
 import { checkCount, checkMap, type GreyMap, refuse } from './map.js';
-import { boxIou } from './places.js';
+import { boxIou } from './regions.js';
 
 /** How well the boxes that a map draws at each threshold fit the object's. */
 export interface BoxCurve {

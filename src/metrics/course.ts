@@ -1,4 +1,4 @@
-import { throwIfAborted } from '../errors.js';
+import { throwIfAborted } from '../base/errors.js';
 
 /** What every metric with forward passes listens and reports to. */
 export interface Watch {

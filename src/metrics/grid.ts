@@ -1,4 +1,4 @@
-import { AtrousCamError } from '../errors.js';
+import { AtrousCamError } from '../base/errors.js';
 
 /** One number a point, row by row: a raw or finished map, or a grey picture. */
 export interface GridMap {

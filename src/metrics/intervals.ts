@@ -1,4 +1,4 @@
-import { mulberry32 } from '../random.js';
+import { mulberry32 } from '../base/random.js';
 import { checkCount, refuse } from './map.js';
 
 /** How an interval is found. */

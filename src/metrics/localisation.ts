@@ -1,5 +1,5 @@
 import { checkMap, type GreyMap, refuse } from './map.js';
-import type { Mask } from './places.js';
+import type { Mask } from './regions.js';
 
 /**
  * The pointing game (Zhang et al. 2016, as TorchRay plays it): whether the map's largest value lies on the object, or less than

@@ -1,5 +1,5 @@
-import { AtrousCamError } from '../errors.js';
-import { mulberry32 } from '../random.js';
+import { AtrousCamError } from '../base/errors.js';
+import { mulberry32 } from '../base/random.js';
 
 /** One number a pixel or point, row by row: a map, raw or finished, or a mask. */
 export interface GreyMap {

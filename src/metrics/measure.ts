@@ -1,4 +1,4 @@
-import type { Rect } from '../types.js';
+import type { Rect } from '../base/types.js';
 import { type BoxCurve, boxAccuracyOf, boxCurve, type Pieced } from './boxes.js';
 import type { Watch } from './course.js';
 import { type CurveOptions, deletion, insertion } from './curves.js';
@@ -7,8 +7,8 @@ import { gridNumber } from './grid.js';
 import { type BootstrapOptions, bootstrapOf, type Interval, meanOf } from './intervals.js';
 import { energyInMask, pointingGame } from './localisation.js';
 import { type GreyMap, refuse } from './map.js';
-import type { Mask } from './places.js';
 import type { Probe } from './probe.js';
+import type { Mask } from './regions.js';
 import { type RoadOptions, road } from './road.js';
 
 /** The metrics of one map, by name. */

@@ -1,8 +1,8 @@
+import type { Rect, ResizeFilter, RgbImage } from '../base/types.js';
 import { resizeWindow } from '../image/resize.js';
-import type { Rect, ResizeFilter, RgbImage } from '../types.js';
 import { energyInMask } from './localisation.js';
 import { checkCount, type GreyMap, refuse } from './map.js';
-import { boxMask } from './places.js';
+import { boxMask } from './regions.js';
 
 /** Pictures side by side in one. */
 export interface Mosaic {

@@ -1,6 +1,6 @@
 import type { ImageInput, Network } from '../api.js';
-import { AtrousCamError } from '../errors.js';
-import type { Mode, Preprocessing, Rect, RgbImage, Score } from '../types.js';
+import { AtrousCamError } from '../base/errors.js';
+import type { Mode, Preprocessing, Rect, RgbImage, Score } from '../base/types.js';
 
 /** What the metrics need of a network; that of `load` has it, here and in a worker. */
 export type Predictor = Pick<Network, 'labels' | 'inputSize' | 'preprocessing' | 'preprocess' | 'predict'>;

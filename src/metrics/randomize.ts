@@ -1,5 +1,5 @@
-import { throwIfAborted } from '../errors.js';
-import { gaussian, mulberry32 } from '../random.js';
+import { throwIfAborted } from '../base/errors.js';
+import { gaussian, mulberry32 } from '../base/random.js';
 import { encodeFloat16 } from '../weights/floats.js';
 import type { Watch } from './course.js';
 import { type GreyMap, refuse } from './map.js';

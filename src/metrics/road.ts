@@ -1,4 +1,4 @@
-import { gaussian, mulberry32 } from '../random.js';
+import { gaussian, mulberry32 } from '../base/random.js';
 import { Course, type Watch } from './course.js';
 import { impute } from './impute.js';
 import { checkMap, type GreyMap, ranking, refuse } from './map.js';

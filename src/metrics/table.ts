@@ -1,4 +1,4 @@
-import { AtrousCamError } from '../errors.js';
+import { AtrousCamError } from '../base/errors.js';
 
 /** A table whose first line names its columns. */
 export interface Table {

@@ -1,5 +1,5 @@
-import { AtrousCamError } from '../errors.js';
-import { nodeModule } from '../platform.js';
+import { AtrousCamError } from '../base/errors.js';
+import { nodeModule } from '../base/platform.js';
 import { openSafetensors } from '../weights/safetensors.js';
 import { safetensorsHeader } from '../weights/safetensors-header.js';
 import { fileSource } from '../weights/source.js';

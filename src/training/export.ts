@@ -1,6 +1,6 @@
-import { packNetworkWeights } from '../pack.js';
-import { convLayers } from '../topology.js';
-import type { Normalization } from '../types.js';
+import type { Normalization } from '../base/types.js';
+import { packNetworkWeights } from '../calls/pack.js';
+import { convLayers } from '../graph/topology.js';
 import { EPSILON } from '../wasm/ops/batch.js';
 import { type ConvWeights, convWeights, type NetworkWeights, type Tensor } from '../weights/types.js';
 import { type Layout, paddedChannels, slice, type TrainingState } from './parameters.js';

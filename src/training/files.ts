@@ -1,5 +1,5 @@
-import { AtrousCamError } from '../errors.js';
-import { nodeModule } from '../platform.js';
+import { AtrousCamError } from '../base/errors.js';
+import { nodeModule } from '../base/platform.js';
 import { notWritten, writeAtomically } from './checkpoint.js';
 import type { EpochReport } from './options.js';
 

@@ -1,5 +1,5 @@
-import { type ConvLayer, convLayers, headCells, lastChannels, pooledStride } from '../topology.js';
-import type { Mode } from '../types.js';
+import type { Mode } from '../base/types.js';
+import { type ConvLayer, convLayers, headCells, lastChannels, pooledStride } from '../graph/topology.js';
 import { type Job, type View, view } from '../wasm/job.js';
 import {
   type Batch,

@@ -1,9 +1,9 @@
-import { AtrousCamError } from '../errors.js';
-import { oneOf } from '../options.js';
-import type { KernelSet, Normalization } from '../types.js';
-import type { WeightsSource } from '../weights.js';
+import { AtrousCamError } from '../base/errors.js';
+import { oneOf } from '../base/options.js';
+import type { KernelSet, Normalization } from '../base/types.js';
+import type { WeightsSource } from '../weights/open.js';
 import type { Augmentation, Variation } from './augment.js';
-import type { Architecture } from './topology.js';
+import type { Architecture } from './vgg.js';
 
 /** Epochs at one input size. */
 export interface Stage {

@@ -1,4 +1,4 @@
-import type { Normalization, RgbImage } from '../types.js';
+import type { Normalization, RgbImage } from '../base/types.js';
 import { DRAW_FIELDS, DRAWS, type Draw, drawFields, drawJob } from '../wasm/ops/augment.js';
 import { adamJob, sgdJob } from '../wasm/ops/optimizer.js';
 import type { Runtime } from '../wasm/runtime.js';
@@ -141,7 +141,7 @@ export class StageRun {
     const { arena } = this.#runtime;
     const place = (i: number) => this.#images + i * this.#imageBytes;
     examples.forEach(({ image }, i) => {
-      new Uint8Array(arena.memory.buffer, place(i), image.data.length).set(image.data);
+      arena.u8(place(i), image.data.length).set(image.data);
     });
     const fields = (draw: Draw, i: number) => {
       const { width, height } = examples[i].image;

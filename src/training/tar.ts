@@ -1,4 +1,4 @@
-import { AtrousCamError } from '../errors.js';
+import { AtrousCamError } from '../base/errors.js';
 
 /** A file of an archive and where its bytes lie. */
 export interface TarEntry {

@@ -1,9 +1,10 @@
-import { AtrousCamError } from '../errors.js';
-import { shuffled } from '../random.js';
-import { readTopology } from '../topology.js';
+import { AtrousCamError } from '../base/errors.js';
+import { shuffled } from '../base/random.js';
+import { readTopology } from '../graph/topology.js';
 import { Runtime, throwIfAborted } from '../wasm/runtime.js';
-import { openWeights } from '../weights.js';
+import { openWeights } from '../weights/open.js';
 import { chooseDrawings } from './augment.js';
+import { PictureCache } from './batches.js';
 import {
   type EpochSums,
   type Identity,
@@ -14,6 +15,7 @@ import {
 } from './checkpoint.js';
 import { drawCurve } from './curve.js';
 import { type Dataset, openDataset, type Sample } from './dataset.js';
+import { keyOf, randomOf } from './draws.js';
 import { encodeNetwork, stateOf, weightsOf } from './export.js';
 import { RunFiles } from './files.js';
 import {
@@ -25,10 +27,8 @@ import {
   type TrainOptions,
 } from './options.js';
 import { initialState, type Layout, layoutOf, resizeState, type TrainingState } from './parameters.js';
-import { PictureCache } from './pictures.js';
-import { keyOf, randomOf } from './random.js';
 import { type Example, StageRun } from './stage.js';
-import { buildTopology } from './topology.js';
+import { buildTopology } from './vgg.js';
 
 /** Pictures that the statistics of the finished network are taken from. */
 const CALIBRATION = 4096;

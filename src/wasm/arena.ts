@@ -1,4 +1,4 @@
-import { AtrousCamError } from '../errors.js';
+import { AtrousCamError } from '../base/errors.js';
 
 const PAGE = 65536;
 const ALIGNMENT = 64;
@@ -58,6 +58,11 @@ export class Arena {
   /** `length` float32 at `ptr`. Valid until the next `alloc` or `reserve`. */
   f32(ptr: number, length: number): Float32Array {
     return new Float32Array(this.memory.buffer, ptr, length);
+  }
+
+  /** `length` bytes at `ptr`. Valid until the next `alloc` or `reserve`. */
+  u8(ptr: number, length: number): Uint8Array {
+    return new Uint8Array(this.memory.buffer, ptr, length);
   }
 
   /** `length` 16-bit words at `ptr`. Valid until the next `alloc` or `reserve`. */

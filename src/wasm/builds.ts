@@ -1,5 +1,5 @@
-import { AtrousCamError } from '../errors.js';
-import type { WasmBuild, WasmOption, WasmSource } from '../types.js';
+import { AtrousCamError } from '../base/errors.js';
+import type { WasmBuild, WasmOption, WasmSource } from '../base/types.js';
 import { type Builds, compileBytes, embedded, embeddedTag } from './modules.js';
 import { isFolder, isNamed, type LoadedWasm, loadSource } from './sources.js';
 import { tagOf } from './tag.js';

@@ -2,10 +2,10 @@ import relaxed from 'embed:build/kernels.relaxed.wasm';
 import relaxedShared from 'embed:build/kernels.relaxed-shared.wasm';
 import simd from 'embed:build/kernels.simd.wasm';
 import simdShared from 'embed:build/kernels.simd-shared.wasm';
-import { decodeBase64 } from '../base64.js';
-import { AtrousCamError } from '../errors.js';
-import { isNode, nodeModule } from '../platform.js';
-import type { KernelSet, WasmBuild } from '../types.js';
+import { decodeBase64 } from '../base/base64.js';
+import { AtrousCamError } from '../base/errors.js';
+import { isNode, nodeModule } from '../base/platform.js';
+import type { KernelSet, WasmBuild } from '../base/types.js';
 import { tagOf } from './tag.js';
 
 /** Instruction sets, each a build of the same source. */

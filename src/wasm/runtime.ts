@@ -1,6 +1,6 @@
 import { instantiate } from '@assemblyscript/loader';
-import { AtrousCamError, throwIfAborted } from '../errors.js';
-import type { KernelSet, WasmBuild, WasmOption } from '../types.js';
+import { AtrousCamError, throwIfAborted } from '../base/errors.js';
+import type { KernelSet, WasmBuild, WasmOption } from '../base/types.js';
 import { Arena, createMemory } from './arena.js';
 import { givenBuilds } from './builds.js';
 import type { Job } from './job.js';
@@ -15,7 +15,7 @@ import {
 } from './modules.js';
 import { CONTROL, canShare, defaultThreads, startThread, type Thread } from './threads.js';
 
-export { throwIfAborted } from '../errors.js';
+export { throwIfAborted } from '../base/errors.js';
 
 type Kernel = (args: number, task: number, scratch: number) => void;
 

@@ -1,6 +1,6 @@
-import { AtrousCamError } from '../errors.js';
-import { isNode, nodeModule } from '../platform.js';
-import type { WasmBuild, WasmOption, WasmSource } from '../types.js';
+import { AtrousCamError } from '../base/errors.js';
+import { isNode, nodeModule } from '../base/platform.js';
+import type { WasmBuild, WasmOption, WasmSource } from '../base/types.js';
 
 /** A build as it comes: compiled or not yet. */
 export type LoadedWasm = WebAssembly.Module | Uint8Array<ArrayBuffer>;

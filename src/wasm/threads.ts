@@ -1,4 +1,4 @@
-import { isNode, nodeModule } from '../platform.js';
+import { isNode, nodeModule } from '../base/platform.js';
 
 /** Fields of the control block, an Int32Array on shared memory. */
 export const CONTROL = {

@@ -1,4 +1,4 @@
-import { isNode, nodeModule } from '../platform.js';
+import { isNode, nodeModule } from '../base/platform.js';
 import type { ManifestEntry } from './manifest.js';
 import { type ByteSource, blobSource, fileSource } from './source.js';
 

@@ -1,7 +1,7 @@
 import { md5 } from '@noble/hashes/legacy.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
-import { throwIfAborted } from '../errors.js';
+import { throwIfAborted } from '../base/errors.js';
 import type { ByteSource } from './source.js';
 
 const block = 1 << 22;

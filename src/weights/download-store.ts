@@ -1,5 +1,5 @@
-import { AtrousCamError } from '../errors.js';
-import { isNode, nodeModule } from '../platform.js';
+import { AtrousCamError } from '../base/errors.js';
+import { isNode, nodeModule } from '../base/platform.js';
 import { browserFolder, cacheFolder } from './cache.js';
 import { type ByteSource, blobSource, fileSource, quote } from './source.js';
 

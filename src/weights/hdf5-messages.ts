@@ -1,4 +1,4 @@
-import type { ErrorData } from '../worker/messages.js';
+import type { ErrorData } from '../base/messages.js';
 import type { SourcePlace } from './source.js';
 
 /** What the two sides of the worker that reads Keras files say to each other. It has one file open at a time. */

@@ -1,7 +1,7 @@
-import { loadAsset } from '../assets.js';
-import { AtrousCamError } from '../errors.js';
-import { type Channel, channelOf, type End, startFromText } from '../worker/channel.js';
-import { toError } from '../worker/messages.js';
+import { type Channel, channelOf, type End, startFromText } from '../base/channel.js';
+import { AtrousCamError } from '../base/errors.js';
+import { toError } from '../base/messages.js';
+import { loadAsset } from './assets.js';
 import type { Hdf5Reply, Hdf5Request, Layers, TensorData } from './hdf5-messages.js';
 import { type ByteSource, badWeights, quote } from './source.js';
 

@@ -1,5 +1,5 @@
-import { errorData } from '../worker/messages.js';
-import { type Scope, workerScope } from '../worker/scope.js';
+import { errorData } from '../base/messages.js';
+import { type Scope, workerScope } from '../base/scope.js';
 import { type Hdf5File, isTrap, openHdf5 } from './hdf5.js';
 import { type Hdf5Reply, type Hdf5Request, mapTensors } from './hdf5-messages.js';
 import { readKerasNetwork } from './keras.js';

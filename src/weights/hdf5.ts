@@ -1,5 +1,5 @@
 import { type Dataset, File as H5File, ready } from 'h5wasm';
-import { AtrousCamError } from '../errors.js';
+import { AtrousCamError } from '../base/errors.js';
 import { badWeights, quote, type SyncSource } from './source.js';
 import type { RawTensor } from './tensor.js';
 

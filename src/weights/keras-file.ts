@@ -1,9 +1,9 @@
-import { loadAsset } from '../assets.js';
-import { abortedBy } from '../errors.js';
+import { abortedBy } from '../base/errors.js';
+import { loadAsset } from './assets.js';
+import type { OpenedNetwork } from './check-chain.js';
 import { mapTensors } from './hdf5-messages.js';
 import { closed, Hdf5Reader } from './hdf5-reader.js';
 import { readKerasNetwork } from './keras.js';
-import type { OpenedNetwork } from './network.js';
 import { type ByteSource, syncSource } from './source.js';
 import type { RawTensor } from './tensor.js';
 

@@ -1,6 +1,6 @@
+import type { RawLayer, RawNetwork } from './check-chain.js';
 import { knownBlocks } from './family.js';
 import type { Hdf5File } from './hdf5.js';
-import type { RawLayer, RawNetwork } from './network.js';
 import { badWeights, quote } from './source.js';
 import type { RawTensor } from './tensor.js';
 

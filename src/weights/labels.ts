@@ -1,5 +1,5 @@
 import { distance } from 'fastest-levenshtein';
-import { AtrousCamError } from '../errors.js';
+import { AtrousCamError } from '../base/errors.js';
 import { badWeights, quote } from './source.js';
 
 /** One label a class: the file's own (a JSON array), ImageNet's where there are 1000 classes, else `class 0`, `class 1`, ... */

@@ -1,4 +1,4 @@
-import type { Preprocessing } from '../types.js';
+import type { Preprocessing } from '../base/types.js';
 
 /** Published weights that the package knows by name. It holds none of them. */
 export interface ManifestEntry {

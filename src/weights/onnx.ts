@@ -1,5 +1,5 @@
+import type { RawBatchNorm, RawLayer, RawNetwork } from './check-chain.js';
 import { decodeInPlace, floatBytes, upperHalf } from './floats.js';
-import type { RawBatchNorm, RawLayer, RawNetwork } from './network.js';
 import { type Field, ProtobufReader } from './protobuf.js';
 import { type ByteSource, badWeights, quote } from './source.js';
 import type { RawTensor } from './tensor.js';

@@ -1,5 +1,5 @@
-import { AtrousCamError } from '../errors.js';
-import type { Preprocessing } from '../types.js';
+import { AtrousCamError } from '../base/errors.js';
+import type { Preprocessing } from '../base/types.js';
 import { badWeights, quote } from './source.js';
 
 /** What the published sets of weights were trained with: keras.applications' and torchvision's. */

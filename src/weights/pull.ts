@@ -1,5 +1,5 @@
-import { AtrousCamError, throwIfAborted } from '../errors.js';
-import { didYouMean } from '../suggest.js';
+import { AtrousCamError, throwIfAborted } from '../base/errors.js';
+import { didYouMean } from '../base/suggest.js';
 import { checksums } from './checksum.js';
 import { type DownloadStore, downloadStore } from './download-store.js';
 import { type ManifestEntry, manifest, manifestEntry } from './manifest.js';
@@ -40,7 +40,7 @@ export interface Pulled {
   cached: boolean;
 }
 
-/** Downloads published weights by name, or those that the entry describes; see src/published.ts. */
+/** Downloads published weights by name, or those that the entry describes; see src/weights/published.ts. */
 export async function pullWeights(weights: string | ManifestEntry, options: PullOptions = {}): Promise<Pulled> {
   const entry = typeof weights === 'string' ? requiredEntry(weights) : checkedEntry(weights);
   throwIfAborted(options.signal);

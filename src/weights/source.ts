@@ -1,5 +1,5 @@
-import { AtrousCamError } from '../errors.js';
-import { isNode, nodeModule } from '../platform.js';
+import { AtrousCamError } from '../base/errors.js';
+import { isNode, nodeModule } from '../base/platform.js';
 
 /** Where weights come from. Nothing stands for the embedded default network; a string is a path (Node) or a URL. */
 export type WeightsSource = string | URL | File | Blob | ArrayBuffer | Uint8Array;

@@ -1,5 +1,5 @@
+import type { RawBatchNorm, RawLayer, RawNetwork } from './check-chain.js';
 import { knownBlocks } from './family.js';
-import type { RawBatchNorm, RawLayer, RawNetwork } from './network.js';
 import { badWeights, quote } from './source.js';
 import type { RawTensor } from './tensor.js';
 import { requiredTensor, type TensorFile } from './tensor-file.js';

@@ -1,4 +1,4 @@
-import type { Preprocessing } from '../types.js';
+import type { Preprocessing } from '../base/types.js';
 
 export type OnBlock = (elements: number) => void | Promise<void>;
 

@@ -1,9 +1,9 @@
-import type { AssetName } from '../assets.js';
-import { toError } from './messages.js';
-import { workerScope } from './scope.js';
+import { toError } from '../base/messages.js';
+import { workerScope } from '../base/scope.js';
+import type { AssetName } from '../weights/assets.js';
 
 /**
- * Takes the place of src/assets.ts in the code that is started from text: there are no files beside it, so the thread that started
+ * Takes the place of src/weights/assets.ts in the code that is started from text: there are no files beside it, so the thread that started
  * the worker loads the data and transfers it.
  */
 export async function loadAsset(name: AssetName): Promise<Uint8Array> {

@@ -1,8 +1,9 @@
-import { type AssetName, loadAsset } from '../assets.js';
-import { AtrousCamError, abortedBy, type ErrorCode } from '../errors.js';
-import { isNode } from '../platform.js';
-import { type Channel, type End, reasonOf } from './channel.js';
-import { errorData, type Reply, type Request, toError } from './messages.js';
+import { type Channel, type End, reasonOf } from '../base/channel.js';
+import { AtrousCamError, abortedBy, type ErrorCode } from '../base/errors.js';
+import { errorData, toError } from '../base/messages.js';
+import { isNode } from '../base/platform.js';
+import { type AssetName, loadAsset } from '../weights/assets.js';
+import type { Reply, Request } from './messages.js';
 import { startWorker, type WorkerOptions } from './start.js';
 import { packInput } from './transfer.js';
 

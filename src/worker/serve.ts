@@ -1,9 +1,10 @@
 import type { Network, NetworkInfo } from '../api.js';
+import { errorData } from '../base/messages.js';
+import { isNode } from '../base/platform.js';
+import { type Scope, workerScope } from '../base/scope.js';
+import type { DescribedNetwork, Description } from '../calls/network-info.js';
 import { inspect, load } from '../index.js';
-import type { DescribedNetwork, Description } from '../network-info.js';
-import { isNode } from '../platform.js';
-import { errorData, type Request } from './messages.js';
-import { type Scope, workerScope } from './scope.js';
+import type { Request } from './messages.js';
 import { buffersOf, unpackInput } from './transfer.js';
 
 /** What a loaded network says of itself to the caller's side. */

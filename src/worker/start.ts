@@ -1,5 +1,5 @@
-import { isNode, nodeModule } from '../platform.js';
-import { type Channel, channelOf, workerName as name, startFromText, type WorkerLike } from './channel.js';
+import { type Channel, channelOf, workerName as name, startFromText, type WorkerLike } from '../base/channel.js';
+import { isNode, nodeModule } from '../base/platform.js';
 import type { Reply, Request } from './messages.js';
 
 /** Where the worker comes from; without any, from text that the package carries. */

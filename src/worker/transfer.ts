@@ -1,5 +1,5 @@
+import type { Transferred } from '../base/channel.js';
 import { isCanvas, isDrawable, pixelsOf } from '../image/drawable.js';
-import type { Transferred } from './channel.js';
 import type { Input } from './messages.js';
 
 /** A picture or a weight file made ready for the worker, and the buffers that go along. */

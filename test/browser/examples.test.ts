@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { RgbImage } from '../../src/base/types.js';
 import { load } from '../../src/index.js';
-import type { RgbImage } from '../../src/types.js';
 import { type Browser, bits, root, type Site, serve, startBrowser } from './harness.js';
 
 const folder = join(root, 'examples');

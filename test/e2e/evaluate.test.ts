@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { encodePng } from '../../src/image.js';
+import { encodePng } from '../../src/image/decode.js';
 import { maskOf, writeMaskedPictures } from '../support/masked-pictures.js';
 import { command, start, temporaryFolder } from './command.js';
 

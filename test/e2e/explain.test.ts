@@ -1,7 +1,7 @@
 import { copyFileSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { decodeImage } from '../../src/image.js';
+import { decodeImage } from '../../src/image/decode.js';
 import { type Explanation, load, type Mode } from '../../src/index.js';
 import { gridNumber } from '../../src/metrics.js';
 import { command, micro, photo, type Result, readNpy, root, temporaryFolder } from './command.js';

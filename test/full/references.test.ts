@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Network, PixelInput } from '../../src/api.js';
+import type { Mode, Precision } from '../../src/base/types.js';
 import { load } from '../../src/index.js';
-import type { Mode, Precision } from '../../src/types.js';
 import { expectClose, readReferences } from '../support/references.js';
 import { sharedPath } from '../support/shared.js';
 

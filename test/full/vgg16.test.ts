@@ -7,9 +7,9 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeOnnx } from '../../bench/peers/onnx.js';
 import { transpose } from '../../bench/peers/weights.js';
-import { decodeImage } from '../../src/image.js';
-import { preprocess } from '../../src/preprocess.js';
-import type { Mode } from '../../src/types.js';
+import type { Mode } from '../../src/base/types.js';
+import { decodeImage } from '../../src/image/decode.js';
+import { preprocess } from '../../src/image/preprocess.js';
 
 const root = resolve(fileURLToPath(new URL('../..', import.meta.url)));
 const cache = resolve(process.env.ATROUS_CAM_CACHE ?? join(root, 'node_modules/.cache/atrous-cam'));

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openWeights } from '../../src/weights.js';
+import { openWeights } from '../../src/weights/open.js';
 import { expectClose, readReferences } from '../support/references.js';
 import { sharedPath } from '../support/shared.js';
 import { allNumbers, numbers } from '../support/weight-files.js';

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { finishMap } from '../../src/cam.js';
+import type { Heads } from '../../src/base/types.js';
+import { finishMap } from '../../src/map/finish.js';
 import { CAMS, type Cam } from '../../src/methods/cams.js';
 import type { Field } from '../../src/methods/field.js';
 import { rawMap } from '../../src/methods/raw.js';
-import type { Heads } from '../../src/types.js';
 import { Runtime } from '../../src/wasm/runtime.js';
 import { type Layer, referenceCams } from '../reference/cams.js';
 import { randomFloats } from '../support/random.js';

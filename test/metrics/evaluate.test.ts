@@ -3,19 +3,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ExplainOptions, Explanation, ImageInput, TensorInput } from '../../src/api.js';
-import { encodePng } from '../../src/image.js';
-import { readImage } from '../../src/input.js';
-import { choosePictures } from '../../src/metrics/draw.js';
+import type { RgbImage } from '../../src/base/types.js';
+import { encodePng } from '../../src/image/decode.js';
+import { readImage } from '../../src/image/input.js';
+import { preprocess } from '../../src/image/preprocess.js';
 import {
   type EvaluateExplanationsOptions,
   type Explainer,
   evaluateExplanations,
   summarizeEvaluations,
-} from '../../src/metrics/evaluate.js';
+} from '../../src/metrics/evaluate-maps.js';
+import { choosePictures } from '../../src/metrics/lots.js';
+import { type MaskedPicture, readMaskedPictures } from '../../src/metrics/masked-pictures.js';
 import { pictureGrid } from '../../src/metrics/picture-grid.js';
-import { type MaskedPicture, readMaskedPictures } from '../../src/metrics/pictures.js';
-import { preprocess } from '../../src/preprocess.js';
-import type { RgbImage } from '../../src/types.js';
 import { maskOf } from '../support/masked-pictures.js';
 
 const SIDE = 32;

@@ -12,7 +12,7 @@ import {
   maskBox,
   maskIou,
   uniformMap,
-} from '../../src/metrics/places.js';
+} from '../../src/metrics/regions.js';
 import { square } from '../support/metrics.js';
 
 const references = JSON.parse(readFileSync('test/fixtures/metrics/metrics.json', 'utf8'));

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Network, PixelInput } from '../../src/api.js';
 import { load, packWeights } from '../../src/index.js';
-import { gaussianMap } from '../../src/metrics/places.js';
 import { openProbe } from '../../src/metrics/probe.js';
 import { layersFromHead, randomizationCheck, randomizeWeights } from '../../src/metrics/randomize.js';
+import { gaussianMap } from '../../src/metrics/regions.js';
 import index from '../fixtures/references/small/index.json' with { type: 'json' };
 import { fixturePath, readReferences } from '../support/references.js';
 

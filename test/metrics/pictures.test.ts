@@ -2,8 +2,8 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { encodePng } from '../../src/image.js';
-import { type MaskedPicture, readGround, readMaskedPictures } from '../../src/metrics/pictures.js';
+import { encodePng } from '../../src/image/decode.js';
+import { type MaskedPicture, readGround, readMaskedPictures } from '../../src/metrics/masked-pictures.js';
 import { readTable } from '../../src/metrics/table.js';
 import { maskOf, writeMaskedPictures } from '../support/masked-pictures.js';
 

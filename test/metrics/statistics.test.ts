@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { gaussian, mulberry32 } from '../../src/base/random.js';
 import { bootstrap, bootstrapOf, pairedDifference } from '../../src/metrics/intervals.js';
 import { compare, measureMap, summarize } from '../../src/metrics/measure.js';
-import { boxMask } from '../../src/metrics/places.js';
+import { boxMask } from '../../src/metrics/regions.js';
 import { rankCorrelation, ssim } from '../../src/metrics/similarity.js';
-import { gaussian, mulberry32 } from '../../src/random.js';
 import { probeOf, square } from '../support/metrics.js';
 
 const references = JSON.parse(readFileSync('test/fixtures/metrics/metrics.json', 'utf8'));

@@ -3,9 +3,9 @@ import { delimiter, join } from 'node:path';
 import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parse } from 'yaml';
-import { decodeImage } from '../../src/image.js';
+import type { Prediction } from '../../src/base/types.js';
+import { decodeImage } from '../../src/image/decode.js';
 import { load } from '../../src/index.js';
-import type { Prediction } from '../../src/types.js';
 import { serve, startBrowser } from '../browser/harness.js';
 import { Projects, root, run } from './projects.js';
 

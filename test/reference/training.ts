@@ -1,4 +1,4 @@
-import type { ConvLayer, Topology } from '../../src/topology.js';
+import type { ConvLayer, Topology } from '../../src/graph/topology.js';
 import { conv3x3 } from './conv.js';
 import { multiply, softmax } from './dense.js';
 

@@ -1,6 +1,6 @@
-import { packNetworkWeights } from '../../src/pack.js';
+import { packNetworkWeights } from '../../src/calls/pack.js';
+import { openWeights } from '../../src/weights/open.js';
 import type { Tensor } from '../../src/weights/types.js';
-import { openWeights } from '../../src/weights.js';
 import { seeded } from './random.js';
 
 const tensor = (name: string, shape: number[], value: (i: number) => number): Tensor => ({

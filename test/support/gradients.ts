@@ -1,5 +1,5 @@
 import type { Gradients, GradientsOptions } from '../../src/api.js';
-import type { Mode } from '../../src/types.js';
+import type { Mode } from '../../src/base/types.js';
 
 const modes = ['pooled', 'dilated', 'atrous'] as const;
 const inner = ['block3_conv3', 'block4_conv3'] as const;

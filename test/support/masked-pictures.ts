@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { encodePng } from '../../src/image.js';
-import type { RgbImage } from '../../src/types.js';
+import type { RgbImage } from '../../src/base/types.js';
+import { encodePng } from '../../src/image/decode.js';
 import { stripes } from './toy-pictures.js';
 
 /** A mask: 255 in a rectangle, [x0, y0, x1, y1] to behind the last pixel, with a border of 128 inside it. */

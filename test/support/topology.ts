@@ -1,4 +1,4 @@
-import type { ConvLayer, Topology } from '../../src/topology.js';
+import type { ConvLayer, Topology } from '../../src/graph/topology.js';
 import type { View } from '../../src/wasm/job.js';
 
 /** The convolutions of a network with so many channels and convolutions in each block. */

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { encodePng } from '../../src/image.js';
+import { encodePng } from '../../src/image/decode.js';
 import { seeded } from './random.js';
 
 /** A picture of stripes in random colours with some noise: horizontal ones for class 0, vertical ones for class 1. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { File } from 'h5wasm/node';
 import { expect } from 'vitest';
-import { AtrousCamError, type ErrorCode } from '../../src/errors.js';
+import { AtrousCamError, type ErrorCode } from '../../src/base/errors.js';
 import { convWeights, type NetworkWeights, type Tensor } from '../../src/weights/types.js';
 
 export interface Entry {

@@ -1,0 +1,36 @@
+import type { ExplainOptions } from '../api.js';
+import type { Topology } from '../graph/topology.js';
+import { macsOf } from '../methods/cost.js';
+import { planMode } from '../plan/forward.js';
+import { readRequest } from './request.js';
+
+/** Multiply-accumulates a second and thread that every machine with SIMD reaches, whatever the method: a careful guess. */
+const CAREFUL = 4e9;
+
+/** How fast a loaded network has been. */
+export class Pace {
+  #rate: number;
+
+  constructor(threads: number) {
+    this.#rate = CAREFUL * threads;
+  }
+
+  /** Remembers a run; very short ones say more of their overhead. */
+  note(macs: number, seconds: number): void {
+    if (seconds > 0.02) this.#rate = macs / seconds;
+  }
+
+  secondsFor(macs: number): number {
+    return macs / this.#rate;
+  }
+}
+
+/** Multiply-accumulates of an explanation, from the plans of all its passes. Throws what `explain` would throw of its options. */
+export function estimateMacs(topology: Topology, options: ExplainOptions): number {
+  const request = readRequest(topology, options);
+  const { mode, outputStride, facts, streams, augSmooth, shifts } = request;
+  const once = streams
+    ? planMode(topology, mode, outputStride).macs
+    : macsOf(facts.cost({ topology, ...request }), { topology, ...request }, facts.at === 'input');
+  return once * (augSmooth ? 6 : 1) * shifts.length;
+}

@@ -1,0 +1,84 @@
+import type { PredictionResult, PredictOptions, Preprocessed, Progress, TensorInput } from '../api.js';
+import { AtrousCamError } from '../base/errors.js';
+import { MODES, oneOf } from '../base/options.js';
+import type { Mode, OutputStride, Prediction, RgbImage } from '../base/types.js';
+import { ownMode, pooledStride } from '../graph/topology.js';
+import { preprocess } from '../image/preprocess.js';
+import { planMode } from '../plan/forward.js';
+import { type RunRequest, runPlan } from '../run/engine.js';
+import { requireFinite } from '../run/finite.js';
+import { type Loaded, requireHead } from '../run/loaded.js';
+import type { PackedNetwork } from '../run/packed-network.js';
+
+/** image -> preprocess -> network -> head: class probabilities. */
+export async function predict(
+  loaded: Loaded,
+  image: RgbImage | TensorInput,
+  options: PredictOptions = {},
+): Promise<PredictionResult> {
+  const mode = oneOf('mode', options.mode ?? 'pooled', MODES);
+  requireHead(loaded);
+  const { network, runtime } = loaded;
+  const input = 'tensor' in image ? checkTensor(image.tensor, network) : prepare(loaded, image, options).tensor;
+  const plan = planMode(network.topology, mode, pooledStride(network.topology) as OutputStride);
+  const { logits, probabilities } = await runPlan(runtime, network, plan, input, {
+    ...progress(mode, options),
+    signal: options.signal,
+  });
+  await requireFinite(loaded, input, mode, logits, options.signal);
+  return { logits, probabilities, predictions: topFive(probabilities, loaded.labels) };
+}
+
+/** image -> preprocess: what the network computes on. */
+export function prepare(
+  { network, preprocessing }: Loaded,
+  image: RgbImage,
+  options: Pick<PredictOptions, 'preprocessing'> = {},
+): Preprocessed {
+  const own = { ...preprocessing, ...options.preprocessing };
+  const { input: tensor, rect } = preprocess(image, network.topology.inputSize, own);
+  return { tensor, rect, image };
+}
+
+function checkTensor(tensor: unknown, { topology: { inputSize: side } }: PackedNetwork): Float32Array {
+  if (tensor instanceof Float32Array && tensor.length === 3 * side * side) return tensor;
+  throw new AtrousCamError('BAD_ARGUMENT', `tensor: expected a Float32Array of ${side} x ${side} x 3 numbers`);
+}
+
+/**
+ * The class that `top` stands for, from the first logits of a run: the pooled network's top class in every mode (with degridding layers,
+ * the dilated one's). Where the run does not begin with those logits, because its mode has others or it is of a `changed` picture, a
+ * prediction finds it.
+ */
+export async function chooseTop(
+  loaded: Loaded,
+  image: RgbImage,
+  mode: Mode,
+  { preprocessing, signal }: Pick<PredictOptions, 'preprocessing' | 'signal'>,
+  changed = false,
+): Promise<(logits: Float32Array) => number> {
+  const own = ownMode(loaded.network.topology);
+  if (!changed && (mode !== 'dilated' || own === mode)) return largest;
+  const top = largest((await predict(loaded, image, { mode: own, preprocessing, signal })).logits);
+  return () => top;
+}
+
+const progress = (
+  mode: Mode,
+  { onProgress }: { onProgress?: (progress: Progress) => void },
+): Pick<RunRequest, 'onProgress'> => ({
+  onProgress: onProgress && ((done) => onProgress({ stage: 'compute', mode, done })),
+});
+
+/** Index of the largest value, the first of equals. */
+function largest(values: Float32Array): number {
+  let best = 0;
+  for (let i = 1; i < values.length; i++) if (values[i] > values[best]) best = i;
+  return best;
+}
+
+export function topFive(probabilities: Float32Array, labels: readonly string[]): Prediction[] {
+  return Array.from(probabilities, (probability, index) => ({ index, label: labels[index], probability }))
+    .sort((a, b) => b.probability - a.probability || a.index - b.index)
+    .slice(0, 5);
+}

@@ -1,0 +1,99 @@
+import { AtrousCamError } from '../base/errors.js';
+import type { CustomScore, Score, TargetOption } from '../base/types.js';
+import { classScore, type ScoreFunction } from '../run/score.js';
+import { resolveTarget } from '../weights/labels.js';
+
+/** What is explained. */
+export interface Subject {
+  /** The class; -1 where the score is not that of one class. */
+  readonly index: number;
+  readonly label: string;
+  readonly score: ScoreFunction;
+}
+
+/** Classes and the signs with which their scores are added. */
+type Terms = readonly { index: number; sign: number }[];
+
+/**
+ * The score that a target names: a class, the sum of several, the difference of two, or the caller's own function.
+ *
+ * @param top the class that `top` stands for
+ * @throws AtrousCamError BAD_ARGUMENT for a label or index that the network does not have
+ */
+export function resolveSubject(labels: readonly string[], target: TargetOption, kind: Score, top: number): Subject {
+  if (typeof target === 'function') return { index: -1, label: target.name || 'score', score: custom(target) };
+  const { terms, joint } = readTerms(labels, target, top);
+  return {
+    index: terms.length === 1 ? terms[0].index : -1,
+    label: terms.map(({ index }) => labels[index]).join(joint),
+    score: linear(terms, kind),
+  };
+}
+
+/** Whether the class `top` has to be known to resolve a target. */
+export const needsTop = (target: TargetOption): boolean =>
+  typeof target === 'string'
+    ? target.split(/[,/]/).some((part) => part.trim() === 'top')
+    : typeof target === 'object' && Object.values(target).includes('top');
+
+/** Throws BAD_ARGUMENT for a target that no picture can have. */
+export const checkTarget = (labels: readonly string[], target: TargetOption): void => {
+  resolveSubject(labels, target, 'logit', 0);
+};
+
+function readTerms(
+  labels: readonly string[],
+  target: Exclude<TargetOption, CustomScore>,
+  top: number,
+): { terms: Terms; joint: string } {
+  const one = (value: number | string, sign = 1) => ({
+    index: value === 'top' ? top : resolveTarget(labels, value),
+    sign,
+  });
+  if (typeof target === 'string') {
+    const parts = isLabel(labels, target) ? [target] : target.split(/([,/])/);
+    if (parts.length === 3 && parts[1] === '/') return readTerms(labels, { for: parts[0], against: parts[2] }, top);
+    if (parts.includes('/')) throw badTarget(`two classes as A/B, got '${target}'`);
+    return readTerms(labels, target.length > 0 ? parts.filter((_, i) => i % 2 === 0) : [target], top);
+  }
+  if (typeof target === 'number') return { terms: [one(target)], joint: '' };
+  if (Array.isArray(target)) {
+    if (target.length === 0) throw badTarget('one class at least, got none');
+    return { terms: target.map((value) => one(trim(value))), joint: ' + ' };
+  }
+  const pair = target as { for?: number | string; against?: number | string };
+  if (pair?.for === undefined || pair.against === undefined)
+    throw badTarget('a class, a list of classes, { for, against } or a function');
+  return { terms: [one(trim(pair.for)), one(trim(pair.against), -1)], joint: ' rather than ' };
+}
+
+const trim = (value: number | string) => (typeof value === 'string' ? value.trim() : value);
+
+const isLabel = (labels: readonly string[], text: string): boolean =>
+  labels.some((label) => label.toLowerCase() === text.trim().toLowerCase());
+
+const badTarget = (expected: string) => new AtrousCamError('BAD_ARGUMENT', `target: expected ${expected}`);
+
+/** y = the signed sum of the classes' logits or probabilities. */
+function linear(terms: Terms, kind: Score): ScoreFunction {
+  if (terms.length === 1) return classScore(kind, terms[0].index);
+  return (logits, probabilities) => {
+    const gradient = new Float32Array(logits.length);
+    let value = 0;
+    for (const { index, sign } of terms) {
+      const one = classScore(kind, index)(logits, probabilities);
+      value += sign * one.value;
+      for (let j = 0; j < gradient.length; j++) gradient[j] += sign * one.gradient[j];
+    }
+    return { value, gradient };
+  };
+}
+
+const custom =
+  (score: CustomScore): ScoreFunction =>
+  (logits) => {
+    const { value, gradient } = score(logits.slice());
+    if (!Number.isFinite(value) || gradient?.length !== logits.length)
+      throw badTarget(`a function that returns { value, gradient } with ${logits.length} derivatives, one a logit`);
+    return { value, gradient: Float32Array.from(gradient) };
+  };

@@ -1,0 +1,122 @@
+import type { Combine, Degrid, Sign } from '../base/types.js';
+import { degridMap } from './smoothing.js';
+
+/** A raw map: one float a point, row by row. */
+export interface RawMap {
+  width: number;
+  height: number;
+  data: Float32Array;
+}
+
+/** Where the points of a raw map lie on the input, and how the map is finished. */
+export interface Finishing {
+  /** Side of the input. */
+  inputSize: number;
+  /** Spacing of the points. */
+  outputStride: number;
+  /** Input coordinate of point 0: (R - 1) / 2 behind pools that multiply to R, 0 in `dilated`. */
+  origin: number;
+  degrid: Degrid;
+  /** Period of the lattice in pixels of the input; 1 where there is none. */
+  period: number;
+  sign: Sign;
+}
+
+/** The values that a sign shows. A NaN shows nothing. */
+const shown: Record<Sign, (value: number) => number> = {
+  positive: (value) => Math.max(value, 0) || 0,
+  negative: (value) => Math.max(-value, 0) || 0,
+  absolute: (value) => Math.abs(value) || 0,
+  signed: (value) => value || 0,
+};
+
+/** Map values of the input's size; `flat`: all are equal, so there is nothing to show. */
+export interface FinishedMap {
+  data: Float32Array;
+  flat: boolean;
+}
+
+/**
+ * From the raw map to the finished one, as pytorch-grad-cam does it: the part that `sign` names (the positive one), then 0..1,
+ * then bilinear to the input's size (coordinates clamped to the map), then 0..1 again; -1..1 where it is signed. `flat`: the raw
+ * map has no such part, or is constant.
+ */
+export function finishMap(
+  raw: RawMap,
+  { inputSize, outputStride, origin, degrid, period, sign }: Finishing,
+): FinishedMap {
+  const normalize = normalizer(sign);
+  const part = raw.data.map(shown[sign]);
+  const flat = !normalize(part);
+  const resized = resample({ ...raw, data: part }, inputSize, (at) => (at - origin) / outputStride);
+  const data = degridMap(resized, inputSize, degrid, period);
+  normalize(data);
+  return { data, flat };
+}
+
+/** One map of several finished ones: `raw` is their mean or product, `data` the same, normalised again. */
+export function combineMaps(
+  maps: readonly Float32Array[],
+  combine: Combine,
+  sign: Sign,
+): FinishedMap & { raw: RawMap } {
+  const values = maps[0].map((_, i) =>
+    combine === 'mean'
+      ? maps.reduce((sum, map) => sum + map[i], 0) / maps.length
+      : maps.reduce((product, map) => product * map[i], 1),
+  );
+  const data = values.slice();
+  const flat = !normalizer(sign)(data);
+  const side = Math.sqrt(values.length);
+  return { data, flat, raw: { width: side, height: side, data: values } };
+}
+
+const normalizer = (sign: Sign) => (sign === 'signed' ? normalizeSigned : normalize);
+
+/** m = m / (1e-7 + max |m|), in place: 0 stays 0. False where all values are equal. */
+function normalizeSigned(map: Float32Array): boolean {
+  let most = 0;
+  for (const value of map) most = Math.max(most, Math.abs(value));
+  const first = map[0];
+  const flat = map.every((value) => value === first);
+  for (let i = 0; i < map.length; i++) map[i] /= 1e-7 + most;
+  return !flat;
+}
+
+/** m = (m - min m) / (1e-7 + max(m - min m)), in place. False where all values are equal (then all are 0). */
+function normalize(map: Float32Array): boolean {
+  let least = Infinity;
+  let most = -Infinity;
+  for (const value of map) {
+    if (value < least) least = value;
+    if (value > most) most = value;
+  }
+  const scale = 1 / (1e-7 + (most - least));
+  for (let i = 0; i < map.length; i++) map[i] = (map[i] - least) * scale;
+  return most > least;
+}
+
+/** Bilinear samples of a map at `source(0) ... source(size - 1)` in both directions, coordinates clamped to the map. */
+export function resample(map: RawMap, size: number, source: (at: number) => number): Float32Array {
+  const out = new Float32Array(size * size);
+  const columns = Array.from({ length: size }, (_, x) => neighbours(source(x), map.width));
+  for (let y = 0; y < size; y++) {
+    const [y0, y1, fy] = neighbours(source(y), map.height);
+    const above = y0 * map.width;
+    const below = y1 * map.width;
+    for (let x = 0; x < size; x++) {
+      const [x0, x1, fx] = columns[x];
+      const top = map.data[above + x0] + fx * (map.data[above + x1] - map.data[above + x0]);
+      const bottom = map.data[below + x0] + fx * (map.data[below + x1] - map.data[below + x0]);
+      out[y * size + x] = top + fy * (bottom - top);
+    }
+  }
+  return out;
+}
+
+/** The two points next to a coordinate, clamped to 0 .. n - 1, and the share of the second. */
+function neighbours(coordinate: number, n: number): [number, number, number] {
+  const at = Math.min(Math.max(coordinate, 0), n - 1);
+  const first = Math.floor(at);
+  return [first, Math.min(first + 1, n - 1), at - first];
+}

@@ -1,0 +1,142 @@
+import { rgb } from 'd3-color';
+import {
+  interpolateCividis,
+  interpolateCool,
+  interpolateCubehelixDefault,
+  interpolateGreys,
+  interpolateInferno,
+  interpolateMagma,
+  interpolatePlasma,
+  interpolateRdBu,
+  interpolateTurbo,
+  interpolateViridis,
+  interpolateWarm,
+} from 'd3-scale-chromatic';
+import { AtrousCamError } from '../base/errors.js';
+import { didYouMean } from '../base/suggest.js';
+import type { Rect, RgbImage } from '../base/types.js';
+
+const interpolators: Readonly<Record<string, (t: number) => string>> = {
+  turbo: interpolateTurbo,
+  viridis: interpolateViridis,
+  inferno: interpolateInferno,
+  magma: interpolateMagma,
+  plasma: interpolatePlasma,
+  cividis: interpolateCividis,
+  warm: interpolateWarm,
+  cool: interpolateCool,
+  cubehelix: interpolateCubehelixDefault,
+  redblue: (t) => interpolateRdBu(1 - t), // blue below, white in the middle, red above
+  grey: (t) => interpolateGreys(1 - t), // d3's greys run from white to black
+};
+
+/** The names that `colormap` may have. */
+export const colormapNames: readonly string[] = /* @__PURE__ */ Object.keys(interpolators);
+
+/** What is left of the photograph's brightness where the network did not look. */
+const OUTSIDE = 0.6;
+
+/** The colour map of a map unless another is asked for. */
+export const defaultColormap = ({ signed }: { signed?: boolean }): string => (signed ? 'redblue' : 'turbo');
+
+/** How a map is laid over the photograph. */
+export interface OverlayOptions {
+  /** One of `colormapNames`; by default `turbo`, and `redblue` for signed maps. */
+  colormap?: string;
+  /** Weight of the colours over the photograph, 0..1; 0.5 by default. */
+  alpha?: number;
+}
+
+/** The 256 colours of a colour map as RGB bytes, the colour of 0 first. Throws BAD_ARGUMENT for an unknown name. */
+export function colormapTable(name: string): Uint8Array {
+  if (!Object.hasOwn(interpolators, name)) {
+    throw new AtrousCamError(
+      'BAD_ARGUMENT',
+      `colormap: expected one of ${colormapNames.join(', ')}, got "${name}"${didYouMean(name, colormapNames)}`,
+    );
+  }
+  const table = new Uint8Array(256 * 3);
+  for (let i = 0; i < 256; i++) {
+    const { r, g, b } = rgb(interpolators[name](i / 255));
+    table.set([Math.round(r), Math.round(g), Math.round(b)], 3 * i);
+  }
+  return table;
+}
+
+/** Where each of the pixels `from..to` of the photograph lies between two points of a map axis with `n` points. */
+interface Axis {
+  from: number;
+  to: number;
+  low: Int32Array;
+  high: Int32Array;
+  /** Weight of `high`. */
+  weight: Float32Array;
+}
+
+/** Half-pixel bilinear stretch of `n` points onto [start, start + size) of an axis with `pixels` pixels, clamped at both ends. */
+function axis(n: number, start: number, size: number, pixels: number): Axis {
+  // A pixel belongs to the rectangle when its centre does.
+  const from = Math.min(pixels, Math.max(0, Math.ceil(start - 0.5)));
+  const to = Math.max(from, Math.min(pixels, Math.ceil(start + size - 0.5)));
+  const low = new Int32Array(to - from);
+  const high = new Int32Array(to - from);
+  const weight = new Float32Array(to - from);
+  for (let i = 0; i < to - from; i++) {
+    const source = Math.min(n - 1, Math.max(0, ((from + i + 0.5 - start) / size) * n - 0.5));
+    low[i] = Math.floor(source);
+    high[i] = Math.min(n - 1, low[i] + 1);
+    weight[i] = source - low[i];
+  }
+  return { from, to, low, high, weight };
+}
+
+/**
+ * Draws a map over a photograph: the map (row-major, 0..1, or -1..1 if it is `signed`; values outside are clamped, NaN counts as 0) is stretched
+ * bilinearly onto `rect` and its colours are blended into the photograph with weight `alpha`; outside `rect` the photograph
+ * is darkened. The photograph itself is left as it is. Throws BAD_ARGUMENT for an unknown colour map, an alpha outside 0..1
+ * or a map whose size is not that of its data.
+ *
+ * @example
+ * const { image, map, rect } = await network.explain('dog.jpg');
+ * const picture = overlayMap(image, map, rect, { colormap: 'viridis', alpha: 0.6 });
+ */
+export function overlayMap(
+  image: RgbImage,
+  map: { width: number; height: number; data: Float32Array; signed?: boolean },
+  rect: Rect,
+  { colormap = defaultColormap(map), alpha = 0.5 }: OverlayOptions = {},
+): RgbImage {
+  if (!(alpha >= 0 && alpha <= 1))
+    throw new AtrousCamError('BAD_ARGUMENT', `alpha: expected a number from 0 to 1, got ${alpha}`);
+  if (map.data.length !== map.width * map.height || map.data.length === 0)
+    throw new AtrousCamError(
+      'BAD_ARGUMENT',
+      `map: expected width * height = ${map.width * map.height} values (at least 1), got ${map.data.length}`,
+    );
+  const colours = colormapTable(colormap);
+  const columns = axis(map.width, rect.x, rect.width, image.width);
+  const rows = axis(map.height, rect.y, rect.height, image.height);
+  const data = new Uint8Array(image.data.length);
+  for (let i = 0; i < data.length; i++) data[i] = Math.round(image.data[i] * OUTSIDE);
+  for (let y = rows.from; y < rows.to; y++) {
+    const row = y - rows.from;
+    const top = rows.low[row] * map.width;
+    const bottom = rows.high[row] * map.width;
+    for (let x = columns.from; x < columns.to; x++) {
+      const column = x - columns.from;
+      const wx = columns.weight[column];
+      const left = columns.low[column];
+      const right = columns.high[column];
+      const above = map.data[top + left] * (1 - wx) + map.data[top + right] * wx;
+      const below = map.data[bottom + left] * (1 - wx) + map.data[bottom + right] * wx;
+      const mixed = above + (below - above) * rows.weight[row];
+      const value = map.signed ? (mixed + 1) / 2 : mixed;
+      // `value > 0` is false for NaN, so a NaN takes the colour of 0.
+      const colour = 3 * (value > 0 ? Math.round(Math.min(value, 1) * 255) : 0);
+      const pixel = 3 * (y * image.width + x);
+      for (let c = 0; c < 3; c++)
+        data[pixel + c] = Math.round(image.data[pixel + c] * (1 - alpha) + colours[colour + c] * alpha);
+    }
+  }
+  return { width: image.width, height: image.height, data };
+}

@@ -1,0 +1,76 @@
+import { AtrousCamError } from '../base/errors.js';
+import { oneOf } from '../base/options.js';
+import type { Degrid, Mode } from '../base/types.js';
+
+/** The values of the option `degrid`. */
+export const degridNames = ['none', 'box', 'phases', 'gaussian', 'shift'] as const satisfies readonly Degrid[];
+
+/**
+ * Reads the option `degrid`: by default `box` in `atrous`, `none` elsewhere.
+ *
+ * @throws AtrousCamError BAD_ARGUMENT for another value, UNSUPPORTED for `shift` outside `dilated`
+ */
+export function readDegrid(mode: Mode, wanted?: Degrid): Degrid {
+  const degrid = oneOf('degrid', wanted ?? (mode === 'atrous' ? 'box' : 'none'), degridNames);
+  if (degrid !== 'shift' || mode === 'dilated') return degrid;
+  const reason =
+    mode === 'pooled'
+      ? `the pooled network's maps of shifted pictures are the points between those of its own map, which mode 'atrous' computes`
+      : `the phases of atrous are the network on all shifted pictures already; use heads 'mean' or 'each', or degrid 'box'`;
+  throw new AtrousCamError('UNSUPPORTED', `degrid 'shift': defined in mode 'dilated' only, because ${reason}`);
+}
+
+/**
+ * A map (size, size) without what repeats with `period`, which is a power of 2; the mean of shifted inputs, `shift`, was taken before
+ * (methods/shifts.ts). With period 1 nothing repeats, and the map is returned as it is.
+ */
+export function degridMap(map: Float32Array, size: number, degrid: Degrid, period: number): Float32Array {
+  if (period === 1) return map;
+  if (degrid === 'box') return average(map, size, box(period));
+  if (degrid === 'gaussian') return average(map, size, gaussian(period));
+  if (degrid !== 'phases') return map;
+  let out = map;
+  for (let rate = period; rate > 1; rate /= 2) out = average(out, size, box(rate));
+  return out;
+}
+
+/** Weights of a symmetric window: of the point itself, then of those 1, 2 ... points to either side. */
+type Window = readonly number[];
+
+/** One period, centred, so that with an even one the two outermost points count half: what repeats with `period` is gone. */
+const box = (period: number): Window =>
+  Array.from({ length: period / 2 + 1 }, (_, distance) => (distance === period / 2 ? 0.5 : 1));
+
+/**
+ * A Gaussian as wide at half its height as the period: a wave that repeats with the period keeps 3%, shorter ones less. Cut off at
+ * four standard deviations.
+ */
+function gaussian(period: number): Window {
+  const deviation = period / Math.sqrt(8 * Math.LN2);
+  const reach = Math.floor(4 * deviation);
+  return Array.from({ length: reach + 1 }, (_, distance) => Math.exp(-0.5 * (distance / deviation) ** 2));
+}
+
+/** Weighted mean over a window in both directions; at the borders over the points that exist. */
+const average = (map: Float32Array, size: number, window: Window): Float32Array =>
+  averageRows(averageRows(map, size, window), size, window);
+
+/** Averages along rows and transposes, so that twice is both directions. */
+function averageRows(map: Float32Array, size: number, window: Window): Float32Array {
+  const out = new Float32Array(size * size);
+  const reach = window.length - 1;
+  for (let y = 0; y < size; y++) {
+    for (let x = 0; x < size; x++) {
+      let sum = 0;
+      let weight = 0;
+      const last = Math.min(size - 1, x + reach);
+      for (let at = Math.max(0, x - reach); at <= last; at++) {
+        const share = window[Math.abs(at - x)];
+        sum += share * map[y * size + at];
+        weight += share;
+      }
+      out[x * size + y] = sum / weight;
+    }
+  }
+  return out;
+}

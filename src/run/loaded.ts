@@ -1,0 +1,21 @@
+import { AtrousCamError } from '../base/errors.js';
+import type { Preprocessing } from '../base/types.js';
+import type { Runtime } from '../wasm/runtime.js';
+import type { PackedNetwork } from './packed-network.js';
+
+/** A loaded network: what the calls below work on. */
+export interface Loaded {
+  readonly runtime: Runtime;
+  readonly network: PackedNetwork;
+  readonly labels: readonly string[];
+  readonly preprocessing: Preprocessing;
+}
+
+/** Throws UNSUPPORTED for weights without classes. */
+export function requireHead({ network }: Loaded): void {
+  if (network.dense.length === 0)
+    throw new AtrousCamError(
+      'UNSUPPORTED',
+      'these weights have no dense layers, so there are no classes to predict or explain; load the full file',
+    );
+}

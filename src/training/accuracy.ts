@@ -1,0 +1,88 @@
+import type { Network } from '../api.js';
+import { AtrousCamError } from '../base/errors.js';
+import { oneOf } from '../base/options.js';
+import type { Mode, Preprocessing } from '../base/types.js';
+import { throwIfAborted } from '../wasm/runtime.js';
+import { openDataset, type Sample } from './dataset.js';
+
+/** What is measured, and how. */
+export interface EvaluateOptions {
+  /** Default `pooled`. */
+  mode?: Mode;
+  /** `val` (the default where there is a `val/`), `train`, or `all` pictures of the data. */
+  part?: 'val' | 'train' | 'all';
+  /** Only the first so many pictures of each class. */
+  limit?: number;
+  preprocessing?: Partial<Preprocessing>;
+  signal?: AbortSignal;
+  /** Pictures done, and all. */
+  onProgress?: (done: number, total: number) => void;
+}
+
+/** How a network did. */
+export interface Evaluation {
+  /** The network's labels. */
+  readonly labels: readonly string[];
+  readonly pictures: number;
+  /** Share of the pictures whose most probable class is their own. */
+  readonly accuracy: number;
+  /** Mean of minus the logarithm of the right class's probability. */
+  readonly loss: number;
+  /** `confusion[i][k]`: pictures of class i whose most probable class is k. */
+  readonly confusion: readonly (readonly number[])[];
+}
+
+/** `evaluate` of src/training.ts. */
+export async function runEvaluation(
+  network: Network,
+  data: string,
+  options: EvaluateOptions = {},
+): Promise<Evaluation> {
+  const { mode = 'pooled', preprocessing, signal, onProgress } = options;
+  const { labels } = network;
+  const dataset = await openDataset(data, { valShare: 0 });
+  try {
+    const own = dataset.classes.map((name) => {
+      const label = labels.indexOf(name);
+      if (label >= 0) return label;
+      throw new AtrousCamError(
+        'BAD_ARGUMENT',
+        `"${data}": expected folders named like labels of the network (${labels.slice(0, 5).join(', ')}${labels.length > 5 ? ', ...' : ''}), got "${name}"`,
+      );
+    });
+    const samples = chooseSamples(dataset, options);
+    const confusion = labels.map(() => labels.map(() => 0));
+    let loss = 0;
+    for (const [i, sample] of samples.entries()) {
+      throwIfAborted(signal);
+      const label = own[sample.label];
+      const { probabilities } = await network.predict(await sample.read(), { mode, preprocessing, signal });
+      confusion[label][probabilities.indexOf(Math.max(...probabilities))]++;
+      loss -= Math.log(Math.max(probabilities[label], 1e-45));
+      onProgress?.(i + 1, samples.length);
+    }
+    const right = confusion.reduce((sum, row, i) => sum + row[i], 0);
+    return {
+      ...{ labels, pictures: samples.length, confusion },
+      accuracy: right / samples.length,
+      loss: loss / samples.length,
+    };
+  } finally {
+    await dataset.close();
+  }
+}
+
+function chooseSamples(
+  { train, val, ownVal }: { train: readonly Sample[]; val: readonly Sample[]; ownVal: boolean },
+  { part, limit }: EvaluateOptions,
+): Sample[] {
+  const chosen = oneOf('part', part ?? (ownVal && val.length > 0 ? 'val' : 'all'), ['val', 'train', 'all']);
+  const parts = { val, train, all: [...train, ...val] };
+  const seen = new Map<number, number>();
+  const samples = parts[chosen].filter(({ label }) => {
+    seen.set(label, (seen.get(label) ?? 0) + 1);
+    return limit === undefined || seen.get(label)! <= limit;
+  });
+  if (samples.length === 0) throw new AtrousCamError('BAD_ARGUMENT', `part: the data have no pictures in ${chosen}`);
+  return samples;
+}

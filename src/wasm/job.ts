@@ -71,6 +71,23 @@ export interface View {
 export const at = <N extends string>(name: N, { ptr, row, pix }: View) =>
   ({ [name]: ptr, [`${name}Row`]: row, [`${name}Pix`]: pix }) as Record<N | `${N}Row` | `${N}Pix`, number>;
 
+/**
+ * Where the windows of an operation lie, in the coordinates of its views: output (i, j) sees row stride i + dilation a + startY of the input for
+ * row a of its taps, and column stride j + dilation e + startX for column e. What lies beyond the input is padding.
+ */
+export interface WindowCall {
+  readonly stride: number;
+  readonly dilation: number;
+  readonly startY: number;
+  readonly startX: number;
+}
+
+/** Bounds of an output: min(max(y, low), high). ReLU is 0 .. Infinity. NaN stays NaN. */
+export interface Clip {
+  readonly low: number;
+  readonly high: number;
+}
+
 /** A dense (h, w, c) map at `ptr`. */
 export const view = (ptr: number, h: number, w: number, c: number): View => ({ ptr, h, w, c, row: w * c, pix: c });
 

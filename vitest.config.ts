@@ -1,9 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
-import { embed } from './scripts/embed.js';
+import { embed } from './scripts/building/embed.js';
+import { limitHdf5 } from './scripts/building/limit-hdf5.js';
+import { splitHdf5 } from './scripts/building/split-hdf5.js';
 import { findBrowser, LEFT_OUT } from './scripts/find-browser.js';
-import { limitHdf5 } from './scripts/limit-hdf5.js';
-import { splitHdf5 } from './scripts/split-hdf5.js';
 import { dataLeftOut } from './test/support/shared.js';
 
 const MINUTE = 60_000;

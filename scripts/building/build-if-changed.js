@@ -4,7 +4,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const root = resolve(fileURLToPath(new URL('..', import.meta.url)));
+const root = resolve(fileURLToPath(new URL('../..', import.meta.url)));
 /** Files and folders that the build reads; npm rewrites the last one whenever it installs. */
 const SOURCES = ['assembly', 'src', 'demo', 'scripts', 'weights', 'photos', 'node_modules/.package-lock.json'];
 /** The first and the last file that a build writes. */

@@ -1,7 +1,7 @@
 import { simd } from './simd';
 
 /** Channels of a group of a packed kernel: two adjacent vectors. */
-export const GROUP: i32 = 8;
+export const CHANNEL_GROUP: i32 = 8;
 
 /**
  * Neighbouring points of y whose windows have the same taps inside x. Strides and sizes are in bytes.
@@ -52,7 +52,7 @@ export function computeRun(run: Run): void {
     run.points = 3 * triples;
     if (run.xStep === run.xPix) rollTriples(run);
     else spreadTriples(run);
-    computePoints(run, run.c & ~(GROUP - 1));
+    computePoints(run, run.c & ~(CHANNEL_GROUP - 1));
     run.x += <usize>run.points * run.xStep;
     run.seed += <usize>run.points * run.seedStep;
     run.y += <usize>run.points * run.yStep;
@@ -70,17 +70,17 @@ function rollTriples(run: Run): void {
   const skip = run.kernelSkip;
   const across = <usize>run.columns * xPix;
   const down = <usize>run.rows * xRow;
-  const bytes: usize = 4 * <usize>(run.c & ~(GROUP - 1));
+  const bytes: usize = 4 * <usize>(run.c & ~(CHANNEL_GROUP - 1));
   const mask = run.seedMask;
   const next = run.kernelGroup;
-  const low = run.low;
-  const high = run.high;
+  const low = f32x4.splat(run.low);
+  const high = f32x4.splat(run.high);
   let x = run.x;
   let seed = run.seed;
   let y = run.y;
   for (let n = run.points; n > 0; n -= 3) {
     let group = run.kernel;
-    for (let k: usize = 0; k < bytes; k += 4 * GROUP) {
+    for (let k: usize = 0; k < bytes; k += 4 * CHANNEL_GROUP) {
       let from = seed + (k & mask);
       let s0 = v128.load(from);
       let t0 = v128.load(from, 16);
@@ -107,7 +107,7 @@ function rollTriples(run: Run): void {
           const w1 = v128.load(w, 16);
           const x2 = v128.load(p);
           const z2 = v128.load(p, 16);
-          w += 4 * GROUP;
+          w += 4 * CHANNEL_GROUP;
           p += xPix;
           s0 = simd.madd(x0, w0, s0);
           s1 = simd.madd(x1, w0, s1);
@@ -150,17 +150,17 @@ function spreadTriples(run: Run): void {
   const skip = run.kernelSkip;
   const across = <usize>run.columns * xPix;
   const down = <usize>run.rows * xRow;
-  const bytes: usize = 4 * <usize>(run.c & ~(GROUP - 1));
+  const bytes: usize = 4 * <usize>(run.c & ~(CHANNEL_GROUP - 1));
   const mask = run.seedMask;
   const next = run.kernelGroup;
-  const low = run.low;
-  const high = run.high;
+  const low = f32x4.splat(run.low);
+  const high = f32x4.splat(run.high);
   let x = run.x;
   let seed = run.seed;
   let y = run.y;
   for (let n = run.points; n > 0; n -= 3) {
     let group = run.kernel;
-    for (let k: usize = 0; k < bytes; k += 4 * GROUP) {
+    for (let k: usize = 0; k < bytes; k += 4 * CHANNEL_GROUP) {
       let from = seed + (k & mask);
       let s0 = v128.load(from);
       let t0 = v128.load(from, 16);
@@ -187,7 +187,7 @@ function spreadTriples(run: Run): void {
           const p2 = p1 + xStep;
           s2 = simd.madd(v128.load(p2), w0, s2);
           t2 = simd.madd(v128.load(p2, 16), w1, t2);
-          w += 4 * GROUP;
+          w += 4 * CHANNEL_GROUP;
           p += xPix;
         } while (p !== last);
         w += skip;
@@ -218,8 +218,8 @@ function computePoints(run: Run, first: i32): void {
   const skip = run.kernelSkip;
   const next = run.kernelGroup;
   const mask = run.seedMask;
-  const low = run.low;
-  const high = run.high;
+  const low = f32x4.splat(run.low);
+  const high = f32x4.splat(run.high);
   const across = run.rows > 0 ? <usize>run.columns * xPix : 0;
   const down = run.columns > 0 ? <usize>run.rows * xRow : 0;
   let x = run.x;
@@ -227,8 +227,8 @@ function computePoints(run: Run, first: i32): void {
   let y = run.y;
   for (let n = run.points; n > 0; n--) {
     let k = first;
-    let group = run.kernel + <usize>(k / GROUP) * next;
-    for (; k + 2 * GROUP <= run.c; k += 2 * GROUP) {
+    let group = run.kernel + <usize>(k / CHANNEL_GROUP) * next;
+    for (; k + 2 * CHANNEL_GROUP <= run.c; k += 2 * CHANNEL_GROUP) {
       const at: usize = 4 * <usize>k;
       const from = seed + (at & mask);
       let s0 = v128.load(from);
@@ -247,8 +247,8 @@ function computePoints(run: Run, first: i32): void {
           s2 = simd.madd(v128.load(p, 32), v128.load(v), s2);
           s3 = simd.madd(v128.load(p, 48), v128.load(v, 16), s3);
           p += xPix;
-          w += 4 * GROUP;
-          v += 4 * GROUP;
+          w += 4 * CHANNEL_GROUP;
+          v += 4 * CHANNEL_GROUP;
         } while (p !== last);
         w += skip;
         v += skip;
@@ -272,7 +272,7 @@ function computePoints(run: Run, first: i32): void {
         do {
           s = simd.madd(simd.loadLanes(p, lanes), v128.load(w), s);
           p += xPix;
-          w += 4 * GROUP;
+          w += 4 * CHANNEL_GROUP;
         } while (p !== last);
         w += skip;
       }

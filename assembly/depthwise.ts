@@ -1,4 +1,4 @@
-import { computeRun, GROUP, Run } from './depthwise-points';
+import { CHANNEL_GROUP, computeRun, Run } from './depthwise-points';
 import { simd } from './simd';
 import { ceilDiv } from './tile';
 
@@ -92,7 +92,16 @@ export function depthwiseInputGradient(args: DepthwiseArgs, task: i32, scratch: 
 }
 
 /** The rows row, row + step, .. of y, and of these the columns column, column + step, .. */
-function compute(args: DepthwiseArgs, rows: Axis, columns: Axis, row: i32, column: i32, step: i32, task: i32, scratch: usize): void {
+function compute(
+  args: DepthwiseArgs,
+  rows: Axis,
+  columns: Axis,
+  row: i32,
+  column: i32,
+  step: i32,
+  task: i32,
+  scratch: usize,
+): void {
   const groups = ceilDiv(args.c, args.channels);
   const k = (task % groups) * args.channels;
   // Rows whose windows overlap follow each other.
@@ -100,6 +109,7 @@ function compute(args: DepthwiseArgs, rows: Axis, columns: Axis, row: i32, colum
   const height = ceilDiv(args.outH - row, step);
   const ranges = ceilDiv(ceilDiv(height, period), args.each);
   const residue = task / groups / ranges;
+  if (residue >= period) return; // a residue modulo the stride with fewer rows has fewer tasks
   const first = ((task / groups) % ranges) * args.each;
   const last = min(ceilDiv(height - residue, period), first + args.each);
 
@@ -110,7 +120,7 @@ function compute(args: DepthwiseArgs, rows: Axis, columns: Axis, row: i32, colum
   run.seedMask = args.accumulate !== 0 || args.bias !== 0 ? <usize>-1 : 0;
   memory.fill(scratch + ZEROS, 0, 64);
   packKernel(args, rows, columns, k, run.c, scratch + KERNEL);
-  run.kernelGroup = 4 * <usize>(GROUP * rows.count * columns.count);
+  run.kernelGroup = 4 * <usize>(CHANNEL_GROUP * rows.count * columns.count);
   run.xRow = 4 * <usize>(rows.dilation * args.xRow);
   run.xPix = 4 * <usize>(columns.dilation * args.xPix);
   run.xStep = 4 * <usize>(columns.stride * args.xPix);
@@ -126,19 +136,34 @@ function compute(args: DepthwiseArgs, rows: Axis, columns: Axis, row: i32, colum
     for (let m = a; m < end; m++) {
       const r = top + d * m;
       if (r < next) continue;
-      fetchRow(args.x + 4 * <usize>(r * args.xRow + k), 4 * <usize>args.xPix, args.w, 4 * <usize>run.c, scratch + ZEROS - 4);
+      fetchRow(
+        args.x + 4 * <usize>(r * args.xRow + k),
+        4 * <usize>args.xPix,
+        args.w,
+        4 * <usize>run.c,
+        scratch + ZEROS - 4,
+      );
       next = r + 1;
     }
     run.rows = max(0, end - a);
     const x = args.x + 4 * <usize>((top + d * a) * args.xRow + k);
     const y = args.y + 4 * <usize>((row + step * i) * args.yRow + column * args.yPix + k);
     const seed = args.accumulate ? y : args.bias ? args.bias + 4 * <usize>k : scratch + ZEROS;
-    const kernel = scratch + KERNEL + 4 * <usize>(GROUP * a * columns.count);
+    const kernel = scratch + KERNEL + 4 * <usize>(CHANNEL_GROUP * a * columns.count);
     computeRow(run, columns, x, 4 * <usize>args.xPix, kernel, seed, y, ceilDiv(args.outW - column, step));
   }
 }
 
-function computeRow(run: Run, columns: Axis, x: usize, pix: usize, kernel: usize, seed: usize, y: usize, points: i32): void {
+function computeRow(
+  run: Run,
+  columns: Axis,
+  x: usize,
+  pix: usize,
+  kernel: usize,
+  seed: usize,
+  y: usize,
+  points: i32,
+): void {
   // Points whose windows lie inside from side to side.
   const inner = min(points, ceilDiv(max(0, -columns.start), columns.stride));
   const space = columns.size - 1 - columns.dilation * (columns.count - 1) - columns.start;
@@ -149,8 +174,8 @@ function computeRow(run: Run, columns: Axis, x: usize, pix: usize, kernel: usize
     const e = axis.begin(columns, left);
     run.columns = max(0, axis.end(columns, left) - e);
     run.x = x + <usize>(left + columns.dilation * e) * pix;
-    run.kernel = kernel + 4 * <usize>(GROUP * e);
-    run.kernelSkip = 4 * <usize>(GROUP * (columns.count - run.columns));
+    run.kernel = kernel + 4 * <usize>(CHANNEL_GROUP * e);
+    run.kernelSkip = 4 * <usize>(CHANNEL_GROUP * (columns.count - run.columns));
     run.y = y + <usize>from * run.yStep;
     run.seed = seed + <usize>from * run.seedStep;
     run.points = to - from;
@@ -199,15 +224,15 @@ class axis {
 
 /** packed [c / 8][rows][columns][8] = the taps of both axes for channels k .. k + c - 1, filled up with zeros. */
 function packKernel(args: DepthwiseArgs, rows: Axis, columns: Axis, k: i32, c: i32, to: usize): void {
-  for (let group = 0; group < c; group += GROUP) {
-    const lanes = min(GROUP, c - group);
+  for (let group = 0; group < c; group += CHANNEL_GROUP) {
+    const lanes = min(CHANNEL_GROUP, c - group);
     for (let a = 0; a < rows.count; a++) {
       for (let e = 0; e < columns.count; e++) {
         const tap = (rows.first + a * rows.step) * args.columns + columns.first + e * columns.step;
         const from = args.kernel + 4 * <usize>(tap * args.c + k + group);
         v128.store(to, simd.loadLanes(from, lanes));
         v128.store(to, lanes > 4 ? simd.loadLanes(from + 16, lanes - 4) : f32x4.splat(0), 16);
-        to += 4 * GROUP;
+        to += 4 * CHANNEL_GROUP;
       }
     }
   }

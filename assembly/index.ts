@@ -13,6 +13,8 @@ export { channelSum } from './cam';
 export { conv3x3, packConv } from './conv';
 export { adjointConv, biasGradient, convWeightGradient, unpackConv } from './conv-gradient';
 export { dense, denseInputGradient } from './dense';
+export { depthwise, depthwiseInputGradient } from './depthwise';
+export { depthwiseWeightGradient } from './depthwise-gradient';
 export { expandFloat16 } from './float16';
 export { gemm } from './gemm';
 export { adamStep, dropout, sgdStep } from './optimizer';

@@ -6,6 +6,12 @@
 /** Channels of one task of the bias's gradient: a cache line. */
 export const TOTALS = 16;
 
+/** Channels of a task of depthwiseWeightGradient: a cache line. */
+export const GRADIENT_CHANNELS = 16;
+
+/** Channels of a group of a packed kernel: two adjacent vectors. */
+export const CHANNEL_GROUP = 8;
+
 /** Rows of c: floats of a step of a. Columns of c are `COLUMNS` of tile.ts. */
 export const QUAD = 4;
 
@@ -181,6 +187,58 @@ const DenseInputGradientArgs = {
   inputs: 'i32',
   outputs: 'i32',
   rows: 'i32',
+} as const;
+
+const DepthwiseArgs = {
+  x: 'usize',
+  xRow: 'i32',
+  xPix: 'i32',
+  h: 'i32',
+  w: 'i32',
+  y: 'usize',
+  yRow: 'i32',
+  yPix: 'i32',
+  outH: 'i32',
+  outW: 'i32',
+  c: 'i32',
+  kernel: 'usize',
+  bias: 'usize',
+  rows: 'i32',
+  columns: 'i32',
+  stride: 'i32',
+  dilation: 'i32',
+  startY: 'i32',
+  startX: 'i32',
+  accumulate: 'i32',
+  low: 'f32',
+  high: 'f32',
+  each: 'i32',
+  channels: 'i32',
+} as const;
+
+const DepthwiseWeightGradientArgs = {
+  x: 'usize',
+  xRow: 'i32',
+  xPix: 'i32',
+  h: 'i32',
+  w: 'i32',
+  dy: 'usize',
+  dyRow: 'i32',
+  dyPix: 'i32',
+  outW: 'i32',
+  c: 'i32',
+  dkernel: 'usize',
+  dbias: 'usize',
+  rows: 'i32',
+  columns: 'i32',
+  stride: 'i32',
+  dilation: 'i32',
+  startY: 'i32',
+  startX: 'i32',
+  accumulate: 'i32',
+  first: 'i32',
+  last: 'i32',
+  each: 'i32',
 } as const;
 
 const Draw = {
@@ -458,6 +516,9 @@ export const KERNEL_FIELDS = {
   convWeightGradient: ConvWeightGradientArgs,
   dense: DenseArgs,
   denseInputGradient: DenseInputGradientArgs,
+  depthwise: DepthwiseArgs,
+  depthwiseInputGradient: DepthwiseArgs,
+  depthwiseWeightGradient: DepthwiseWeightGradientArgs,
   drawPictures: DrawArgs,
   dropout: DropoutArgs,
   expandFloat16: ExpandFloat16Args,

@@ -8,22 +8,26 @@ export function conv3x3(
   cout: number,
   { dilation, relu }: { dilation: number; relu: boolean },
 ): Float64Array {
-  const y = new Float64Array(x.h * x.w * cout);
-  for (let i = 0; i < x.h; i++)
-    for (let j = 0; j < x.w; j++)
-      for (let k = 0; k < cout; k++) {
-        let sum = b[k];
-        for (let a = 0; a < 3; a++)
-          for (let e = 0; e < 3; e++) {
-            const r = i + dilation * (a - 1);
-            const s = j + dilation * (e - 1);
-            if (r < 0 || r >= x.h || s < 0 || s >= x.w) continue;
-            for (let c = 0; c < x.c; c++)
-              sum += x.data[(r * x.w + s) * x.c + c] * w[((a * 3 + e) * x.c + c) * cout + k];
+  const { h: height, w: width, c: cin } = x; // the loops read locals of one type, whatever object or array a caller has
+  const [data, weights, bias] = [new Float64Array(x.data), new Float64Array(w), new Float64Array(b)];
+  const y = new Float64Array(height * width * cout);
+  for (let i = 0; i < height; i++)
+    for (let j = 0; j < width; j++) {
+      const to = (i * width + j) * cout;
+      y.set(bias, to);
+      for (let a = 0; a < 3; a++)
+        for (let e = 0; e < 3; e++) {
+          const r = i + dilation * (a - 1);
+          const s = j + dilation * (e - 1);
+          if (r < 0 || r >= height || s < 0 || s >= width) continue;
+          for (let c = 0; c < cin; c++) {
+            const value = data[(r * width + s) * cin + c];
+            const row = ((a * 3 + e) * cin + c) * cout;
+            for (let k = 0; k < cout; k++) y[to + k] += value * weights[row + k];
           }
-        y[(i * x.w + j) * cout + k] = relu ? Math.max(0, sum) : sum;
-      }
-  return y;
+        }
+    }
+  return relu ? y.map((sum) => Math.max(0, sum)) : y;
 }
 
 /** The gradients of `conv3x3` without its ReLU, in float64: dx (h, w, cin), dw (3, 3, cin, cout), db (cout). */
@@ -34,26 +38,29 @@ export function conv3x3Backward(
   cout: number,
   dilation: number,
 ): { dx: Float64Array; dw: Float64Array; db: Float64Array } {
-  const dx = new Float64Array(x.h * x.w * x.c);
-  const dw = new Float64Array(9 * x.c * cout);
+  const { h: height, w: width, c: cin } = x;
+  const [data, weights, gradient] = [new Float64Array(x.data), new Float64Array(w), new Float64Array(dy)];
+  const dx = new Float64Array(height * width * cin);
+  const dw = new Float64Array(9 * cin * cout);
   const db = new Float64Array(cout);
-  for (let i = 0; i < x.h; i++)
-    for (let j = 0; j < x.w; j++)
-      for (let k = 0; k < cout; k++) {
-        const d = dy[(i * x.w + j) * cout + k];
-        db[k] += d;
-        for (let a = 0; a < 3; a++)
-          for (let e = 0; e < 3; e++) {
-            const r = i + dilation * (a - 1);
-            const s = j + dilation * (e - 1);
-            if (r < 0 || r >= x.h || s < 0 || s >= x.w) continue;
-            for (let c = 0; c < x.c; c++) {
-              const at = (r * x.w + s) * x.c + c;
-              const weight = ((a * 3 + e) * x.c + c) * cout + k;
-              dx[at] += d * w[weight];
-              dw[weight] += d * x.data[at];
+  for (let i = 0; i < height; i++)
+    for (let j = 0; j < width; j++) {
+      const from = (i * width + j) * cout;
+      for (let k = 0; k < cout; k++) db[k] += gradient[from + k];
+      for (let a = 0; a < 3; a++)
+        for (let e = 0; e < 3; e++) {
+          const r = i + dilation * (a - 1);
+          const s = j + dilation * (e - 1);
+          if (r < 0 || r >= height || s < 0 || s >= width) continue;
+          for (let c = 0; c < cin; c++) {
+            const at = (r * width + s) * cin + c;
+            const row = ((a * 3 + e) * cin + c) * cout;
+            for (let k = 0; k < cout; k++) {
+              dx[at] += gradient[from + k] * weights[row + k];
+              dw[row + k] += gradient[from + k] * data[at];
             }
           }
-      }
+        }
+    }
   return { dx, dw, db };
 }

@@ -12,20 +12,22 @@ export interface Window {
 /** For each (i, j, k): the index in x of the first maximum of its window in row order (a NaN is one), -1 where it lies beyond x. */
 export function maxPoolWinners(x: Map3, outH: number, outW: number, window: Window): number[] {
   const { size, stride, dilation, offsetY = 0, offsetX = 0 } = window;
+  const { h, w, c } = x; // the loops read locals of one type, whatever object or array a caller has
+  const data = new Float64Array(x.data);
   const winners: number[] = [];
   for (let i = 0; i < outH; i++)
     for (let j = 0; j < outW; j++)
-      for (let k = 0; k < x.c; k++) {
+      for (let k = 0; k < c; k++) {
         let winner = -1;
         for (let a = 0; a < size; a++)
           for (let b = 0; b < size; b++) {
             const r = offsetY + stride * i + dilation * a;
             const s = offsetX + stride * j + dilation * b;
-            if (r >= x.h || s >= x.w) continue;
-            const at = (r * x.w + s) * x.c + k;
-            const most = x.data[winner];
-            const isNew = Number.isNaN(x.data[at]) ? !Number.isNaN(most) : x.data[at] > most;
-            if (winner < 0 || isNew) winner = at;
+            if (r >= h || s >= w) continue;
+            const at = (r * w + s) * c + k;
+            const isNew =
+              winner < 0 || (Number.isNaN(data[at]) ? !Number.isNaN(data[winner]) : data[at] > data[winner]);
+            if (isNew) winner = at;
           }
         winners.push(winner);
       }

@@ -5,7 +5,7 @@ import { methodNames } from '../src/methods/facts.js';
 import { openWeights } from '../src/weights/open.js';
 import index from './fixtures/references/small/index.json' with { type: 'json' };
 import { type PlainNetwork, plainLogits, plainMaps, readPlainFile } from './reference/plain-network.js';
-import { withDegridLayers } from './support/degrid.js';
+import { withDegridLayers } from './support/degridding.js';
 import { expectClose, fixturePath, readReferences } from './support/references.js';
 import { allNumbers, expectRefused, float32, safetensors } from './support/weight-files.js';
 
@@ -55,7 +55,7 @@ describe.each(['exact', 'fast'] as const)('a network with degridding layers, %s'
     const { raw, layers, target } = await net.explain(image, { mode, target: TARGET });
     expect([layers, target.index, raw.width]).toEqual([['degrid4'], TARGET, size]);
     const last = [...plainMaps(plain, mode, asMap(input)).values()].at(-1)!;
-    const { degrid4 } = await net.gradients(image, { mode, target: TARGET, wrt: 'degrid4' });
+    const { degrid4 } = (await net.gradients(image, { mode, target: TARGET, wrt: 'degrid4' })).layers;
     const alpha = new Float64Array(16);
     degrid4.data.forEach((value, i) => {
       alpha[i % 16] += value / size ** 2;

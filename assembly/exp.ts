@@ -1,5 +1,8 @@
 import { simd } from './simd';
 
+/** Bytes of an `Exp`. */
+export const EXP_BYTES: i32 = 16 * 25;
+
 /**
  * The exponential function and its relatives for four numbers at a time, always inlined. Relative errors are below 3e-7 unless said
  * otherwise, NaN stays NaN, and each lane depends on itself alone. The polynomials are minimax fits (Remez), from the highest power down.

@@ -12,7 +12,7 @@ export class simd {
     return f32x4.pmax(v, f32x4.splat(0));
   }
 
-  /** min(max(v, low), high) that keeps NaN. */
+  /** min(max(v, low), high) that keeps NaN, by the same order of operands. */
   @inline
   static clip(v: v128, low: v128, high: v128): v128 {
     return f32x4.pmin(f32x4.pmax(v, low), high);

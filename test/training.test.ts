@@ -15,8 +15,14 @@ const data = join(folder, 'pictures');
 beforeAll(() => writeToyPictures(data, 64));
 
 const tiny: Omit<TrainOptions, 'out'> = {
-  ...{ widths: [4, 8, 8, 8, 8], convs: [1, 1, 1, 1, 1], dense: [8], dropout: 0.3 },
-  ...{ batch: 16, seed: 5, learningRate: 0.01, cutmix: 0.5 },
+  widths: [4, 8, 8, 8, 8],
+  convs: [1, 1, 1, 1, 1],
+  dense: [8],
+  dropout: 0.3,
+  batch: 16,
+  seed: 5,
+  learningRate: 0.01,
+  cutmix: 0.5,
   stages: [
     { size: 32, epochs: 4 },
     { size: 64, epochs: 1 },
@@ -30,7 +36,7 @@ const losses = (out: string): number[] =>
     .slice(1)
     .map((line) => Number(line.split(',')[2]));
 
-/** test/fixtures/training/first-losses.json is what `train` gave when its gradients had just been checked (training-graph.test.ts). */
+/** test/fixtures/training/first-losses.json is what `train` gave when its gradients had just been checked (training-step.test.ts). */
 const expected: Record<string, number[]> = JSON.parse(
   readFileSync(fixturePath('../training/first-losses.json'), 'utf8'),
 );

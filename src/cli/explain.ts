@@ -96,10 +96,22 @@ async function explainPictures(
 
 /** The library's options for a mode. heads and outputStride matter in atrous only, but what is refused is refused before any work. */
 export function explainOptions(mode: Mode, flags: ExplainFlags): ExplainOptions {
-  const { target, method, layer, combine, score, heads, outputStride, degrid, sign } = flags;
+  const { target, method, layer, combine, score, heads, outputStride, smoothing, sign } = flags;
   const { augSmooth, eigenSmooth, seed } = flags;
   return {
-    ...{ mode, target, method, layer, combine, score, heads, outputStride, degrid, sign, augSmooth, eigenSmooth, seed },
+    mode,
+    target,
+    method,
+    layer,
+    combine,
+    score,
+    heads,
+    outputStride,
+    smoothing,
+    sign,
+    augSmooth,
+    eigenSmooth,
+    seed,
   };
 }
 
@@ -138,7 +150,7 @@ const CHEAPER: Readonly<Record<string, Partial<ExplainFlags>>> = {
   'one --mode': { mode: 'pooled' },
   '--heads one': { heads: 'one' },
   'a larger --output-stride': { outputStride: 16 },
-  '--degrid box': { degrid: 'box' },
+  '--smoothing box': { smoothing: 'box' },
   'no --aug-smooth': { augSmooth: false },
 };
 
@@ -195,7 +207,9 @@ async function gridsBeside(image: Explanation['image'], network: Network, signal
 function toJson(explanation: Explanation, grid: GridNumbers | undefined): object {
   const { predictions, logits, target, score, raw, map, seconds, peakBytes, method, layers, heads } = explanation;
   return {
-    ...{ method, layers, heads },
+    method,
+    layers,
+    heads,
     predictions,
     logits: [...logits],
     target,

@@ -19,10 +19,10 @@ export interface MethodResult extends Explained, Outcome {
 
 /** What turns a method's raw maps, of one or several layers, into the finished one. */
 export const finisher =
-  (inputSize: number, { sign, degrid, combine }: ExplainRequest) =>
+  (inputSize: number, { sign, smoothing, combine }: ExplainRequest) =>
   (maps: readonly LocatedMap[]): Explained => {
     const finished = maps.map(({ raw, place: { spacing, origin, rate } }) =>
-      finishMap(raw, { inputSize, outputStride: spacing, origin, degrid, period: rate, sign }),
+      finishMap(raw, { inputSize, outputStride: spacing, origin, smoothing, period: rate, sign }),
     );
     if (maps.length === 1) return { ...finished[0], raw: maps[0].raw };
     const layers = finished.map(({ data }) => data);
@@ -73,7 +73,10 @@ async function runShifts(
   for (const [i, shift] of shifts.entries()) {
     const work = new Work(loaded, shiftInput(input, topology.inputSize, shift), {
       ...request,
-      ...{ subject, passes, finish, signal },
+      subject,
+      passes,
+      finish,
+      signal,
       onProgress: onProgress && ((done) => onProgress((i + done) / shifts.length)),
     });
     runs.push(await METHOD_TABLE[request.name](work));

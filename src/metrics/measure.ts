@@ -1,12 +1,12 @@
 import type { Rect } from '../base/types.js';
 import { type BoxCurve, boxAccuracyOf, boxCurve, type Pieced } from './boxes.js';
-import type { Watch } from './course.js';
 import { type CurveOptions, deletion, insertion } from './curves.js';
 import { averageDrop } from './drop.js';
 import { gridNumber } from './grid.js';
 import { type BootstrapOptions, bootstrapOf, type Interval, meanOf } from './intervals.js';
 import { energyInMask, pointingGame } from './localisation.js';
 import { type GreyMap, refuse } from './map.js';
+import type { Watch } from './passes.js';
 import type { Probe } from './probe.js';
 import type { Mask } from './regions.js';
 import { type RoadOptions, road } from './road.js';
@@ -59,7 +59,9 @@ export interface Measures {
 /** Forward passes of a metric. */
 function passesOf(metric: MetricName, { steps = 32, percentiles }: MeasureOptions): number {
   const passes: Partial<Record<MetricName, number>> = {
-    ...{ deletion: steps, insertion: steps, drop: 1 },
+    deletion: steps,
+    insertion: steps,
+    drop: 1,
     road: 2 * (percentiles?.length ?? 9),
   };
   return passes[metric] ?? 0;
@@ -78,7 +80,14 @@ function passesOf(metric: MetricName, { steps = 32, percentiles }: MeasureOption
 export async function measureMap(map: GreyMap, ground: Ground, options: MeasureOptions = {}): Promise<Measures> {
   const { mask, box, probe } = ground;
   const possible: Record<MetricName, unknown> = {
-    ...{ grid: true, pointing: mask, energy: mask, box, deletion: probe, insertion: probe, road: probe, drop: probe },
+    grid: true,
+    pointing: mask,
+    energy: mask,
+    box,
+    deletion: probe,
+    insertion: probe,
+    road: probe,
+    drop: probe,
   };
   const {
     metrics = metricNames.filter((name) => possible[name]),

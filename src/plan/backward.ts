@@ -1,4 +1,4 @@
-import type { Heads, Mode, OutputStride } from '../base/types.js';
+import type { Heads, Mode } from '../base/types.js';
 import {
   type ConvLayer,
   convLayers,
@@ -96,7 +96,7 @@ export interface BackwardRequest {
   readonly mode: Mode;
   /** Only `atrous` has more than one head: that of phase (0,0), whose gradients are the pooled network's, or those of all phases. */
   readonly heads: Heads;
-  readonly outputStride: OutputStride;
+  readonly outputStride: number;
   /** Layers at whose output the gradient is wanted. */
   readonly layers: readonly ConvLayer[];
   /** Whether the activations of these layers are wanted too. */

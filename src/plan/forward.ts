@@ -1,4 +1,4 @@
-import type { Mode, OutputStride } from '../base/types.js';
+import type { Mode } from '../base/types.js';
 import { type ConvLayer, lastChannels, pooledStride, requireMode, type Topology } from '../graph/topology.js';
 import { phase, type View } from '../wasm/job.js';
 import { CHILDREN, childAt, isSubtree, type Lattice, ORIGIN, Stack } from './phase-tree.js';
@@ -49,12 +49,12 @@ export interface FoldStep {
 /** All points of the map at this output stride are there. */
 export interface RefinedStep {
   readonly op: 'refined';
-  readonly outputStride: OutputStride;
+  readonly outputStride: number;
 }
 
 export interface Plan {
   readonly mode: Mode;
-  readonly outputStride: OutputStride;
+  readonly outputStride: number;
   readonly steps: readonly Step[];
   /** The network's input (inputSize, inputSize, 3). */
   readonly input: View;
@@ -73,7 +73,7 @@ export interface Plan {
  *
  * Throws UNSUPPORTED for a mode that the network does not have.
  */
-export function planMode(topology: Topology, mode: Mode, outputStride: OutputStride = 1): Plan {
+export function planMode(topology: Topology, mode: Mode, outputStride = 1): Plan {
   requireMode(topology, mode);
   const walk = new Walk(
     topology,
@@ -121,7 +121,7 @@ class Walk {
       this.#steps.push({ op: 'fold', x, y: this.#raw });
       this.#steps.push({ op: 'refined', outputStride: 1 });
     } else this.#visit(0, this.#input, ORIGIN, true);
-    const outputStride = this.outputStride as OutputStride;
+    const outputStride = this.outputStride;
     const macs = this.#steps.reduce((sum, step) => sum + stepMacs(step), 0);
     return {
       mode: this.mode,
@@ -171,7 +171,7 @@ class Walk {
           this.#pool(level, y, child, { stride: 2, dilation: 1, offsetY: dy, offsetX: dx });
           this.#visit(level + 1, child, childAt(at, dy, dx), first && dy + dx === 0);
         }
-        if (first && all) this.#steps.push({ op: 'refined', outputStride: rate as OutputStride });
+        if (first && all) this.#steps.push({ op: 'refined', outputStride: rate });
       }
     }
     this.#memory.release(mark);
@@ -222,7 +222,7 @@ class Walk {
     if (first) this.#steps.push({ op: 'head', x: y, size: 2 });
     const s = this.outputStride;
     this.#steps.push({ op: 'fold', x: y, y: phase(this.#raw, spacing / s, row / s, column / s) });
-    if (first) this.#steps.push({ op: 'refined', outputStride: spacing as OutputStride });
+    if (first) this.#steps.push({ op: 'refined', outputStride: spacing });
   }
 }
 

@@ -1,5 +1,6 @@
 import { type Dataset, File as H5File, ready } from 'h5wasm';
 import { AtrousCamError } from '../base/errors.js';
+import { sizeFrom } from '../base/shape.js';
 import { badWeights, quote, type SyncSource } from './source.js';
 import type { RawTensor } from './tensor.js';
 
@@ -20,7 +21,7 @@ export interface Hdf5File {
 }
 
 type H5Module = Awaited<typeof ready>;
-/** The build makes h5wasm's `ready` a function of the WebAssembly module's bytes (scripts/split-hdf5.js). */
+/** The build makes h5wasm's `ready` a function of the WebAssembly module's bytes (scripts/building/split-hdf5.js). */
 const start = ready as unknown as (wasm: Uint8Array) => typeof ready;
 
 /** Of names in one attribute: VGG19 has 26 layers. */
@@ -189,7 +190,7 @@ class OpenFile implements Hdf5File {
   private rows({ path, metadata }: Dataset, first: number, target: Float32Array): void {
     const { module } = this.library;
     const shape = metadata.shape!;
-    const rows = target.length / shape.slice(1).reduce((product, side) => product * side, 1);
+    const rows = target.length / sizeFrom(shape, 1);
     const count = [rows, ...shape.slice(1)].map(BigInt);
     const offset = shape.map((_, i) => BigInt(i === 0 ? first : 0));
     const strides = shape.map(() => 1n);

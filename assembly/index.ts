@@ -12,8 +12,9 @@ export {
 export { batchPool, batchPoolBackward } from './batch-pool';
 export { channelSum } from './cam';
 export { takeChannels, takeChannelsBackward } from './channels';
-export { conv3x3, packConv } from './conv';
-export { adjointConv, biasGradient, convWeightGradient, unpackConv } from './conv-gradient';
+export { conv } from './conv';
+export { biasGradient, convWeightGradient } from './conv-gradient';
+export { adjointConv, packConv, unpackConv } from './conv-pack';
 export { dense, denseInputGradient } from './dense';
 export { depthwise, depthwiseInputGradient } from './depthwise';
 export { depthwiseWeightGradient } from './depthwise-gradient';

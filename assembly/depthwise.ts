@@ -43,7 +43,7 @@ class DepthwiseArgs {
  * taps first + step m.
  */
 @unmanaged
-class Axis {
+class DepthwiseAxis {
   /** Points of x. */
   size: i32;
   start: i32;
@@ -67,8 +67,8 @@ const KERNEL: usize = 256;
  * tap columns, wherever the point lies. Task = (rows of y, channels).
  */
 export function depthwise(args: DepthwiseArgs, task: i32, scratch: usize): void {
-  const rows = changetype<Axis>(scratch + ROWS);
-  const columns = changetype<Axis>(scratch + COLUMNS);
+  const rows = changetype<DepthwiseAxis>(scratch + ROWS);
+  const columns = changetype<DepthwiseAxis>(scratch + COLUMNS);
   axis.forward(rows, args, args.h, args.startY, args.rows);
   axis.forward(columns, args, args.w, args.startX, args.columns);
   compute(args, rows, columns, 0, 0, 1, task, scratch);
@@ -81,8 +81,8 @@ export function depthwise(args: DepthwiseArgs, task: i32, scratch: usize): void 
  */
 export function depthwiseInputGradient(args: DepthwiseArgs, task: i32, scratch: usize): void {
   const s = args.stride;
-  const rows = changetype<Axis>(scratch + ROWS);
-  const columns = changetype<Axis>(scratch + COLUMNS);
+  const rows = changetype<DepthwiseAxis>(scratch + ROWS);
+  const columns = changetype<DepthwiseAxis>(scratch + COLUMNS);
   const row = task % s;
   const column = (task / s) % s;
   if (row >= args.outH || column >= args.outW) return;
@@ -94,8 +94,8 @@ export function depthwiseInputGradient(args: DepthwiseArgs, task: i32, scratch: 
 /** The rows row, row + step, .. of y, and of these the columns column, column + step, .. */
 function compute(
   args: DepthwiseArgs,
-  rows: Axis,
-  columns: Axis,
+  rows: DepthwiseAxis,
+  columns: DepthwiseAxis,
   row: i32,
   column: i32,
   step: i32,
@@ -156,7 +156,7 @@ function compute(
 
 function computeRow(
   run: Run,
-  columns: Axis,
+  columns: DepthwiseAxis,
   x: usize,
   pix: usize,
   kernel: usize,
@@ -184,7 +184,7 @@ function computeRow(
 }
 
 class axis {
-  static forward(axis: Axis, args: DepthwiseArgs, size: i32, start: i32, taps: i32): void {
+  static forward(axis: DepthwiseAxis, args: DepthwiseArgs, size: i32, start: i32, taps: i32): void {
     axis.size = size;
     axis.start = start;
     axis.stride = args.stride;
@@ -195,7 +195,7 @@ class axis {
   }
 
   /** Tap a of point i of dy lies on residue + stride n = stride i + dilation a + start: every (stride / g)-th tap, from the last one to the first. */
-  static adjoint(axis: Axis, args: DepthwiseArgs, residue: i32, size: i32, start: i32, taps: i32): void {
+  static adjoint(axis: DepthwiseAxis, args: DepthwiseArgs, residue: i32, size: i32, start: i32, taps: i32): void {
     const g = gcd(args.stride, args.dilation);
     const step = args.stride / g;
     let tap = 0;
@@ -211,19 +211,19 @@ class axis {
 
   /** The first m that lies in x, for a window that begins at `at`. */
   @inline
-  static begin(axis: Axis, at: i32): i32 {
+  static begin(axis: DepthwiseAxis, at: i32): i32 {
     return at < 0 ? ceilDiv(-at, axis.dilation) : 0;
   }
 
   /** Behind the last m that lies in x; it may lie before the first one. */
   @inline
-  static end(axis: Axis, at: i32): i32 {
+  static end(axis: DepthwiseAxis, at: i32): i32 {
     return at < axis.size ? min(axis.count, ceilDiv(axis.size - at, axis.dilation)) : 0;
   }
 }
 
 /** packed [c / 8][rows][columns][8] = the taps of both axes for channels k .. k + c - 1, filled up with zeros. */
-function packKernel(args: DepthwiseArgs, rows: Axis, columns: Axis, k: i32, c: i32, to: usize): void {
+function packKernel(args: DepthwiseArgs, rows: DepthwiseAxis, columns: DepthwiseAxis, k: i32, c: i32, to: usize): void {
   for (let group = 0; group < c; group += CHANNEL_GROUP) {
     const lanes = min(CHANNEL_GROUP, c - group);
     for (let a = 0; a < rows.count; a++) {

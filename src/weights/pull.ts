@@ -19,7 +19,7 @@ export interface PullOptions {
   stallTimeout?: number;
   /** Attempts in a row that bring no byte before it is given up; 6 by default. */
   retries?: number;
-  /** Milliseconds before the first retry, doubled with each; 1,000 by default. */
+  /** Milliseconds before the first retry at most, doubled with each that brings nothing either; 1,000 by default. */
   retryDelay?: number;
 }
 
@@ -183,12 +183,15 @@ class Download {
             `${this.#urls[0]}: ${error.message}, ${idle} times in a row; run it again, ${this.#bytes} bytes are kept`,
             { cause: error },
           );
-        await this.#pause(
-          Math.min(maxWait, Math.max(error.wait, this.#retryDelay * 2 ** idle * (0.5 + Math.random() / 2))),
-        );
+        await this.#pause(Math.min(maxWait, Math.max(error.wait, this.#delay(idle))));
       }
     }
     throw failure(this.entry, `${this.#urls[0]}: the connection breaks all the time`);
+  }
+
+  /** Milliseconds after so many attempts in a row that brought nothing: doubled with each, up to half of it left to chance. */
+  #delay(idle: number): number {
+    return this.#retryDelay * 2 ** Math.max(0, idle - 1) * (0.5 + Math.random() / 2);
   }
 
   /** One request, from where the last one ended; whether the file is whole now. */

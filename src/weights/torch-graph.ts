@@ -1,3 +1,4 @@
+import { AtrousCamError } from '../base/errors.js';
 import type { Graph } from '../graph/graph.js';
 import type { Architecture, InputSize } from './architectures/architecture.js';
 import { convnext } from './architectures/convnext.js';
@@ -5,11 +6,14 @@ import { densenet } from './architectures/densenet.js';
 import { type Place, StateDictionary } from './architectures/dictionary.js';
 import { drn } from './architectures/drn.js';
 import { efficientnet } from './architectures/efficientnet.js';
+import { efficientnetFlat } from './architectures/efficientnet-flat.js';
 import { Layers } from './architectures/layers.js';
+import { mobileTimm } from './architectures/mobile-timm.js';
 import { mobilenetV2, mobilenetV3 } from './architectures/mobilenet.js';
 import { resnet } from './architectures/resnet.js';
 import { resnetCifar } from './architectures/resnet-cifar.js';
 import { squeezenet } from './architectures/squeezenet.js';
+import { vgg } from './architectures/vgg.js';
 import { badWeights, quote } from './source.js';
 import type { TensorFile } from './tensor-file.js';
 import type { Tensor } from './types.js';
@@ -39,6 +43,9 @@ const architectures: readonly Architecture[] = [
   squeezenet,
   densenet,
   convnext,
+  mobileTimm,
+  efficientnetFlat,
+  vgg,
 ];
 
 /**
@@ -57,8 +64,20 @@ export async function readTorchGraph(
   if (found.length === 0) return undefined;
   const [{ architecture, place }, other] = found;
   if (other) throw severalNetworks(file, place, other.place);
+  const dictionary = new StateDictionary(file, architecture.family, place);
+  try {
+    return await understood(architecture, dictionary, options);
+  } catch (error) {
+    throw ofWholeNetwork(error, dictionary);
+  }
+}
+
+async function understood(
+  architecture: Architecture,
+  dictionary: StateDictionary,
+  options: TorchGraphOptions,
+): Promise<TorchGraph> {
   const { family } = architecture;
-  const dictionary = new StateDictionary(file, family, place);
   const layers = new Layers(dictionary);
   const { inputSize: side = architecture.inputSide(dictionary) } = options;
   const logits = architecture.build(layers, typeof side === 'number' ? [side, side] : side);
@@ -67,6 +86,13 @@ export async function readTorchGraph(
   const { c } = layers.shape(logits);
   const { graph, tensors } = await layers.finish(logits, c === 1 ? 'sigmoid' : 'softmax');
   return { family, graph, tensors, assumptions: layers.assumptions };
+}
+
+/** An error of the graph's own checks, which do not know the file; pictures that are too small are not the file's fault. */
+function ofWholeNetwork(error: unknown, dictionary: StateDictionary): unknown {
+  if (!(error instanceof AtrousCamError) || !/^node "/.test(error.message)) return error;
+  if (error.message.includes('too small')) return badWeights(dictionary.source, error.message);
+  return dictionary.refused(`but ${error.message}`);
 }
 
 const severalNetworks = (file: TensorFile, { prefix }: Place, other: Place): Error =>

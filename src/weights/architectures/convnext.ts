@@ -74,39 +74,34 @@ function build(layers: Layers, size: InputSize): NodeId {
   const { tensors } = layers;
   const names = SPELLINGS.find(({ stage, depthwise }) => tensors.has(`${stage(0)}.0.${depthwise}.weight`))!;
   const epsilon = epsilonOf(tensors, names);
-  let x = stem(layers, size, names, epsilon);
+  const [conv, norm] = names.stem;
+  let x = layers.conv(layers.input(size, conv), conv, { taps: 4, stride: 4, pad: 0 });
+  x = layers.layerNorm(x, norm, epsilon);
   for (let stage = 0; stage < 4; stage++) {
     const [norm, conv] = names.downsample(stage);
-    if (stage > 0) x = layers.conv(layers.layerNorm(x, norm, epsilon), conv, { stride: 2, pad: 0 });
+    if (stage > 0) x = layers.conv(layers.layerNorm(x, norm, epsilon), conv, { taps: 2, stride: 2, pad: 0 });
     const module = names.stage(stage);
     for (let i = 0; i < tensors.count(module); i++) x = block(layers, x, `${module}.${i}`, names, epsilon);
   }
   if (tensors.shape(`${names.lastNorm}.weight`)?.length !== 1 || tensors.has('head.pre_logits.fc.weight'))
     throw tensors.refused('but with a head of another kind');
   const features = layers.layerNorm(layers.mean(x, 'avgpool'), names.lastNorm, epsilon);
-  return classifier(layers, features, { module: names.head });
+  return classifier(layers, features, { module: names.head, pooled: true });
 }
 
 /** 1e-6, but for the largest of timm's, which was trained otherwise. */
 const epsilonOf = (tensors: StateDictionary, { stem }: Spelling): number =>
   stem[0] === 'stem.0' && tensors.shape('stem.0.weight')?.[0] === 384 ? 1e-5 : 1e-6;
 
-function stem(layers: Layers, size: InputSize, { stem: [conv, norm] }: Spelling, epsilon: number): NodeId {
-  const { tensors } = layers;
-  const taps = tensors.shape(`${conv}.weight`)?.[3];
-  if (taps !== 4) throw tensors.notUnderstood(`${conv}.weight`, 'expected a stem of 4 x 4 points');
-  return layers.layerNorm(layers.conv(layers.input(size, conv), conv, { stride: 4, pad: 0 }), norm, epsilon);
-}
-
 function block(layers: Layers, x: NodeId, name: string, names: Spelling, epsilon: number): NodeId {
   const { tensors } = layers;
   const at = (part: string) => `${name}.${part}`;
-  let y = layers.conv(x, at(names.depthwise), { grouped: true });
+  let y = layers.conv(x, at(names.depthwise), { taps: 7, grouped: true });
   y = layers.layerNorm(y, at(names.norm), epsilon);
   const [wide, narrow] = names.dense.map(at);
   y = layers.activation(layers.pointwise(y, wide), 'gelu');
   y = layers.pointwise(y, narrow);
   const [scale, dimensions] = names.scale;
-  if (tensors.has(at(scale))) y = layers.scale(y, at(scale), dimensions);
+  if (names === TORCHVISION || tensors.has(`${names.stage(0)}.0.${scale}`)) y = layers.scale(y, at(scale), dimensions);
   return layers.add(y, x, name);
 }

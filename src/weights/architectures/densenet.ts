@@ -24,14 +24,14 @@ function build(layers: Layers, size: InputSize): NodeId {
   const { tensors } = layers;
   let x = layers.input(size, 'features.conv0');
   const stem = { conv: 'features.conv0', norm: 'features.norm0', activation: 'relu', as: 'features.relu0' } as const;
-  x = layers.convNorm(x, { ...stem, stride: 2 });
+  x = layers.convNorm(x, { ...stem, taps: 7, stride: 2 });
   x = layers.maxPool(x, 'features.pool0', 3, 2, 1);
   for (let block = 1; tensors.has(`features.denseblock${block}.denselayer1.conv1.weight`); block++) {
     x = denseBlock(layers, x, `features.denseblock${block}`);
     const module = `features.transition${block}`;
     if (!tensors.has(`${module}.conv.weight`)) break;
     x = layers.activation(layers.norm(x, `${module}.norm`), 'relu', `${module}.relu`);
-    x = layers.conv(x, `${module}.conv`);
+    x = layers.conv(x, `${module}.conv`, { taps: 1 });
     x = layers.pool(x, 'mean', `${module}.pool`, { size: [2, 2], stride: 2 });
   }
   x = layers.activation(layers.norm(x, 'features.norm5'), 'relu', 'relu');
@@ -48,10 +48,11 @@ function denseBlock(layers: Layers, x: NodeId, module: string): NodeId {
     const narrow = layers.convNorm(before, {
       conv: `${name}.conv1`,
       norm: `${name}.norm2`,
+      taps: 1,
       activation: 'relu',
       as: `${name}.relu2`,
     });
-    maps.push(layers.conv(narrow, `${name}.conv2`));
+    maps.push(layers.conv(narrow, `${name}.conv2`, { taps: 3 }));
   }
   return layers.concat(maps, module);
 }

@@ -1,7 +1,7 @@
 import type { NodeId } from '../../graph/graph.js';
 import { type Architecture, type InputSize, placesOf } from './architecture.js';
 import { classifier } from './head.js';
-import type { Layers } from './layers.js';
+import type { ConvOptions, Layers } from './layers.js';
 import { residualBlock } from './resnet.js';
 
 /**
@@ -33,12 +33,12 @@ function build(layers: Layers, size: InputSize): NodeId {
   const { tensors } = layers;
   const isC = tensors.has('conv1.weight');
   let x = layers.input(size, isC ? 'conv1' : 'layer0.0');
-  if (isC) x = layers.convNorm(x, { conv: 'conv1', norm: 'bn1', activation: 'relu', as: 'relu' });
-  else x = convolutions(layers, x, 'layer0', 1, 1);
+  if (isC) x = layers.convNorm(x, { conv: 'conv1', norm: 'bn1', taps: 7, activation: 'relu', as: 'relu' });
+  else x = convolutions(layers, x, 'layer0', { taps: 7 });
   for (let level = 1; level <= 8; level++) {
     const module = `layer${level}`;
     const [stride, dilation] = [STRIDES[level], DILATIONS[level]];
-    if (!isC && (level < 3 || level > 6)) x = convolutions(layers, x, module, stride, dilation);
+    if (!isC && (level < 3 || level > 6)) x = convolutions(layers, x, module, { taps: 3, stride, dilation });
     else
       for (let i = 0; i < tensors.count(module); i++)
         x = residualBlock(layers, x, `${module}.${i}`, {
@@ -53,14 +53,15 @@ function build(layers: Layers, size: InputSize): NodeId {
 }
 
 /** Convolution, normalization and ReLU, any number of times. */
-function convolutions(layers: Layers, x: NodeId, module: string, stride: number, dilation: number): NodeId {
+function convolutions(layers: Layers, x: NodeId, module: string, options: ConvOptions): NodeId {
   const numbers = layers.tensors
     .children(module)
     .filter((number) => layers.tensors.shape(`${module}.${number}.weight`)?.length === 4);
   for (const [i, number] of numbers.entries()) {
     const [conv, norm, relu] = [0, 1, 2].map((k) => `${module}.${number + k}`);
     if (number !== 3 * i) throw layers.tensors.notUnderstood(`${conv}.weight`);
-    x = layers.convNorm(x, { conv, norm, stride: i === 0 ? stride : 1, dilation, activation: 'relu', as: relu });
+    const stride = i === 0 ? options.stride : 1;
+    x = layers.convNorm(x, { ...options, conv, norm, stride, activation: 'relu', as: relu });
   }
   return x;
 }

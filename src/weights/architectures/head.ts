@@ -11,6 +11,10 @@ export interface KnownHead {
   readonly functions?: Readonly<Record<string, { readonly outputs: number; readonly is: FunctionName }>>;
   /** Names of layers with ReLU between them, as the family has it. */
   readonly relus?: readonly string[];
+  /** Whether the features are the mean already, or what was made of it. */
+  readonly pooled?: boolean;
+  /** Whether a map may also be flattened, instead of its mean. */
+  readonly flattens?: boolean;
 }
 
 /** A layer of a head. */
@@ -29,13 +33,14 @@ interface HeadLayer {
 export function classifier(layers: Layers, features: NodeId, known: KnownHead): NodeId {
   const { tensors } = layers;
   const { h, w, c } = layers.shape(features);
-  const head = inOrder(headLayers(tensors), tensors, c);
+  const head = inOrder(headLayers(tensors, tensors.unused()), tensors, known.flattens ? [c, h * w * c] : [c]);
   const [first] = head;
-  if (first.name !== known.module && !first.name.startsWith(`${known.module}.`))
+  const takesMean = !known.pooled && first.inputs === c;
+  if (takesMean && ((first.name !== known.module && !first.name.startsWith(`${known.module}.`)) || known.flattens))
     layers.assumptions.push(
       `The mean of the features was assumed in front of ${quote(first.name)}: a dictionary of tensors does not say what stands there`,
     );
-  let x = h === 1 && w === 1 ? features : layers.mean(features, 'avgpool');
+  let x = takesMean ? layers.mean(features, 'avgpool') : features;
   for (const [i, layer] of head.entries()) {
     x = layer.kind === 'linear' ? layers.linear(x, layer.name) : layers.norm(x, layer.name);
     const then = i === head.length - 1 ? undefined : functionBehind(layers, head, i, known);
@@ -45,9 +50,9 @@ export function classifier(layers: Layers, features: NodeId, known: KnownHead): 
 }
 
 /** The layers that the rest of the dictionary means, by the names of their modules in natural order. */
-function headLayers(tensors: StateDictionary): HeadLayer[] {
+function headLayers(tensors: StateDictionary, names: readonly string[]): HeadLayer[] {
   const modules = new Map<string, Set<string>>();
-  for (const name of tensors.unused()) {
+  for (const name of names) {
     const dot = name.lastIndexOf('.');
     const [module, what] = [name.slice(0, Math.max(dot, 0)), name.slice(dot + 1)];
     modules.set(module, (modules.get(module) ?? new Set()).add(what));
@@ -69,17 +74,22 @@ function headLayers(tensors: StateDictionary): HeadLayer[] {
   return layers.sort((a, b) => naturalOrder(a.name, b.name));
 }
 
+/** Inputs of the head's first layer, of a head that these names are all of. */
+export const headInputs = (tensors: StateDictionary, names: readonly string[]): number =>
+  headLayers(tensors, names)[0].inputs;
+
 const NORM_PARTS = ['weight', 'bias', 'running_mean', 'running_var'];
 
 /** Layers in computing order: that of their numbers or, where names have none, the only one that their sizes allow. */
-function inOrder(layers: HeadLayer[], tensors: StateDictionary, inputs: number): HeadLayer[] {
+function inOrder(layers: HeadLayer[], tensors: StateDictionary, inputs: readonly number[]): HeadLayer[] {
   const numbered = layers.every((layer, i) => i === 0 || numbersOf(layers[i - 1].name, layer.name) !== undefined);
   const left = [...layers];
   const row: HeadLayer[] = [];
-  for (let size = inputs; left.length > 0; size = row[row.length - 1].outputs) {
-    const fitting = left.filter((layer) => layer.inputs === size);
+  for (let sizes = inputs; left.length > 0; sizes = [row[row.length - 1].outputs]) {
+    const fitting = left.filter((layer) => sizes.includes(layer.inputs));
     const next = numbered ? fitting.find((layer) => layer === left[0]) : fitting[0];
-    if (!next) throw tensors.notUnderstood(weightOf(left[0]), `expected a classifier's layer with ${size} inputs`);
+    if (!next)
+      throw tensors.notUnderstood(weightOf(left[0]), `expected a classifier's layer with ${sizes.join(' or ')} inputs`);
     if (!numbered && fitting.length > 1)
       throw tensors.notUnderstood(weightOf(fitting[1]), `the names do not say whether ${quote(next.name)} comes first`);
     left.splice(left.indexOf(next), 1);
@@ -108,7 +118,7 @@ function functionBehind(
   const dense = isDense.lastIndexOf(true, i);
   for (let before = dense; before < i; before++)
     if (between(head[before].name, head[before + 1].name) !== 0) return undefined;
-  if (!relus.includes(layer.name))
+  if (!relus.includes(layer.name) || room !== 2)
     assumptions.push(
       `ReLU was assumed between ${quote(layer.name)} and ${quote(next.name)}: a dictionary of tensors does not say what stands there`,
     );

@@ -1,16 +1,8 @@
 import type { NodeId } from '../../graph/graph.js';
-import type { FunctionName, Layers } from './layers.js';
+import type { FunctionName, Layers, SqueezeOptions } from './layers.js';
 
 /** A convolution and its normalization. */
 export type ConvNorm = readonly [conv: string, norm: string];
-
-export interface SqueezeOptions {
-  readonly module: string;
-  /** Its two dense layers. */
-  readonly layers: readonly [string, string];
-  readonly activation: FunctionName;
-  readonly gate: FunctionName;
-}
 
 /** A block of MobileNet, EfficientNet and MNASNet by the names of its layers. */
 export interface InvertedResidual {
@@ -20,6 +12,8 @@ export interface InvertedResidual {
   readonly depthwise?: ConvNorm;
   readonly squeeze?: SqueezeOptions;
   readonly project?: ConvNorm;
+  /** Of the depthwise convolution or, without one, of the expansion. */
+  readonly taps: number;
   readonly stride: number;
   readonly activation: FunctionName;
   readonly epsilon?: number;
@@ -31,22 +25,22 @@ export interface InvertedResidual {
 
 /** Expansion, depthwise convolution, squeeze and excitation, projection; and the sum with what came in, where the sizes are the same. */
 export function invertedResidual(layers: Layers, x: NodeId, block: InvertedResidual): NodeId {
-  const { name, expand, depthwise, squeeze, project, stride, activation, epsilon, pad, skip = true } = block;
-  const window = { stride, pad, epsilon };
+  const { name, expand, depthwise, squeeze, project, taps, stride, activation, epsilon, pad, skip = true } = block;
+  const window = { taps, stride, pad };
   let y = x;
   if (expand) {
     const [conv, norm] = expand;
-    y = layers.convNorm(y, { conv, norm, epsilon, activation, ...(depthwise ? {} : window) });
+    y = layers.convNorm(y, { conv, norm, taps: 1, epsilon, activation, ...(depthwise ? {} : window) });
   }
   if (depthwise) {
     const [conv, norm] = depthwise;
     checkDepthwise(layers, conv);
-    y = layers.convNorm(y, { conv, norm, grouped: true, ...window, activation });
+    y = layers.convNorm(y, { conv, norm, grouped: true, epsilon, ...window, activation });
   }
-  if (squeeze) y = layers.squeeze(y, squeeze.module, squeeze.layers, squeeze.activation, squeeze.gate);
+  if (squeeze) y = layers.squeeze(y, squeeze);
   if (project) {
     const [conv, norm] = project;
-    y = layers.convNorm(y, { conv, norm, epsilon });
+    y = layers.convNorm(y, { conv, norm, taps: 1, epsilon });
   }
   const isSame = stride === 1 && layers.shape(x).c === layers.shape(y).c;
   return skip && isSame ? layers.add(y, x, name) : y;

@@ -28,6 +28,8 @@ export const functions = {
 export type FunctionName = keyof typeof functions;
 
 export interface ConvOptions {
+  /** Rows and columns that the family's convolution has; a list where it has several kinds. */
+  taps: number | readonly number[];
   /** 1 by default. */
   stride?: number;
   dilation?: number;
@@ -46,6 +48,15 @@ export interface ConvNormOptions extends ConvOptions {
   activation?: FunctionName;
   /** The module of the activation, as users may call it. */
   as?: string;
+}
+
+/** Squeeze and excitation. */
+export interface SqueezeOptions {
+  readonly module: string;
+  /** Its two dense layers. */
+  readonly layers: readonly [reduce: string, expand: string];
+  readonly activation: FunctionName;
+  readonly gate: FunctionName;
 }
 
 /** A kernel as the file has it, (outputs, inputs, rows, columns) or (outputs, inputs): `inner` is the size of what comes behind the inputs. */
@@ -76,20 +87,21 @@ export class Layers {
     return this.builder.input({ h, w, c }, { name: 'input' });
   }
 
-  conv(x: NodeId, name: string, { stride, dilation = 1, pad, grouped = false }: ConvOptions = {}): NodeId {
+  conv(x: NodeId, name: string, { taps, stride, dilation = 1, pad, grouped = false }: ConvOptions): NodeId {
     const { tensors } = this;
     const raw = tensors.take(`${name}.weight`, 4);
     const [cout, cin, rows, columns] = raw.shape;
     const { c } = this.shape(x);
     if (grouped ? cin < 1 || c % cin !== 0 : cin !== c)
       throw tensors.notUnderstood(raw, `expected ${grouped ? 'a part of ' : ''}${c} input channels`);
-    const side = (taps: number) => (typeof pad === 'number' ? pad : (dilation * (taps - 1)) / 2);
-    const [top, left] = [side(rows), side(columns)];
+    if (rows !== columns || ![taps].flat().includes(rows))
+      throw tensors.notUnderstood(raw, `expected ${[taps].flat().join(' or ')} rows and columns`);
+    const side = typeof pad === 'number' ? pad : (dilation * (rows - 1)) / 2;
     const window: WindowOptions = {
       size: [rows, columns],
       stride,
       dilation,
-      pad: pad === 'same' ? pad : [top, left, top, left],
+      pad: pad === 'same' ? pad : [side, side, side, side],
     };
     this.#weighted(name, raw, rows * columns);
     return this.builder.conv(x, cout, { ...window, groups: c / cin }, this.#names(name, raw));
@@ -181,11 +193,10 @@ export class Layers {
     return this.builder.concat(from, this.names(name));
   }
 
-  /** Squeeze and excitation: each channel times a function of the means of all. */
-  squeeze(x: NodeId, module: string, layers: readonly [string, string], f: FunctionName, gate: FunctionName): NodeId {
-    const [reduce, expand] = layers.map((layer) => `${module}.${layer}`);
+  /** Each channel times a function of the means of all. */
+  squeeze(x: NodeId, { module, layers: [reduce, expand], activation, gate }: SqueezeOptions): NodeId {
     const means = this.mean(x, `${module}.avgpool`);
-    const reduced = this.activation(this.linear(means, reduce), f);
+    const reduced = this.activation(this.linear(means, reduce), activation);
     const factors = this.activation(this.linear(reduced, expand), gate);
     return this.builder.combine('multiply', x, factors, this.names(module));
   }

@@ -1,8 +1,8 @@
 import type { NodeId } from '../../graph/graph.js';
 import { type Architecture, type InputSize, placesOf } from './architecture.js';
 import { classifier } from './head.js';
-import { type ConvNorm, invertedResidual, type SqueezeOptions } from './inverted-residual.js';
-import type { FunctionName, Layers } from './layers.js';
+import { type ConvNorm, invertedResidual } from './inverted-residual.js';
+import type { FunctionName, Layers, SqueezeOptions } from './layers.js';
 
 /** MobileNetV2 as torchvision has it (Sandler et al. 2018): 17 blocks of any width. */
 export const mobilenetV2: Architecture = {
@@ -36,7 +36,7 @@ function buildV2(layers: Layers, size: InputSize): NodeId {
   const count = tensors.count('features');
   if (count !== 19) throw tensors.refused(`but has ${count - 2} blocks instead of 17, whose strides are not known`);
   let x = layers.input(size, 'features.0.0');
-  x = layers.convNorm(x, { conv: 'features.0.0', norm: 'features.0.1', stride: 2, activation: 'relu6' });
+  x = layers.convNorm(x, { conv: 'features.0.0', norm: 'features.0.1', taps: 3, stride: 2, activation: 'relu6' });
   for (let i = 1; i <= 17; i++) {
     const name = `features.${i}`;
     const isExpanded = tensors.has(`${name}.conv.3.weight`);
@@ -47,11 +47,12 @@ function buildV2(layers: Layers, size: InputSize): NodeId {
       expand: isExpanded ? part(0) : undefined,
       depthwise: part(at),
       project: [`${name}.conv.${at + 1}`, `${name}.conv.${at + 2}`],
+      taps: 3,
       stride: V2_STRIDES.includes(i) ? 2 : 1,
       activation: 'relu6',
     });
   }
-  x = layers.convNorm(x, { conv: 'features.18.0', norm: 'features.18.1', activation: 'relu6' });
+  x = layers.convNorm(x, { conv: 'features.18.0', norm: 'features.18.1', taps: 1, activation: 'relu6' });
   return classifier(layers, x, { module: 'classifier' });
 }
 
@@ -82,10 +83,17 @@ function buildV3(layers: Layers, size: InputSize): NodeId {
   if (!blocks) throw tensors.refused(`but has ${count} blocks instead of 11 or 15, whose strides are not known`);
   const epsilon = 1e-3;
   let x = layers.input(size, 'features.0.0');
-  x = layers.convNorm(x, { conv: 'features.0.0', norm: 'features.0.1', stride: 2, epsilon, activation: 'hardswish' });
+  x = layers.convNorm(x, {
+    conv: 'features.0.0',
+    norm: 'features.0.1',
+    taps: 3,
+    stride: 2,
+    epsilon,
+    activation: 'hardswish',
+  });
   for (const [i, block] of blocks.entries()) x = blockV3(layers, x, `features.${i + 1}`, block);
   const last = `features.${count + 1}`;
-  x = layers.convNorm(x, { conv: `${last}.0`, norm: `${last}.1`, epsilon, activation: 'hardswish' });
+  x = layers.convNorm(x, { conv: `${last}.0`, norm: `${last}.1`, taps: 1, epsilon, activation: 'hardswish' });
   const outputs = blocks === V3_LARGE ? 1280 : 1024;
   return classifier(layers, x, { module: 'classifier', functions: { 'classifier.0': { outputs, is: 'hardswish' } } });
 }
@@ -98,11 +106,25 @@ function blockV3(layers: Layers, x: NodeId, name: string, { taps, squeezed, stri
     .filter((part) => !squeezes.includes(part))
     .map((part): ConvNorm => [`${part}.0`, `${part}.1`]);
   const [project, depthwise, expand] = [...convolutions].reverse();
-  const shape = depthwise && tensors.shape(`${depthwise[0]}.weight`);
-  if (convolutions.length < 2 || convolutions.length > 3 || squeezes.length !== Number(squeezed) || shape?.[3] !== taps)
+  if (convolutions.length < 2 || convolutions.length > 3 || squeezes.length !== Number(squeezed))
     throw tensors.refused(`but block "${name}" is none of MobileNetV3's`);
   const squeeze = squeezes.map(
-    (module): SqueezeOptions => ({ module, layers: ['fc1', 'fc2'], activation: 'relu', gate: 'hardsigmoid' }),
+    (module): SqueezeOptions => ({
+      module,
+      layers: [`${module}.fc1`, `${module}.fc2`],
+      activation: 'relu',
+      gate: 'hardsigmoid',
+    }),
   )[0];
-  return invertedResidual(layers, x, { name, expand, depthwise, squeeze, project, stride, activation, epsilon: 1e-3 });
+  return invertedResidual(layers, x, {
+    name,
+    expand,
+    depthwise,
+    squeeze,
+    project,
+    taps,
+    stride,
+    activation,
+    epsilon: 1e-3,
+  });
 }

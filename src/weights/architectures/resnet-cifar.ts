@@ -37,7 +37,7 @@ function build(layers: Layers, size: InputSize): NodeId {
       'but its stem is a 3x3 convolution, of which the dictionary does not say whether it has a stride and whether a pool follows',
     );
   let x = layers.input(size, 'conv1');
-  x = layers.convNorm(x, { conv: 'conv1', norm: 'bn1', activation: 'relu', as: 'relu' });
+  x = layers.convNorm(x, { conv: 'conv1', norm: 'bn1', taps: 3, activation: 'relu', as: 'relu' });
   for (const stage of stages)
     for (let i = 0; i < tensors.count(`layer${stage}`); i++) {
       const name = `layer${stage}.${i}`;

@@ -59,12 +59,12 @@ function build(layers: Layers, size: InputSize): NodeId {
 function stem(layers: Layers, size: InputSize): NodeId {
   if (layers.tensors.has('conv1.weight')) {
     const x = layers.input(size, 'conv1');
-    return layers.convNorm(x, { conv: 'conv1', norm: 'bn1', stride: 2, activation: 'relu', as: 'relu' });
+    return layers.convNorm(x, { conv: 'conv1', norm: 'bn1', taps: 7, stride: 2, activation: 'relu', as: 'relu' });
   }
   let x = layers.input(size, 'conv1.0');
-  x = layers.convNorm(x, { conv: 'conv1.0', norm: 'conv1.1', stride: 2, activation: 'relu', as: 'conv1.2' });
-  x = layers.convNorm(x, { conv: 'conv1.3', norm: 'conv1.4', activation: 'relu', as: 'conv1.5' });
-  return layers.convNorm(x, { conv: 'conv1.6', norm: 'bn1', activation: 'relu', as: 'act1' });
+  x = layers.convNorm(x, { conv: 'conv1.0', norm: 'conv1.1', taps: 3, stride: 2, activation: 'relu', as: 'conv1.2' });
+  x = layers.convNorm(x, { conv: 'conv1.3', norm: 'conv1.4', taps: 3, activation: 'relu', as: 'conv1.5' });
+  return layers.convNorm(x, { conv: 'conv1.6', norm: 'bn1', taps: 3, activation: 'relu', as: 'act1' });
 }
 
 export interface BlockOptions {
@@ -82,18 +82,27 @@ export function residualBlock(layers: Layers, x: NodeId, name: string, options: 
   const { stride = 1, dilation = [1, 1], residual = true } = options;
   const { tensors } = layers;
   const relu = `${name}.relu`;
-  const part = (k: number) => ({ conv: `${name}.conv${k}`, norm: `${name}.bn${k}` });
+  const part = (k: number, taps: number) => ({ conv: `${name}.conv${k}`, norm: `${name}.bn${k}`, taps });
   const isBottleneck = tensors.has(`${name}.conv3.weight`);
   let y: NodeId;
   if (isBottleneck) {
-    y = layers.convNorm(x, { ...part(1), activation: 'relu', as: relu });
-    y = layers.convNorm(y, { ...part(2), stride, dilation: dilation[1], grouped: true, activation: 'relu', as: relu });
-    y = layers.convNorm(y, part(3));
+    y = layers.convNorm(x, { ...part(1, 1), activation: 'relu', as: relu });
+    y = layers.convNorm(y, {
+      ...part(2, 3),
+      stride,
+      dilation: dilation[1],
+      grouped: true,
+      activation: 'relu',
+      as: relu,
+    });
+    y = layers.convNorm(y, part(3, 1));
   } else {
-    y = layers.convNorm(x, { ...part(1), stride, dilation: dilation[0], activation: 'relu', as: relu });
-    y = layers.convNorm(y, { ...part(2), dilation: dilation[1] });
+    y = layers.convNorm(x, { ...part(1, 3), stride, dilation: dilation[0], activation: 'relu', as: relu });
+    y = layers.convNorm(y, { ...part(2, 3), dilation: dilation[1] });
   }
-  if (tensors.has(`${name}.se.fc1.weight`)) y = layers.squeeze(y, `${name}.se`, ['fc1', 'fc2'], 'relu', 'sigmoid');
+  const se = `${name}.se`;
+  if (tensors.has(`${se}.fc1.weight`))
+    y = layers.squeeze(y, { module: se, layers: [`${se}.fc1`, `${se}.fc2`], activation: 'relu', gate: 'sigmoid' });
   if (!residual) return layers.activation(y, 'relu', relu);
   const around = options.shortcut ? options.shortcut(x, layers.shape(y).c) : shortcut(layers, x, name, stride);
   checkSum(tensors, layers, y, around, name);
@@ -105,12 +114,12 @@ function shortcut(layers: Layers, x: NodeId, name: string, stride: number): Node
   const { tensors } = layers;
   for (const module of [`${name}.downsample`, `${name}.shortcut`])
     if (tensors.has(`${module}.0.weight`))
-      return layers.convNorm(x, { conv: `${module}.0`, norm: `${module}.1`, stride });
+      return layers.convNorm(x, { conv: `${module}.0`, norm: `${module}.1`, taps: [1, 3], stride });
   const module = `${name}.downsample`;
   if (!tensors.has(`${module}.1.weight`)) return x;
   const pooled =
     stride === 1 ? x : layers.pool(x, 'mean', `${module}.0`, { size: [stride, stride], stride, ceil: true });
-  return layers.convNorm(pooled, { conv: `${module}.1`, norm: `${module}.2` });
+  return layers.convNorm(pooled, { conv: `${module}.1`, norm: `${module}.2`, taps: 1 });
 }
 
 /** Refuses in words what the builder would refuse by numbers alone. */

@@ -1,23 +1,6 @@
 import type { Fit, Normalization, Preprocessing, Rect, RgbImage } from '../base/types.js';
+import { NORMALIZATIONS } from './normalization.js';
 import { resizeWindow, type Window } from './resize.js';
-
-/** Which channel of the picture each channel of the network's input takes, and how its byte becomes a number. */
-const normalizations: Record<Normalization, { channels: number[]; value: (byte: number, channel: number) => number }> =
-  {
-    // Keras' `preprocess_input(mode="caffe")`: BGR minus the mean, in float32.
-    caffe: {
-      channels: [2, 1, 0],
-      value: (byte, channel) => byte - Math.fround([103.939, 116.779, 123.68][channel]),
-    },
-    // torchvision's ToTensor and Normalize, each step in float32.
-    torch: {
-      channels: [0, 1, 2],
-      value: (byte, channel) => {
-        const centred = Math.fround(Math.fround(byte / 255) - Math.fround([0.485, 0.456, 0.406][channel]));
-        return centred / Math.fround([0.229, 0.224, 0.225][channel]);
-      },
-    },
-  };
 
 /**
  * Makes the network's input of a picture: resize, crop, normalise.
@@ -59,8 +42,13 @@ function halfToEven(n: number): number {
   return n % 2 === 0 || down % 2 === 0 ? down : down + 1;
 }
 
+/** Each step in float32, as Keras and torchvision take it. */
 function normalize({ data }: RgbImage, normalization: Normalization): Float32Array {
-  const { channels, value } = normalizations[normalization];
+  const { channels, unit, mean, deviation } = NORMALIZATIONS[normalization];
+  const value = (byte: number, channel: number): number => {
+    const centred = Math.fround(Math.fround(byte / unit) - Math.fround(mean[channel]));
+    return centred / Math.fround(deviation[channel]);
+  };
   const tables = channels.map((_, channel) => Float32Array.from({ length: 256 }, (_, byte) => value(byte, channel)));
   const input = new Float32Array(data.length);
   for (let i = 0; i < data.length; i += 3) {

@@ -1,5 +1,5 @@
 import type { ErrorData } from '../base/messages.js';
-import type { KerasContents } from './keras-contents.js';
+import type { KerasContents } from './keras/contents.js';
 import type { SourcePlace } from './source.js';
 
 /** What the two sides of the worker that reads Keras files say to each other. It has one file open at a time. */

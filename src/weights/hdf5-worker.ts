@@ -2,8 +2,8 @@ import { errorData } from '../base/messages.js';
 import { type Scope, workerScope } from '../base/scope.js';
 import { type Hdf5File, isTrap, openHdf5 } from './hdf5.js';
 import { type Hdf5Reply, type Hdf5Request, mapTensors } from './hdf5-messages.js';
+import { mapContents, readKerasContents } from './keras/contents.js';
 import { readKerasNetwork } from './keras.js';
-import { mapContents, readKerasContents } from './keras-contents.js';
 import { sourceAt } from './source.js';
 import type { RawTensor } from './tensor.js';
 

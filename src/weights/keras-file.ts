@@ -4,8 +4,8 @@ import type { OpenedNetwork } from './check-chain.js';
 import type { Hdf5File } from './hdf5.js';
 import { mapTensors, type Opened, type TensorData } from './hdf5-messages.js';
 import { closed, Hdf5Reader } from './hdf5-reader.js';
+import { mapContents, readKerasContents } from './keras/contents.js';
 import { readKerasNetwork } from './keras.js';
-import { mapContents, readKerasContents } from './keras-contents.js';
 import { type ByteSource, syncSource } from './source.js';
 import type { RawTensor } from './tensor.js';
 

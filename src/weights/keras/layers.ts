@@ -1,12 +1,12 @@
-import { layers as activations } from './keras-activations.js';
-import type { LayerCall, ReadLayer, Value } from './keras-call.js';
-import { convolutions } from './keras-convolutions.js';
-import { merges } from './keras-merges.js';
-import { normalizations } from './keras-normalizations.js';
-import { isOperator, readOperator } from './keras-operators.js';
-import { pools } from './keras-pools.js';
-import { onnx } from './keras-settings.js';
-import { shapes } from './keras-shapes.js';
+import { layers as activations } from './activations.js';
+import type { LayerCall, ReadLayer, Value } from './call.js';
+import { convolutions } from './convolutions.js';
+import { merges } from './merges.js';
+import { normalizations } from './normalizations.js';
+import { isOperator, readOperator } from './operators.js';
+import { pools } from './pools.js';
+import { onnx } from './settings.js';
+import { shapes } from './shapes.js';
 
 /** What is known of Keras' layers, by class. */
 const known: Readonly<Record<string, ReadLayer>> = {
@@ -57,7 +57,7 @@ function activation(call: LayerCall): Value {
 
 /** One slope a channel. */
 function prelu(call: LayerCall): Value {
-  const { x, settings, draft } = call;
+  const { x, settings, net } = call;
   const { c } = call.shape(x);
   if (call.isFlat(x))
     throw settings.unsupported('it has a slope for each point of a flattened map; one for each channel is supported');
@@ -68,5 +68,5 @@ function prelu(call: LayerCall): Value {
       'it has a slope for each point of the map; only one for each channel (shared_axes=[1, 2]) is supported',
     );
   const [slope] = call.weights({ alpha: x.rank === 2 ? [c] : [1, 1, c] });
-  return { ...x, node: draft.activation(x.node, { f: 'prelu' }, call.names(), { ...slope, shape: [c] }) };
+  return { ...x, node: net.activation(x.node, { f: 'prelu' }, call.names(), { ...slope, shape: [c] }) };
 }

@@ -1,5 +1,6 @@
-import { repeated } from './computed.js';
-import type { LayerCall, ReadLayer, Value } from './keras-call.js';
+import { uniformAffine } from '../computed.js';
+import type { LayerCall, ReadLayer, Value } from './call.js';
+import { gateOf } from './patterns.js';
 
 /** Layers of several inputs. */
 export const merges: Readonly<Record<string, ReadLayer>> = {
@@ -50,8 +51,7 @@ function average(call: LayerCall): Value {
 
 function scaledBy(call: LayerCall, x: Value, factor: number, name?: string): Value {
   const { c } = call.shape(x);
-  const affine = { scale: repeated(factor, c), shift: repeated(0, c) };
-  return { ...x, node: call.draft.affine(x.node, affine, call.names(name)) };
+  return { ...x, node: call.net.affine(x.node, uniformAffine(c, factor, 0), call.names(name)) };
 }
 
 /** The sum or product of two values of one shape, or of a map and a vector. */
@@ -65,7 +65,10 @@ export function combine(call: LayerCall, op: 'add' | 'multiply', a: Value, b: Va
     throw call.settings.unsupported(
       `it combines ${describe(call, a)} with ${describe(call, b)}; only equal shapes, and maps with one number a channel, are supported`,
     );
-  const node = call.draft.builder.combine(op, a.node, b.node, call.names(name));
+  const gate = op === 'multiply' && (gateOf(call.net, a.node, b.node) ?? gateOf(call.net, b.node, a.node));
+  const node = gate
+    ? call.net.activation(gate.x, gate.activation, call.names(name))
+    : call.net.builder.combine(op, a.node, b.node, call.names(name));
   return { node, rank: a.rank === 4 || b.rank === 4 ? 4 : 2, spatial: a.spatial || b.spatial };
 }
 
@@ -88,6 +91,6 @@ export function concatenated(call: LayerCall, inputs: readonly Value[]): Value {
       `it concatenates ${inputs.map((x) => describe(call, x)).join(' and ')}; only maps, or vectors that are no flattened maps, are supported`,
     );
   const nodes = inputs.map(({ node }) => node);
-  const node = call.draft.builder.concat(nodes, call.names());
+  const node = call.net.builder.concat(nodes, call.names());
   return { node, rank, spatial: inputs.some(({ spatial }) => spatial) };
 }

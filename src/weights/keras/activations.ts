@@ -1,6 +1,6 @@
-import type { Activation } from '../graph/graph.js';
-import type { KerasLayer } from './keras-config.js';
-import { onnx, Settings, say } from './keras-settings.js';
+import type { Activation } from '../../graph/graph.js';
+import type { KerasLayer } from './config.js';
+import { onnx, Settings, say } from './settings.js';
 
 /** What an activation of Keras does: nothing, a function of each element, or what only the head of a network has. */
 export type KerasActivation = 'linear' | 'softmax' | Activation;

@@ -1,6 +1,6 @@
-import type { Hdf5File } from './hdf5.js';
-import { badWeights } from './source.js';
-import type { RawTensor } from './tensor.js';
+import type { Hdf5File } from '../hdf5.js';
+import { badWeights } from '../source.js';
+import type { RawTensor } from '../tensor.js';
 
 /** What a Keras file in HDF5 holds, whatever its layout; nothing of it is understood yet. */
 export interface KerasContents<Tensor> {

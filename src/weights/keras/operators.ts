@@ -1,14 +1,14 @@
-import type { PoolKind } from '../graph/graph.js';
-import { type Affine, combined, type Numbers, repeated } from './computed.js';
-import { byName } from './keras-activations.js';
-import { Arguments } from './keras-arguments.js';
-import type { LayerCall, Value } from './keras-call.js';
-import type { KerasLayer } from './keras-config.js';
-import { combine, concatenated, difference } from './keras-merges.js';
-import { elementsOf, numbersGiven, scaledAndShifted } from './keras-normalizations.js';
-import { onnx, say } from './keras-settings.js';
-import { flattened, reshapedTo } from './keras-shapes.js';
-import { snakeCase } from './keras-weights.js';
+import type { PoolKind } from '../../graph/graph.js';
+import { combined, uniformAffine } from '../computed.js';
+import { byName } from './activations.js';
+import { Arguments } from './arguments.js';
+import type { LayerCall, Value } from './call.js';
+import type { KerasLayer } from './config.js';
+import { combine, concatenated, difference } from './merges.js';
+import { elementsOf, numbersGiven, scaledAndShifted } from './normalizations.js';
+import { onnx, say } from './settings.js';
+import { flattened, reshapedTo } from './shapes.js';
+import { snakeCase } from './weights.js';
 
 /** Turns the call of a function into nodes. */
 type ReadOperator = (call: LayerCall, args: Arguments) => Value;
@@ -27,7 +27,7 @@ const operators: Readonly<Record<string, ReadOperator>> = {
   divide: (call, args) => binary(call, args, 'divide'),
   negative: (call, args) => {
     const x = args.value(0, 'x');
-    return scaledAndShifted(call, x, uniform(elementsOf(call, x), -1, 0));
+    return scaledAndShifted(call, x, uniformAffine(elementsOf(call, x), -1, 0));
   },
   clip_by_value: (call, args) => clipped(call, args, ['clip_value_min'], ['clip_value_max']),
   clip: (call, args) => clipped(call, args, ['x_min'], ['x_max']),
@@ -104,13 +104,10 @@ export function readOperator(call: LayerCall): Value {
   );
 }
 
-const uniform = (channels: number, scale: number, shift: number): Affine => ({
-  scale: repeated(scale, channels),
-  shift: repeated(shift, channels),
-});
+type Arithmetic = 'add' | 'subtract' | 'multiply' | 'divide';
 
 /** Of two maps or vectors, or of one and constants. */
-function binary(call: LayerCall, args: Arguments, kind: 'add' | 'subtract' | 'multiply' | 'divide'): Value {
+function binary(call: LayerCall, args: Arguments, kind: Arithmetic): Value {
   const [a, b] = [args.operand(0, 'x', 'x1', 'value'), args.operand(1, 'y', 'x2', 'bias')];
   const { settings } = call;
   if (!('constant' in a) && !('constant' in b)) {
@@ -122,24 +119,30 @@ function binary(call: LayerCall, args: Arguments, kind: 'add' | 'subtract' | 'mu
   const x = 'constant' in a ? b : a;
   const known = 'constant' in a ? a.constant : 'constant' in b ? b.constant : undefined;
   if ('constant' in x) throw settings.damaged('it reads no layer');
-  const channels = elementsOf(call, x);
-  const numbers = numbersGiven(settings, 'constant', known, channels);
   if (kind === 'divide' && 'constant' in a) throw settings.unsupported('it divides by a map, which is not supported');
-  return scaledAndShifted(call, x, affineOf(kind, numbers, 'constant' in a, channels));
+  const affine = affineOf(kind, 'constant' in a);
+  const channels = elementsOf(call, x);
+  const single = singleNumber(known);
+  if (single !== undefined)
+    return scaledAndShifted(call, x, uniformAffine(channels, affine.scale(single), affine.shift(single)));
+  const numbers = numbersGiven(settings, 'constant', known, channels);
+  const each = (make: (n: number) => number) => combined([numbers], ([n]) => make(n));
+  return scaledAndShifted(call, x, { scale: each(affine.scale), shift: each(affine.shift) });
 }
 
-function affineOf(
-  kind: 'add' | 'subtract' | 'multiply' | 'divide',
-  n: Numbers,
-  isFirst: boolean,
-  channels: number,
-): Affine {
-  const [one, zero] = [repeated(1, channels), repeated(0, channels)];
-  if (kind === 'multiply') return { scale: n, shift: zero };
-  if (kind === 'divide') return { scale: combined([n], ([value]) => 1 / value), shift: zero };
-  if (kind === 'add') return { scale: one, shift: n };
-  if (isFirst) return { scale: repeated(-1, channels), shift: n };
-  return { scale: one, shift: combined([n], ([value]) => -value) };
+/** x and a constant n as x scale + shift. */
+function affineOf(kind: Arithmetic, isFirst: boolean): Record<'scale' | 'shift', (n: number) => number> {
+  if (kind === 'multiply') return { scale: (n) => n, shift: () => 0 };
+  if (kind === 'divide') return { scale: (n) => 1 / n, shift: () => 0 };
+  if (kind === 'add') return { scale: () => 1, shift: (n) => n };
+  return isFirst ? { scale: () => -1, shift: (n) => n } : { scale: () => 1, shift: (n) => -n };
+}
+
+/** A constant that is one number, however deep in lists. */
+function singleNumber(value: unknown): number | undefined {
+  let inner = value;
+  while (Array.isArray(inner) && inner.length === 1) [inner] = inner;
+  return typeof inner === 'number' && Number.isFinite(inner) ? inner : undefined;
 }
 
 const elementwise = (call: LayerCall, args: Arguments, activation: Parameters<LayerCall['activated']>[1]): Value =>
@@ -171,7 +174,7 @@ function global(call: LayerCall, args: Arguments, kind: PoolKind): Value {
   const keeps = args.constant(2, 'keepdims') === true;
   if (x.rank !== 4 || !isRowsAndColumns(axis))
     throw call.settings.unsupported(`its axes are ${say(axis)}; only rows and columns, [1, 2], are supported`);
-  const node = call.draft.builder.global(x.node, kind, call.names());
+  const node = call.net.builder.global(x.node, kind, call.names());
   return { node, rank: keeps ? 4 : 2, spatial: false };
 }
 
@@ -205,7 +208,7 @@ function part(call: LayerCall, x: Value, key: unknown): Value {
     if (isWhole(last, null)) return x;
     if (isWhole(last, -1)) {
       const order = Array.from({ length: c }, (_, i) => c - 1 - i);
-      return { ...x, node: call.draft.builder.channels(x.node, order, call.names()) };
+      return { ...x, node: call.net.builder.channels(x.node, order, call.names()) };
     }
   }
   throw call.settings.unsupported(`it takes the part ${say(key)}, which is not supported`);
@@ -230,5 +233,5 @@ function stack(call: LayerCall, args: Arguments): Value {
   if (inputs.some((x) => x.channel === undefined || x.node !== node) || (axis !== -1 && axis !== 3))
     throw call.settings.unsupported('it stacks maps, which is not supported but for single channels of one map');
   const order = inputs.map(({ channel }) => channel!);
-  return { node: call.draft.builder.channels(node, order, call.names()), rank: 4, spatial: inputs[0].spatial };
+  return { node: call.net.builder.channels(node, order, call.names()), rank: 4, spatial: inputs[0].spatial };
 }

@@ -1,8 +1,8 @@
-import { AtrousCamError } from '../base/errors.js';
-import type { KerasLayer, KerasModel } from './keras-config.js';
-import type { KerasArray, KerasContents, KerasGroup } from './keras-contents.js';
-import { badWeights, quote } from './source.js';
-import type { RawTensor } from './tensor.js';
+import { AtrousCamError } from '../../base/errors.js';
+import { badWeights, quote } from '../source.js';
+import type { RawTensor } from '../tensor.js';
+import type { KerasLayer, KerasModel } from './config.js';
+import type { KerasArray, KerasContents, KerasGroup } from './contents.js';
 
 type Group = KerasGroup<RawTensor>;
 type Arrays = KerasArray<RawTensor>[];

@@ -1,5 +1,5 @@
-import { type KerasLayer, type KerasModel, type Ref, refsOf } from './keras-config.js';
-import { badWeights, quote } from './source.js';
+import { badWeights, quote } from '../source.js';
+import { type KerasLayer, type KerasModel, type Ref, refsOf } from './config.js';
 
 /** One call of a layer, by its number. */
 type Step = readonly [KerasLayer, number];

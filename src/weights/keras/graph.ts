@@ -1,16 +1,16 @@
-import { AtrousCamError } from '../base/errors.js';
-import type { HeadKind, NodeId, Shape } from '../graph/graph.js';
-import { Draft, type GraphAndTensors } from './draft.js';
-import { LayerCall, type Reading, type Value } from './keras-call.js';
-import { type KerasLayer, type KerasModel, type Ref, readKerasConfig, refsOf } from './keras-config.js';
-import type { KerasContents } from './keras-contents.js';
-import { readLayer } from './keras-layers.js';
-import { isOperator } from './keras-operators.js';
-import { computingOrder } from './keras-order.js';
-import { Settings } from './keras-settings.js';
-import { KerasWeights } from './keras-weights.js';
-import { badWeights, quote } from './source.js';
-import type { RawTensor } from './tensor.js';
+import { AtrousCamError } from '../../base/errors.js';
+import type { HeadKind, NodeId, Shape } from '../../graph/graph.js';
+import { type GraphAndTensors, NetworkBuilder } from '../network-builder.js';
+import { badWeights, quote } from '../source.js';
+import type { RawTensor } from '../tensor.js';
+import { LayerCall, type Reading, type Value } from './call.js';
+import { type KerasLayer, type KerasModel, type Ref, readKerasConfig, refsOf } from './config.js';
+import type { KerasContents } from './contents.js';
+import { readLayer } from './layers.js';
+import { isOperator } from './operators.js';
+import { computingOrder } from './order.js';
+import { Settings } from './settings.js';
+import { KerasWeights } from './weights.js';
 
 /** What a file says about how pictures become the network's input. */
 export interface StatedPreprocessing {
@@ -47,19 +47,19 @@ export interface KerasFile {
  * the file is refused with UNSUPPORTED (BAD_WEIGHTS where it is damaged, BAD_ARGUMENT for an input size that cannot be), naming the
  * layer, its class and what to do.
  */
-export function readKerasGraph(
+export async function readKerasGraph(
   { source, contents, config, version }: KerasFile,
   options: GraphOptions = {},
-): ReadNetwork {
+): Promise<ReadNetwork> {
   const model = readKerasConfig(source, config);
-  const draft = new Draft(source);
+  const net = new NetworkBuilder(source);
   const input = inputLayer(source, model);
   const stated = statedShape(source, input);
   const size = inputSize(input.name, stated, options.inputSize);
-  const node = draft.builder.input(size, { name: input.name });
+  const node = net.builder.input(size, { name: input.name });
   const major = /^\d+/.exec(version ?? '')?.[0];
   const reading: Reading = {
-    draft,
+    net,
     weights: new KerasWeights(source, contents, model),
     keras3: major === undefined ? undefined : Number(major) >= 3,
     names: new Set([input.name]),
@@ -70,7 +70,7 @@ export function readKerasGraph(
   const [end] = walk.model(model, [{ node, rank: 4, spatial: true }], []);
   reading.weights.finish();
   const { head, assumed } = headOf(reading, model, end);
-  const network = draft.finish(end.node, head);
+  const network = await net.finish(end.node, head);
   const preprocessing = walk.isRaw ? { kind: 'raw' as const, assumed: [] } : byName(walk.names);
   return { ...network, preprocessing: { kind: preprocessing.kind, assumed: [...preprocessing.assumed, ...assumed] } };
 }
@@ -86,7 +86,7 @@ class Walk {
 
   /** The outputs of a model. @param path the models that it is in */
   model(model: KerasModel, inputs: readonly Value[], path: readonly string[]): Value[] {
-    const { source } = this.reading.draft;
+    const { source } = this.reading.net;
     this.names.push(model.name);
     if (inputs.length !== model.inputs.length)
       throw badWeights(
@@ -115,7 +115,7 @@ class Walk {
     const call = layer.calls[number];
     const training = call.named.get('training');
     if (training && 'value' in training && training.value === true)
-      throw new Settings(this.reading.draft.source, layer).unsupported(
+      throw new Settings(this.reading.net.source, layer).unsupported(
         'it is called with training=True, so that it is at random or learns when the network is used; call it without',
       );
     if (!layer.model) {
@@ -124,7 +124,7 @@ class Walk {
       return [value];
     }
     if (layer.calls.length > 1)
-      throw new Settings(this.reading.draft.source, layer).unsupported(
+      throw new Settings(this.reading.net.source, layer).unsupported(
         `it is used ${layer.calls.length} times, which is not supported for models in models; use it once`,
       );
     return this.model(layer.model, refsOf(call).map(outputOf), [...path, layer.name]);
@@ -132,7 +132,7 @@ class Walk {
 
   /** Whether a node only scales the input and moves its channels. */
   #isNearInput(node: NodeId): boolean {
-    const { nodes } = this.reading.draft.builder;
+    const { nodes } = this.reading.net.builder;
     let at = nodes[node];
     while (at.op === 'affine' || at.op === 'channels') at = nodes[at.from[0]];
     return at.op === 'input' && node !== 0;
@@ -193,11 +193,11 @@ function inputSize(
 }
 
 /** How the last layer's numbers become probabilities. */
-function headOf({ draft }: Reading, model: KerasModel, end: Value): { head: HeadKind; assumed: string[] } {
+function headOf({ net }: Reading, model: KerasModel, end: Value): { head: HeadKind; assumed: string[] } {
   const name = quote(model.outputs[0].layer);
   const refuse = (what: string) =>
-    new AtrousCamError('UNSUPPORTED', `weights ${quote(draft.source)}: layer ${name}: ${what}`);
-  const { h, w, c } = draft.shape(end.node);
+    new AtrousCamError('UNSUPPORTED', `weights ${quote(net.source)}: layer ${name}: ${what}`);
+  const { h, w, c } = net.shape(end.node);
   if (h > 1 || w > 1 || end.elements || end.channel !== undefined)
     throw refuse(
       `the network ends in a map of ${h} x ${w} points, not in one number a class; save it with its classifier`,
@@ -205,7 +205,7 @@ function headOf({ draft }: Reading, model: KerasModel, end: Value): { head: Head
   if (end.pending?.kind === 'softmax' && c === 1)
     throw refuse('a softmax of one number is always 1; a network of one output ends in a sigmoid');
   if (end.pending) return { head: end.pending.kind, assumed: [] };
-  const { nodes } = draft.builder;
+  const { nodes } = net.builder;
   let last = nodes[end.node];
   while (['global', 'pool', 'affine', 'channels'].includes(last.op)) last = nodes[last.from[0]];
   if (last.op !== 'dense' && last.op !== 'conv' && last.op !== 'add')

@@ -1,9 +1,10 @@
-import type { WindowOptions } from '../graph/builder.js';
-import type { NodeId } from '../graph/graph.js';
-import { type Affine, combined, computedVector, numbersOf, reshaped, rowsTimes, scaledRows } from './computed.js';
-import type { KernelAndBias } from './draft.js';
-import type { LayerCall, ReadLayer, Value } from './keras-call.js';
-import type { WeightName } from './keras-weights.js';
+import type { WindowOptions } from '../../graph/builder.js';
+import type { NodeId } from '../../graph/graph.js';
+import { type Affine, combined, numbersOf, reshaped, rowsTimes, scaledRows } from '../computed.js';
+import type { KernelAndBias } from '../network-builder.js';
+import type { Tensor } from '../types.js';
+import type { LayerCall, ReadLayer, Value } from './call.js';
+import type { WeightName } from './weights.js';
 
 /** Layers that multiply with a kernel. */
 export const convolutions: Readonly<Record<string, ReadLayer>> = {
@@ -14,6 +15,9 @@ export const convolutions: Readonly<Record<string, ReadLayer>> = {
 };
 
 type Window = Omit<WindowOptions, 'size'>;
+
+/** As the file has it. */
+type Kernel = { kernel: Tensor; bias?: Tensor };
 
 function convolution(call: LayerCall): Value {
   const { settings, map: x } = call;
@@ -30,8 +34,8 @@ function convolution(call: LayerCall): Value {
 function onPoints(call: LayerCall, x: Value, { kernel, bias }: KernelAndBias, window: Window & { groups?: number }) {
   const [rows, columns, cin, cout] = kernel.shape;
   return rows === 1 && columns === 1 && window.groups === 1 && !x.spatial
-    ? call.draft.dense(x.node, { kernel: reshaped(kernel, [cin, cout]), bias }, call.names())
-    : call.draft.conv(x.node, { kernel, bias }, window, call.names());
+    ? call.net.dense(x.node, { kernel: reshaped(kernel, [cin, cout]), bias }, call.names())
+    : call.net.conv(x.node, { kernel, bias }, window, call.names());
 }
 
 function depthwise(call: LayerCall): Value {
@@ -70,13 +74,13 @@ function byChannel(call: LayerCall, x: Value, weights: KernelAndBias, window: Wi
   const [rows, columns, cin, multiplier] = weights.kernel.shape;
   const groups = cin * multiplier;
   const order = () => Array.from({ length: groups }, (_, k) => Math.floor(k / multiplier));
-  const from = multiplier === 1 ? x.node : call.draft.builder.channels(x.node, order(), call.names('repeated'));
+  const from = multiplier === 1 ? x.node : call.net.builder.channels(x.node, order(), call.names('repeated'));
   const kernel = reshaped(weights.kernel, [rows, columns, 1, groups]);
-  return call.draft.conv(from, { ...weights, kernel }, { ...window, groups }, call.names(part));
+  return call.net.conv(from, { ...weights, kernel }, { ...window, groups }, call.names(part));
 }
 
 function dense(call: LayerCall): Value {
-  const { settings, x, draft } = call;
+  const { settings, x, net } = call;
   const { h, w, c } = call.shape(x);
   const isVector = x.rank === 2;
   const inputs = isVector ? h * w * c : c;
@@ -85,25 +89,21 @@ function dense(call: LayerCall): Value {
   const weights = x.elements ? behindElements(call, plain, x.elements) : plain;
   const node =
     isVector || !x.spatial
-      ? draft.dense(x.node, weights, call.names())
-      : draft.conv(x.node, { ...weights, kernel: reshaped(weights.kernel, [1, 1, c, units]) }, {}, call.names());
+      ? net.dense(x.node, weights, call.names())
+      : net.conv(x.node, { ...weights, kernel: reshaped(weights.kernel, [1, 1, c, units]) }, {}, call.names());
   return call.withActivation({ node, rank: x.rank, spatial: x.spatial && !isVector });
 }
 
 /** The weights of a dense layer that computes the normalization of its inputs too. */
-function behindElements(call: LayerCall, { kernel, bias }: KernelAndBias, { scale, shift }: Affine): KernelAndBias {
-  const { source } = call.draft;
-  const [, units] = kernel.shape;
+function behindElements(call: LayerCall, { kernel, bias }: Kernel, { scale, shift }: Affine): KernelAndBias {
+  const { source } = call.net;
   const offset = rowsTimes(kernel, shift);
-  const moved = bias ? combined([numbersOf(bias), offset], ([a, b]) => a + b) : offset;
-  return {
-    kernel: scaledRows(source, kernel, scale),
-    bias: computedVector(source, `${call.layer.name}.bias`, units, moved),
-  };
+  const moved = bias && combined([numbersOf(source, bias), offset], ([a, b]) => a + b);
+  return { kernel: scaledRows(source, kernel, scale), bias: moved ?? offset };
 }
 
 /** Kernels of the given shapes, the last one with the layer's bias. */
-function kernels(call: LayerCall, shapes: Partial<Record<WeightName, number[]>>, channels: number): KernelAndBias[] {
+function kernels(call: LayerCall, shapes: Partial<Record<WeightName, number[]>>, channels: number): Kernel[] {
   const hasBias = call.settings.flag('use_bias', true);
   const tensors = call.weights({ ...shapes, ...(hasBias && { bias: [channels] }) });
   const bias = hasBias ? tensors.pop() : undefined;

@@ -1,5 +1,5 @@
-import type { LayerCall, Value } from './keras-call.js';
-import type { Argument } from './keras-config.js';
+import type { LayerCall, Value } from './call.js';
+import type { Argument } from './config.js';
 
 /** What an operator is called with: in order, by name, or (Keras 3) among what its layer was made with. */
 export class Arguments {

@@ -1,5 +1,5 @@
-import type { LayerCall, ReadLayer, Value } from './keras-call.js';
-import { say } from './keras-settings.js';
+import type { LayerCall, ReadLayer, Value } from './call.js';
+import { say } from './settings.js';
 
 /** Layers that pad, crop and rename axes, and those that do nothing once a network is trained. */
 export const shapes: Readonly<Record<string, ReadLayer>> = {
@@ -29,7 +29,7 @@ function inTrainingOnly(call: LayerCall): Value {
 
 /** [[top, bottom], [left, right]], or one number a side or for all. */
 function padded(call: LayerCall, key: string, sign: 1 | -1): Value {
-  const { settings, map: x, draft } = call;
+  const { settings, map: x, net } = call;
   settings.channelsLast();
   const value = settings.raw(key);
   const [rows, columns] = Array.isArray(value) ? value : [value, value];
@@ -40,7 +40,7 @@ function padded(call: LayerCall, key: string, sign: 1 | -1): Value {
   if (numbers.every((n) => n === 0)) return x;
   const [top, bottom, left, right] = numbers.map((n: number) => n * sign);
   const pad = [top, left, bottom, right] as const;
-  const node = draft.builder.pool(x.node, 'max', { size: [1, 1], pad, beyond: 'zero' }, call.names());
+  const node = net.builder.pool(x.node, 'max', { size: [1, 1], pad, beyond: 'zero' }, call.names());
   return { node, rank: 4, spatial: true };
 }
 

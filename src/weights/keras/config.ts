@@ -1,5 +1,5 @@
-import { AtrousCamError } from '../base/errors.js';
-import { badWeights, quote } from './source.js';
+import { AtrousCamError } from '../../base/errors.js';
+import { badWeights, quote } from '../source.js';
 
 /** One output of a layer: which call of it, which of the outputs. */
 export interface Ref {

@@ -1,7 +1,7 @@
-import { openContents } from './keras-file.js';
-import { type GraphOptions, type ReadNetwork, readKerasGraph } from './keras-graph.js';
-import { type ByteSource, badWeights, quote } from './source.js';
-import type { ZipFile } from './zip.js';
+import { openContents } from '../keras-file.js';
+import { type ByteSource, badWeights, quote } from '../source.js';
+import type { ZipFile } from '../zip.js';
+import { type GraphOptions, type ReadNetwork, readKerasGraph } from './graph.js';
 
 export interface OpenedGraph extends ReadNetwork {
   /** Closes the file. Tensors cannot be read afterwards. */
@@ -46,7 +46,7 @@ async function openGraph(
       close();
       return undefined;
     }
-    return { ...readKerasGraph({ source: source.name, contents, config, version }, options), close };
+    return { ...(await readKerasGraph({ source: source.name, contents, config, version }, options)), close };
   } catch (error) {
     close();
     throw error;

@@ -1,6 +1,7 @@
-import { type Affine, combined, composed, constant, type Numbers, numbersOf, repeated } from './computed.js';
-import { betweenFlattenAndDense, type LayerCall, type ReadLayer, type Value } from './keras-call.js';
-import type { Settings } from './keras-settings.js';
+import { type Affine, combined, composed, constant, type Numbers, repeated } from '../computed.js';
+import { betweenFlattenAndDense, type LayerCall, type ReadLayer, type Value } from './call.js';
+import { hardSigmoidOf } from './patterns.js';
+import type { Settings } from './settings.js';
 
 /** Layers that scale and shift. */
 export const normalizations: Readonly<Record<string, ReadLayer>> = {
@@ -17,13 +18,12 @@ function batchNormalization(call: LayerCall): Value {
   const epsilon = settings.number('epsilon', 1e-3);
   const channels = elementsOf(call, x);
   const [scaled, centred] = [settings.flag('scale', true), settings.flag('center', true)];
-  const tensors = call.weights({
+  const numbers = call.vectors({
     ...(scaled && { gamma: [channels] }),
     ...(centred && { beta: [channels] }),
     moving_mean: [channels],
     moving_variance: [channels],
   });
-  const numbers = tensors.map(numbersOf);
   const gamma = scaled ? numbers.shift()! : repeated(1, channels);
   const beta = centred ? numbers.shift()! : repeated(0, channels);
   const [mean, variance] = numbers;
@@ -39,15 +39,15 @@ function deviation(settings: Settings, variance: number, epsilon: number): numbe
 
 /** Over the channels of each point. */
 function layerNormalization(call: LayerCall): Value {
-  const { x, settings, draft } = call;
+  const { x, settings, net } = call;
   settings.lastAxis(x.rank);
   if (call.isFlat(x)) throw settings.unsupported('it normalizes a whole flattened map, which is not supported');
   const { c } = call.shape(x);
   const [scaled, centred] = [settings.flag('scale', true), settings.flag('center', true)];
-  const numbers = call.weights({ ...(scaled && { gamma: [c] }), ...(centred && { beta: [c] }) }).map(numbersOf);
+  const numbers = call.vectors({ ...(scaled && { gamma: [c] }), ...(centred && { beta: [c] }) });
   const scale = scaled ? numbers.shift()! : repeated(1, c);
   const shift = centred ? numbers.shift()! : repeated(0, c);
-  return { ...x, node: draft.layerNorm(x.node, settings.number('epsilon', 1e-3), { scale, shift }, call.names()) };
+  return { ...x, node: net.layerNorm(x.node, settings.number('epsilon', 1e-3), { scale, shift }, call.names()) };
 }
 
 /** (x - mean) / deviation, by numbers that the layer was made with or has learned. */
@@ -61,7 +61,7 @@ function normalization(call: LayerCall): Value {
   const isGiven = mean !== null && mean !== undefined;
   const [means, variances] = isGiven
     ? [numbersGiven(settings, 'mean', mean, c), numbersGiven(settings, 'variance', variance, c)]
-    : call.weights({ mean: [c], variance: [c] }, ['count']).map(numbersOf);
+    : call.vectors({ mean: [c], variance: [c] }, ['count']);
   const scale = combined([variances], ([v]) => 1 / Math.max(deviation(settings, v, 1e-30), 1e-7));
   const shift = combined([means, scale], ([m, s]) => -m * s);
   return scaledAndShifted(call, x, { scale, shift });
@@ -80,8 +80,8 @@ function layerScale(call: LayerCall): Value {
   const { c } = call.shape(x);
   settings.raw('init_values'); // what training began with
   settings.raw('projection_dim');
-  const [gamma] = call.weights({ gamma: [c] });
-  return scaledAndShifted(call, x, { scale: numbersOf(gamma), shift: repeated(0, c) });
+  const [scale] = call.vectors({ gamma: [c] });
+  return scaledAndShifted(call, x, { scale, shift: repeated(0, c) });
 }
 
 /** A number for all channels, or one for each, however deep in lists. */
@@ -106,6 +106,10 @@ export function elementsOf(call: LayerCall, x: Value): number {
 
 /** An affine node, or for a flattened map numbers that the dense layer behind it computes with. */
 export function scaledAndShifted(call: LayerCall, x: Value, affine: Affine): Value {
-  if (!call.isFlat(x)) return { ...x, node: call.draft.affine(x.node, affine, call.names()) };
-  return { ...x, elements: x.elements ? composed(x.elements, affine) : affine };
+  if (call.isFlat(x)) return { ...x, elements: x.elements ? composed(x.elements, affine) : affine };
+  const step = affine.uniform && hardSigmoidOf(call.net, x.node, affine.uniform);
+  const node = step
+    ? call.net.activation(step.x, step.activation, call.names())
+    : call.net.affine(x.node, affine, call.names());
+  return { ...x, node };
 }

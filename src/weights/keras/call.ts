@@ -1,15 +1,19 @@
-import { AtrousCamError } from '../base/errors.js';
-import type { Names } from '../graph/builder.js';
-import type { NodeId, Shape } from '../graph/graph.js';
-import type { Affine } from './computed.js';
-import type { Draft } from './draft.js';
-import { activationOf, type KerasActivation } from './keras-activations.js';
-import type { Argument, Call, KerasLayer, Ref } from './keras-config.js';
-import { Settings } from './keras-settings.js';
-import type { KerasWeights, WeightName } from './keras-weights.js';
-import { quote } from './source.js';
-import { plainTensor } from './tensor.js';
-import type { Tensor } from './types.js';
+import { AtrousCamError } from '../../base/errors.js';
+import { sizeFrom } from '../../base/shape.js';
+import type { Names } from '../../graph/builder.js';
+import type { NodeId, Shape } from '../../graph/graph.js';
+import { type Affine, type Numbers, numbersOf } from '../computed.js';
+import type { NetworkBuilder } from '../network-builder.js';
+import { quote } from '../source.js';
+import { plainTensor } from '../tensor.js';
+import type { Tensor } from '../types.js';
+import { activationOf, type KerasActivation } from './activations.js';
+import type { Argument, Call, KerasLayer, Ref } from './config.js';
+import { Settings } from './settings.js';
+import type { KerasWeights, WeightName } from './weights.js';
+
+/** Elements: 2 GiB of float32. */
+const largestTensor = 2 ** 29;
 
 /** What flows between layers. */
 export interface Value {
@@ -36,7 +40,7 @@ export interface Pending {
 
 /** What all layers of a model share while it is being read. */
 export interface Reading {
-  readonly draft: Draft;
+  readonly net: NetworkBuilder;
   readonly weights: KerasWeights;
   /** Undefined where the file does not tell. */
   readonly keras3: boolean | undefined;
@@ -61,13 +65,13 @@ export class LayerCall {
     readonly outputOf: (ref: Ref) => Value,
     readonly path: readonly string[],
   ) {
-    this.settings = new Settings(reading.draft.source, layer);
+    this.settings = new Settings(reading.net.source, layer);
     const full = [...path, layer.name].join('/');
     this.#name = this.#free(layer.name, full);
   }
 
-  get draft(): Draft {
-    return this.reading.draft;
+  get net(): NetworkBuilder {
+    return this.reading.net;
   }
 
   /** The layer's name, or for one of several nodes that with `part` behind it. */
@@ -100,7 +104,7 @@ export class LayerCall {
   }
 
   shape({ node }: Value): Shape {
-    return this.draft.shape(node);
+    return this.net.shape(node);
   }
 
   /** Whether a value is a flattened map. */
@@ -120,7 +124,7 @@ export class LayerCall {
     const { pending, ...rest } = value;
     if (pending.kind === 'softmax')
       throw this.settings.unsupported('it reads a softmax, which is supported at the end of a network only');
-    const node = this.draft.activation(value.node, { f: 'sigmoid' }, pending.names);
+    const node = this.net.activation(value.node, { f: 'sigmoid' }, pending.names);
     const computed = { ...rest, node };
     this.reading.computed.set(value, computed);
     return computed;
@@ -133,7 +137,7 @@ export class LayerCall {
   ): Tensor[] {
     const wanted = Object.entries(shapes) as [WeightName, readonly number[]][];
     const names = wanted.map(([name]) => name);
-    const { source } = this.draft;
+    const { source } = this.net;
     return this.reading.weights.take([...this.path, this.layer.name], names, optional).map((raw, i) => {
       const [name, shape] = wanted[i];
       if (raw.shape.length !== shape.length || raw.shape.some((side, k) => side !== shape[k])) {
@@ -144,8 +148,20 @@ export class LayerCall {
           );
         throw this.settings.damaged(`expected "${name}" of shape [${shape.join(', ')}], got [${raw.shape.join(', ')}]`);
       }
+      if (sizeFrom(shape) > largestTensor)
+        throw this.settings.damaged(
+          `expected "${name}" of at most ${largestTensor} elements, got [${shape.join(', ')}]`,
+        );
       return plainTensor(source, raw);
     });
+  }
+
+  /** Arrays of the layer that are vectors, as numbers. */
+  vectors(
+    shapes: Readonly<Partial<Record<WeightName, readonly number[]>>>,
+    optional?: readonly WeightName[],
+  ): Numbers[] {
+    return this.weights(shapes, optional).map((tensor) => numbersOf(this.net.source, tensor));
   }
 
   /** The value behind an activation. The last sigmoid or softmax of a network is its head and no node. */
@@ -158,7 +174,7 @@ export class LayerCall {
       return { ...value, pending: { kind: 'softmax', names: names() } };
     }
     if (activation.f === 'sigmoid') return { ...value, pending: { kind: 'sigmoid', names: names() } };
-    return { ...value, node: this.draft.activation(value.node, activation, names()) };
+    return { ...value, node: this.net.activation(value.node, activation, names()) };
   }
 
   /** The value behind the activation that the layer has as an option. */

@@ -1,6 +1,6 @@
-import { AtrousCamError } from '../base/errors.js';
-import type { KerasLayer } from './keras-config.js';
-import { badWeights, quote } from './source.js';
+import { AtrousCamError } from '../../base/errors.js';
+import { badWeights, quote } from '../source.js';
+import type { KerasLayer } from './config.js';
 
 /** What a layer was made with, read key by key; what has not been read in the end must not matter. */
 export class Settings {

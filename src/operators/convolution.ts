@@ -2,13 +2,15 @@ import type { Precision } from '../base/types.js';
 import type { ConvLayer } from '../graph/topology.js';
 import type { Plan } from '../plan/forward.js';
 import type { Job, View } from '../wasm/job.js';
-import { conv3x3Job, type PackedConv, packConvJob, packedConvBytes } from '../wasm/ops/conv.js';
 import {
-  adjointConvJob,
-  biasGradientJob,
-  convWeightGradientJobs as directWeightGradientJobs,
+  convJob,
+  type PackedConv,
+  packAdjointJob,
+  packConvJob,
+  packedConvBytes,
   unpackConvJob,
-} from '../wasm/ops/conv-gradient.js';
+} from '../wasm/ops/conv.js';
+import { biasGradientJob, convWeightGradientJobs as directWeightGradientJobs } from '../wasm/ops/conv-gradient.js';
 import {
   type WinogradWeights,
   winogradFits,
@@ -45,7 +47,7 @@ const algorithmOf = ({ cin, cout }: Channels, precision: Precision): ConvKernel[
 export function convKernelBytes(layer: Channels, precision: Precision): number {
   const { cin, cout } = layer;
   return algorithmOf(layer, precision) === 'direct'
-    ? packedConvBytes(cin, cout)
+    ? packedConvBytes({ rows: 3, columns: 3, cin, cout })
     : winogradWeightBytes(cin, cout) + 4 * cout;
 }
 
@@ -53,7 +55,7 @@ export function convKernelBytes(layer: Channels, precision: Precision): number {
 export function convKernel(layer: Channels, precision: Precision, ptr: number): ConvKernel {
   const { cin, cout } = layer;
   const algorithm = algorithmOf(layer, precision);
-  if (algorithm === 'direct') return { algorithm, weights: { ptr, cin, cout } };
+  if (algorithm === 'direct') return { algorithm, weights: { rows: 3, columns: 3, ptr, cin, cout } };
   return { algorithm, weights: { ptr, bias: ptr + winogradWeightBytes(cin, cout), cin, cout } };
 }
 
@@ -84,20 +86,25 @@ export function convJobs(
   workspace: Workspace,
   relu = true,
 ): Job[] {
-  const options = { dilation, relu };
-  if (kernel.algorithm === 'direct') return [conv3x3Job(x, kernel.weights, y, options)];
-  return winogradJobs(x, kernel.weights, y, options, workspace);
+  if (kernel.algorithm === 'direct') {
+    const clip = relu ? { low: 0, high: Number.POSITIVE_INFINITY } : undefined;
+    return [convJob(x, kernel.weights, y, { stride: 1, dilation, startY: -dilation, startX: -dilation, clip })];
+  }
+  return winogradJobs(x, kernel.weights, y, { dilation, relu }, workspace);
 }
 
 /**
  * The kernel whose convolution is the input's gradient: taps turned by 180 degrees, cin and cout swapped, bias zero. It will lie at
  * `ptr`, in `adjointKernelBytes` bytes, when the jobs of `adjointJobs` have run; the gradient at the input of `convJobs` without its
- * ReLU is then `convJobs(dy, adjoint, dx, dilation, workspace, false)`. A Winograd kernel's adjoint is one too, whatever the precision.
+ * ReLU is then `convJobs(dy, adjoint, dx, dilation, workspace, false)`. The adjoint of a Winograd kernel is itself a Winograd kernel, whatever the
+ * precision.
  */
 export function adjointKernel(from: ConvKernel, precision: Precision, ptr: number): ConvKernel {
   const weights = { ptr, cin: from.weights.cout, cout: from.weights.cin };
   const algorithm = adjointAlgorithm(from, precision);
-  return algorithm === 'direct' ? { algorithm, weights } : { algorithm, weights: { ...weights, bias: 0 } };
+  return algorithm === 'direct'
+    ? { algorithm, weights: { ...weights, rows: 3, columns: 3 } }
+    : { algorithm, weights: { ...weights, bias: 0 } };
 }
 
 const adjointAlgorithm = ({ algorithm, weights }: ConvKernel, precision: Precision): ConvKernel['algorithm'] =>
@@ -106,7 +113,9 @@ const adjointAlgorithm = ({ algorithm, weights }: ConvKernel, precision: Precisi
 /** Bytes of the adjoint of a kernel. */
 export function adjointKernelBytes(from: ConvKernel, precision: Precision): number {
   const { cin, cout } = from.weights;
-  return adjointAlgorithm(from, precision) === 'direct' ? packedConvBytes(cout, cin) : winogradWeightBytes(cout, cin);
+  return adjointAlgorithm(from, precision) === 'direct'
+    ? packedConvBytes({ rows: 3, columns: 3, cin: cout, cout: cin })
+    : winogradWeightBytes(cout, cin);
 }
 
 /** The workspace that `adjointJobs` needs: only a direct kernel becomes a Winograd one by way of plain weights. */
@@ -116,7 +125,7 @@ export const adjointWorkspaceBytes = (from: ConvKernel, to: ConvKernel): number 
 /** The jobs that make `to`, a kernel of `adjointKernel`, from the packed weights of `from`, to be run one after the other. */
 export function adjointJobs(from: ConvKernel, to: ConvKernel, workspace: Workspace): Job[] {
   if (to.algorithm === 'direct')
-    if (from.algorithm === 'direct') return [adjointConvJob(from.weights, to.weights)];
+    if (from.algorithm === 'direct') return [packAdjointJob(from.weights, to.weights)];
     else throw new Error('internal: a Winograd kernel has no direct adjoint');
   if (from.algorithm === 'winograd') return [adjointWinogradJob(from.weights, to.weights)];
   const { ptr, cin, cout } = to.weights;
@@ -158,11 +167,11 @@ export function convWeightGradientJobs(
   how: WeightGradientOptions,
   workspace: Workspace,
 ): Job[] {
-  const weights =
-    weightGradientAlgorithm(x, dy.c, how) === 'direct'
-      ? directWeightGradientJobs(x, dy, dw, how)
-      : winogradWeightGradientJobs(x, dy, dw, how, workspace);
-  return [biasGradientJob(dy, db, how.accumulate), ...weights];
+  const { dilation, accumulate } = how;
+  if (weightGradientAlgorithm(x, dy.c, how) === 'winograd')
+    return [biasGradientJob(dy, db, accumulate), ...winogradWeightGradientJobs(x, dy, dw, how, workspace)];
+  const call = { stride: 1, dilation, startY: -dilation, startX: -dilation };
+  return directWeightGradientJobs(x, dy, { rows: 3, columns: 3 }, call, { kernel: dw, bias: db }, accumulate);
 }
 
 /** Bytes of workspace that the convolutions of a plan need. */

@@ -5,9 +5,10 @@ import { densePoints, eachPoint, type Field, type Pause, type Points, phasesOf }
 import type { Work } from './work.js';
 
 /**
- * Ablation-CAM's weights (Desai and Ramaswamy 2020): alpha_k = (y - y without channel k) / |y|, the share of the score that is
- * lost; 0 where y is 0. Divided by y itself, as in pytorch-grad-cam, a negative score would turn the map upside down. At the last layer only the dense layers run again, for each phase if it has a head of its own; before it,
- * the network behind the layer.
+ * Ablation-CAM's weights (Desai and Ramaswamy 2020): alpha_k = (y - y without channel k) / |y|, the share of the score
+ * that is lost; 0 where y is 0. Divided by y itself, as in pytorch-grad-cam, a negative score would turn the map upside
+ * down. At the last layer only the dense layers run again, for each phase if it has a head of its own; before it, the
+ * network behind the layer.
  */
 export async function ablationWeights(work: Work, field: Field, layer: ConvLayer): Promise<Float64Array[]> {
   const { heads, mode } = work.request;

@@ -96,7 +96,8 @@ export function convJobs(
 /**
  * The kernel whose convolution is the input's gradient: taps turned by 180 degrees, cin and cout swapped, bias zero. It will lie at
  * `ptr`, in `adjointKernelBytes` bytes, when the jobs of `adjointJobs` have run; the gradient at the input of `convJobs` without its
- * ReLU is then `convJobs(dy, adjoint, dx, dilation, workspace, false)`. A Winograd kernel's adjoint is one too, whatever the precision.
+ * ReLU is then `convJobs(dy, adjoint, dx, dilation, workspace, false)`. The adjoint of a Winograd kernel is itself a Winograd kernel, whatever the
+ * precision.
  */
 export function adjointKernel(from: ConvKernel, precision: Precision, ptr: number): ConvKernel {
   const weights = { ptr, cin: from.weights.cout, cout: from.weights.cin };

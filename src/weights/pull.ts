@@ -19,7 +19,11 @@ export interface PullOptions {
   stallTimeout?: number;
   /** Attempts in a row that bring no byte before it is given up; 6 by default. */
   retries?: number;
-  /** Milliseconds before the first retry at most, doubled with each that brings nothing either; 1,000 by default. */
+  /**
+   * Milliseconds; 1,000 by default. After the n-th attempt in a row that brought no byte (n is 0 after one that brought
+   * some) the download waits 2^n times as long, less up to half of it by chance: 1 to 2 s before the first retry, then 2
+   * to 4 s ... up to a minute.
+   */
   retryDelay?: number;
 }
 
@@ -183,15 +187,12 @@ class Download {
             `${this.#urls[0]}: ${error.message}, ${idle} times in a row; run it again, ${this.#bytes} bytes are kept`,
             { cause: error },
           );
-        await this.#pause(Math.min(maxWait, Math.max(error.wait, this.#delay(idle))));
+        await this.#pause(
+          Math.min(maxWait, Math.max(error.wait, this.#retryDelay * 2 ** idle * (0.5 + Math.random() / 2))),
+        );
       }
     }
     throw failure(this.entry, `${this.#urls[0]}: the connection breaks all the time`);
-  }
-
-  /** Milliseconds after so many attempts in a row that brought nothing: doubled with each, up to half of it left to chance. */
-  #delay(idle: number): number {
-    return this.#retryDelay * 2 ** Math.max(0, idle - 1) * (0.5 + Math.random() / 2);
   }
 
   /** One request, from where the last one ended; whether the file is whole now. */

@@ -1,17 +1,9 @@
-import { GraphBuilder, type Names, type WindowOptions } from '../../graph/builder.js';
-import {
-  type Activation,
-  type Graph,
-  type HeadKind,
-  type NodeId,
-  type PoolKind,
-  type Shape,
-  weightShapes,
-} from '../../graph/graph.js';
-import { simplify, type Vectors } from '../../graph/passes.js';
+import type { GraphBuilder, Names, WindowOptions } from '../../graph/builder.js';
+import type { Activation, HeadKind, NodeId, PoolKind, Shape } from '../../graph/graph.js';
+import { combined, type Numbers, numbersOf, once, repeated } from '../computed.js';
+import { type GraphAndTensors, type KernelAndBias, NetworkBuilder } from '../network-builder.js';
 import { badWeights, quote } from '../source.js';
-import { numbersTensor, type RawTensor, readVector, transposedTensor } from '../tensor.js';
-import type { Tensor } from '../types.js';
+import { plainTensor, type RawTensor, transposedTensor } from '../tensor.js';
 import type { StateDictionary } from './dictionary.js';
 
 /** Activations by the names of PyTorch's modules, in small letters. */
@@ -59,21 +51,19 @@ export interface SqueezeOptions {
   readonly gate: FunctionName;
 }
 
-/** A kernel as the file has it, (outputs, inputs, rows, columns) or (outputs, inputs): `inner` is the size of what comes behind the inputs. */
-interface Kernel {
-  readonly raw: RawTensor;
-  readonly inner: number;
-}
-
 /** A network in the making: PyTorch's layers by the names of their modules, each with its tensors from the dictionary. */
 export class Layers {
-  readonly builder = new GraphBuilder();
   /** What neither names nor shapes tell, in sentences for people. */
   readonly assumptions: string[] = [];
-  readonly #kernels = new Map<string, Kernel>();
-  readonly #vectors = new Map<string, () => Promise<Vectors>>();
+  readonly #network: NetworkBuilder;
 
-  constructor(readonly tensors: StateDictionary) {}
+  constructor(readonly tensors: StateDictionary) {
+    this.#network = new NetworkBuilder(tensors.source);
+  }
+
+  get builder(): GraphBuilder {
+    return this.#network.builder;
+  }
 
   shape(x: NodeId): Shape {
     return this.builder.shape(x);
@@ -97,14 +87,10 @@ export class Layers {
     if (rows !== columns || ![taps].flat().includes(rows))
       throw tensors.notUnderstood(raw, `expected ${[taps].flat().join(' or ')} rows and columns`);
     const side = typeof pad === 'number' ? pad : (dilation * (rows - 1)) / 2;
-    const window: WindowOptions = {
-      size: [rows, columns],
-      stride,
-      dilation,
-      pad: pad === 'same' ? pad : [side, side, side, side],
-    };
-    this.#weighted(name, raw, rows * columns);
-    return this.builder.conv(x, cout, { ...window, groups: c / cin }, this.#names(name, raw));
+    const padding = pad === 'same' ? pad : ([side, side, side, side] as const);
+    const weights = this.#weights(name, raw, [rows, columns, cin, cout]);
+    const window = { stride, dilation, pad: padding, groups: c / cin };
+    return this.#network.conv(x, weights, window, this.#names(name, raw));
   }
 
   /** Batch normalization: part of the convolution before it, where nothing else reads that. */
@@ -112,14 +98,12 @@ export class Layers {
     const { c } = this.shape(x);
     const [mean, variance] = ['running_mean', 'running_var'].map((what) => this.#vector(`${name}.${what}`, c));
     const isLearned = this.tensors.has(`${name}.weight`);
-    const [weight, bias] = ['weight', 'bias'].map((what) => isLearned && this.#vector(`${name}.${what}`, c));
-    this.#vectors.set(name, async () => {
-      const deviations = (await this.#variances(variance)).map((value) => Math.sqrt(value + epsilon));
-      const scale = weight ? (await this.#read(weight)).map((w, i) => w / deviations[i]) : deviations.map((d) => 1 / d);
-      const [means, shift] = [await this.#read(mean), bias ? await this.#read(bias) : new Float64Array(c)];
-      return { scale, shift: shift.map((b, i) => b - means[i] * scale[i]) };
-    });
-    return this.builder.affine(x, this.#names(name, mean));
+    const learned = (what: string, otherwise: number) =>
+      isLearned ? this.#numbers(this.#vector(`${name}.${what}`, c)) : repeated(otherwise, c);
+    const deviations = once(async () => (await this.#variances(variance)).map((value) => Math.sqrt(value + epsilon)));
+    const scale = combined([learned('weight', 1), deviations], ([w, d]) => w / d);
+    const shift = combined([learned('bias', 0), this.#numbers(mean), scale], ([b, m, s]) => b - m * s);
+    return this.#network.affine(x, { scale, shift }, this.#names(name, mean));
   }
 
   convNorm(x: NodeId, { conv, norm, epsilon, activation, as, ...options }: ConvNormOptions): NodeId {
@@ -130,8 +114,8 @@ export class Layers {
   layerNorm(x: NodeId, name: string, epsilon: number): NodeId {
     const { c } = this.shape(x);
     const [weight, bias] = ['weight', 'bias'].map((what) => this.#vector(`${name}.${what}`, c));
-    this.#vectors.set(name, async () => ({ scale: await this.#read(weight), shift: await this.#read(bias) }));
-    return this.builder.layerNorm(x, epsilon, this.#names(name, weight));
+    const affine = { scale: this.#numbers(weight), shift: this.#numbers(bias) };
+    return this.#network.layerNorm(x, epsilon, affine, this.#names(name, weight));
   }
 
   /** Each channel times a number of its own. */
@@ -140,8 +124,8 @@ export class Layers {
     const raw = this.tensors.take(tensor, dimensions);
     if (raw.shape[0] !== c || raw.shape.slice(1).some((side) => side !== 1))
       throw this.tensors.notUnderstood(raw, `expected ${c} numbers`);
-    this.#vectors.set(tensor, async () => ({ scale: await this.#read(raw), shift: new Float64Array(c) }));
-    return this.builder.affine(x, this.#names(tensor, raw));
+    const affine = { scale: this.#numbers(raw), shift: repeated(0, c) };
+    return this.#network.affine(x, affine, this.#names(tensor, raw));
   }
 
   /** A dense layer on a vector, or on a map flattened in PyTorch's order (channel, row, column); also one kept as a convolution. */
@@ -152,8 +136,7 @@ export class Layers {
     const [out, ...sides] = raw.shape;
     const fits = sides.length === 1 ? sides[0] === h * w * c : sides[0] === c && sides[1] === h && sides[2] === w;
     if (!fits) throw tensors.notUnderstood(raw, `expected ${h * w * c} inputs`);
-    this.#weighted(name, raw, h * w);
-    return this.builder.dense(x, out, this.#names(name, raw));
+    return this.#network.dense(x, this.#weights(name, raw, [h * w * c, out], h * w), this.#names(name, raw));
   }
 
   /** A dense layer for each point of a map: a 1x1 convolution, also one kept as such. */
@@ -163,14 +146,13 @@ export class Layers {
     const [out, inputs, ...taps] = raw.shape;
     if (inputs !== this.shape(x).c || taps.some((side) => side !== 1))
       throw tensors.notUnderstood(raw, `expected ${this.shape(x).c} inputs`);
-    this.#weighted(name, raw, 1);
-    return this.builder.conv(x, out, { size: [1, 1] }, this.#names(name, raw));
+    return this.#network.conv(x, this.#weights(name, raw, [1, 1, inputs, out]), {}, this.#names(name, raw));
   }
 
   /** @param as the module's name, which may stand for several uses */
   activation(x: NodeId, name: FunctionName, as?: string): NodeId {
     const { name: before } = this.builder.nodes[x];
-    return this.builder.activation(x, functions[name], this.names(`${before}.${name}`, as === undefined ? [] : [as]));
+    return this.#network.activation(x, functions[name], this.names(`${before}.${name}`, as === undefined ? [] : [as]));
   }
 
   pool(x: NodeId, kind: PoolKind, name: string, options: WindowOptions & { beyond?: 'nothing' | 'zero' }): NodeId {
@@ -213,37 +195,17 @@ export class Layers {
   }
 
   /** The finished network: normalizations are part of the layers before them, kernels stay in the file until they are copied. */
-  async finish(logits: NodeId, head: HeadKind): Promise<{ graph: Graph; tensors: Map<string, Tensor> }> {
-    const vectors = new Map<string, Vectors>();
-    for (const [name, read] of this.#vectors) vectors.set(name, await read());
-    const made = simplify({ graph: this.builder.finish(logits, head), vectors });
-    const tensors = new Map<string, Tensor>();
-    for (const node of made.graph.nodes) {
-      const of = made.vectors.get(node.name);
-      for (const [what, shape] of Object.entries(weightShapes(made.graph, node))) {
-        const name = `${node.name}.${what}`;
-        const numbers = of?.[what as 'bias' | 'scale' | 'shift'] ?? new Float64Array(node.shape.c);
-        tensors.set(
-          name,
-          what === 'kernel'
-            ? this.#kernel(node.name, shape, of?.factor)
-            : numbersTensor(this.tensors.source, name, numbers),
-        );
-      }
-    }
-    return { graph: made.graph, tensors };
+  finish(logits: NodeId, head: HeadKind): Promise<GraphAndTensors> {
+    return this.#network.finish(logits, head);
   }
 
-  #kernel(name: string, shape: readonly number[], factor: Float64Array | undefined): Tensor {
-    const { raw, inner } = this.#kernels.get(name)!;
-    return transposedTensor(this.tensors.source, raw, shape, inner, factor && (async () => factor));
-  }
-
-  /** Weights and bias of a convolution or dense layer. */
-  #weighted(name: string, raw: RawTensor, inner: number): void {
-    this.#kernels.set(name, { raw, inner });
-    const bias = this.tensors.has(`${name}.bias`) && this.#vector(`${name}.bias`, raw.shape[0]);
-    if (bias) this.#vectors.set(name, async () => ({ bias: await this.#read(bias) }));
+  /** Kernel and bias of a layer. The file has the outputs first, then the inputs; `inner` numbers behind each of these. */
+  #weights(name: string, raw: RawTensor, shape: readonly number[], inner = shape[0] * shape[1]): KernelAndBias {
+    const { source } = this.tensors;
+    const kernel = transposedTensor(source, raw, shape, inner);
+    const bias = `${name}.bias`;
+    if (!this.tensors.has(bias)) return { kernel };
+    return { kernel, bias: plainTensor(source, this.#vector(bias, raw.shape[0])) };
   }
 
   #vector(name: string, size: number): RawTensor {
@@ -252,12 +214,12 @@ export class Layers {
     return raw;
   }
 
-  async #read(raw: RawTensor): Promise<Float64Array> {
-    return Float64Array.from(await readVector(this.tensors.source, raw));
+  #numbers(raw: RawTensor): Numbers {
+    return numbersOf(this.tensors.source, plainTensor(this.tensors.source, raw));
   }
 
   async #variances(raw: RawTensor): Promise<Float64Array> {
-    const values = await this.#read(raw);
+    const values = await this.#numbers(raw)();
     const at = values.findIndex((value) => value < 0);
     if (at >= 0)
       throw badWeights(

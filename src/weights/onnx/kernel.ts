@@ -1,6 +1,6 @@
 import { sizeFrom } from '../../base/shape.js';
 import { badWeights, quote } from '../source.js';
-import { arrangedTensor, plainTensor, type RawTensor, rawNumbers } from '../tensor.js';
+import { arrangedTensor, plainTensor, type RawTensor } from '../tensor.js';
 import type { Tensor } from '../types.js';
 import { type Constant, gathered } from './values.js';
 
@@ -71,6 +71,16 @@ function rowsOf(sizes: readonly number[], steps: readonly number[], places?: Int
 
 const unlessOrdered = (rows?: Int32Array): Int32Array | undefined =>
   rows?.every((row, i) => row === i) ? undefined : rows;
+
+/** An array in memory. */
+const rawNumbers = (name: string, shape: readonly number[], values: Float64Array): RawTensor => ({
+  name,
+  shape,
+  async readRows(first, target) {
+    const start = first * sizeFrom(shape, 1);
+    target.set(values.subarray(start, start + target.length));
+  },
+});
 
 /** The kernel in the engine's shape, each output times its factor; read from the file when it is copied. */
 export function kernelTensor(

@@ -243,7 +243,7 @@ class BiasGradientArgs {
 }
 
 /** Channels of one task of the bias's gradient: a cache line. */
-const TOTALS: i32 = 16;
+export const TOTALS: i32 = 16;
 
 /**
  * db (c) = the sum of dy (h, w, c), a view, over its pixels: row by row, then the rows. Added to db where `accumulate` says so, else

@@ -10,8 +10,8 @@ class AdjointWinogradArgs {
   cout: i32;
 }
 
-/** Strips of a task. */
-const STRIPS: i32 = 4;
+/** Strips of a task of adjointWinograd. */
+export const ADJOINT_STRIPS: i32 = 4;
 
 /**
  * Transformed weights of the convolution that is the input's gradient, from transformed ones. Turning the taps permutes the rows of
@@ -25,7 +25,7 @@ export function adjointWinograd(args: AdjointWinogradArgs, task: i32, _scratch: 
     for (let j = 0; j < 6; j++) {
       const factor = turned.factor(i) * turned.factor(j);
       const from = args.from + <usize>(6 * turned.row(i) + turned.row(j)) * args.fromStride;
-      transposeStrips(args, STRIPS * task, from, args.to + <usize>(6 * i + j) * args.toStride, factor);
+      transposeStrips(args, ADJOINT_STRIPS * task, from, args.to + <usize>(6 * i + j) * args.toStride, factor);
     }
   }
 }
@@ -45,7 +45,7 @@ class turned {
 
 /** The strips of one coefficient; zeros behind the last channel of cin. Channels are multiples of 4, so blocks of 4 x 4 are whole. */
 function transposeStrips(args: AdjointWinogradArgs, strip: i32, from: usize, to: usize, factor: f32): void {
-  const last = min(strip + STRIPS, (args.cin + 7) >> 3);
+  const last = min(strip + ADJOINT_STRIPS, (args.cin + 7) >> 3);
   const whole: usize = 32 * <usize>args.cin;
   const stride: usize = 32 * <usize>args.cout;
   for (let k = 0; k < args.cout; k += 4) {

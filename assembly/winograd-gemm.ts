@@ -1,10 +1,10 @@
 import { simd } from './simd';
 
 /** Rows (tiles) of a register tile and of a panel of v. */
-export const MR: usize = 4;
+export const PANEL: usize = 4;
 
 /** Channels of a block of v: what the transforms take at a time. */
-export const KB: usize = 64;
+export const BLOCK: usize = 64;
 
 /**
  * Four rows times eight columns. a: a panel (k / 64, 4, 64); b: (k, 8); c: 4 rows, `ldc` bytes apart, overwritten.
@@ -24,8 +24,8 @@ function multiply4x8(a: usize, b: usize, c: usize, k: usize, ldc: usize): void {
   let c21 = f32x4.splat(0);
   let c30 = f32x4.splat(0);
   let c31 = f32x4.splat(0);
-  for (let done: usize = 0; done < k; done += KB) {
-    const end = a + min(KB, k - done) * 4;
+  for (let done: usize = 0; done < k; done += BLOCK) {
+    const end = a + min(BLOCK, k - done) * 4;
     do {
       const b0 = v128.load(b);
       const b1 = v128.load(b, 16);
@@ -44,7 +44,7 @@ function multiply4x8(a: usize, b: usize, c: usize, k: usize, ldc: usize): void {
       a += 4;
       b += 32;
     } while (a < end);
-    a += (MR - 1) * KB * 4;
+    a += (PANEL - 1) * BLOCK * 4;
   }
   v128.store(c, c00);
   v128.store(c, c01, 16);
@@ -61,17 +61,17 @@ function multiply4x8(a: usize, b: usize, c: usize, k: usize, ldc: usize): void {
 
 /** Byte offset of panel i. */
 export function panelOffset(k: usize, i: usize): usize {
-  if (k > KB / 2) return i * ((k + KB - 1) / KB) * MR * KB * 4;
+  if (k > BLOCK / 2) return i * ((k + BLOCK - 1) / BLOCK) * PANEL * BLOCK * 4;
   // Side by side: alone in its block, a panel of 8 channels would use an eighth of the cache's sets.
   const each: usize = 32 - clz<u32>(<u32>k - 1);
-  const beside = KB >> each;
-  return (i / beside) * MR * KB * 4 + (i % beside) * ((<usize>4) << each);
+  const beside = BLOCK >> each;
+  return (i / beside) * PANEL * BLOCK * 4 + (i % beside) * ((<usize>4) << each);
 }
 
 /** c = a b for one strip of eight columns: `panels` panels of a against the same b. */
 export function multiplyStrip(a: usize, panels: usize, b: usize, c: usize, k: usize, ldc: usize): void {
   for (let i: usize = 0; i < panels; i++) {
     multiply4x8(a + panelOffset(k, i), b, c, k, ldc);
-    c += MR * ldc;
+    c += PANEL * ldc;
   }
 }

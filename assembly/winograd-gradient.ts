@@ -187,13 +187,13 @@ class WinogradGradientWeightsArgs {
   accumulate!: i32;
 }
 
-/** Strips of a task: a cache line of dw. */
-const STRIPS: usize = 2;
+/** Strips of a task of winogradGradientWeights: a cache line of dw. */
+export const GRADIENT_STRIPS: usize = 2;
 
 /** dw = or += G' u G. A task is two strips of 8 output channels; scratch: 3 x 6 vectors. */
 export function winogradGradientWeights(args: WinogradGradientWeightsArgs, task: i32, scratch: usize): void {
-  const first = <usize>task * STRIPS;
-  const last = min(first + STRIPS, (args.cout + 7) >> 3);
+  const first = <usize>task * GRADIENT_STRIPS;
+  const last = min(first + GRADIENT_STRIPS, (args.cout + 7) >> 3);
   const strip = args.cin * 32;
   for (let c: usize = 0; c < args.cin; c++) {
     for (let s = first; s < last; s++) {

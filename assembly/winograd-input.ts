@@ -1,4 +1,4 @@
-import { MR } from './winograd-gemm';
+import { PANEL } from './winograd-gemm';
 import { CHUNK, kinds, locate, offsetInV, Tile, WinogradArgs, WORK } from './winograd-tile';
 import { transform } from './winograd-transform';
 
@@ -102,7 +102,7 @@ function inputTile(args: WinogradArgs, tile: Tile, v: usize, own: usize, work: u
     inputRows(args, tile, k, bytes, work);
     for (let j: usize = 0; j < 6; j++) {
       if (tile.edgeX && (j === 3 || j === 4)) continue;
-      const out = v + j * args.vStride + k * MR;
+      const out = v + j * args.vStride + k * PANEL;
       if (tile.edgeY) dataColumn2(work + j * CHUNK, bytes, out, down);
       else dataColumn4(work + j * CHUNK, bytes, out, down, own);
     }

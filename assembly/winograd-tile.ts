@@ -1,4 +1,4 @@
-import { KB, MR, panelOffset } from './winograd-gemm';
+import { BLOCK, PANEL, panelOffset } from './winograd-gemm';
 
 /**
  * Fields of the jobs of a Winograd F(4x4,3x3) convolution, 'same' padding, dilation d.
@@ -115,7 +115,7 @@ export class Tile {
 }
 
 /** Bytes of 64 channels. */
-export const CHUNK: usize = KB * 4;
+export const CHUNK: usize = BLOCK * 4;
 /** Bytes of 6 x 6 chunks, the transforms' intermediate result, before one chunk of zeros and a `Tile`. */
 export const WORK: usize = 36 * CHUNK;
 
@@ -168,5 +168,5 @@ export function locate(args: WinogradArgs, t: i32, tile: Tile): void {
 
 /** Byte offset of a coefficient's tile in v. */
 export function offsetInV(args: WinogradArgs, tile: i32): usize {
-  return panelOffset(args.cin, <usize>tile / MR) + (<usize>tile % MR) * CHUNK;
+  return panelOffset(args.cin, <usize>tile / PANEL) + (<usize>tile % PANEL) * CHUNK;
 }

@@ -1,4 +1,4 @@
-import { MR, multiplyStrip } from './winograd-gemm';
+import { multiplyStrip, PANEL } from './winograd-gemm';
 import { winogradInput } from './winograd-input';
 import { winogradOutput } from './winograd-output';
 import { kinds, OWN, WinogradArgs } from './winograd-tile';
@@ -15,7 +15,7 @@ export function winogradGemm(args: WinogradArgs, task: i32, _scratch: usize): vo
   const first = kinds.first(args, i);
   const last = kinds.last(args, i, j);
   if (last <= first) return;
-  const panels = (<usize>(last - first) + MR - 1) / MR;
+  const panels = (<usize>(last - first) + PANEL - 1) / PANEL;
   const ldc = <usize>strips * 32;
   const v = args.v + <usize>coefficient * args.vStride;
   const u = args.u + <usize>coefficient * args.uStride;

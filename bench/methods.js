@@ -68,7 +68,9 @@ function machine({ threads, kernels, parameters }) {
     date: new Date().toISOString().slice(0, 10),
     processor: cpus()[0].model.trim(),
     node: process.versions.node,
-    ...{ threads, kernels, parameters },
+    threads,
+    kernels,
+    parameters,
   };
 }
 

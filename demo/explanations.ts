@@ -1,5 +1,5 @@
 import type { Explanation } from '../src/api.js';
-import type { Mode, OutputStride, RgbImage } from '../src/base/types.js';
+import type { Mode, RgbImage } from '../src/base/types.js';
 import type { WorkerNetwork } from '../src/worker.js';
 import type { Photo } from './photo.js';
 import { explainOptions, modesOf, type Settings } from './settings.js';
@@ -7,7 +7,7 @@ import { explainOptions, modesOf, type Settings } from './settings.js';
 /** A map on its way: finished as far as it goes. */
 export interface Partial {
   map: Float32Array;
-  outputStride: OutputStride;
+  outputStride: number;
 }
 
 export interface RunProgress {

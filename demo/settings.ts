@@ -1,5 +1,5 @@
 import type { ExplainOptions } from '../src/api.js';
-import type { Mode, OutputStride } from '../src/base/types.js';
+import type { Mode } from '../src/base/types.js';
 
 export type View = 'original' | Mode;
 export const VIEWS: readonly View[] = ['original', 'pooled', 'dilated', 'atrous'];
@@ -71,7 +71,7 @@ export function explainOptions(settings: Settings, mode: Mode): ExplainOptions {
     score: score as ExplainOptions['score'],
     sign: sign as ExplainOptions['sign'],
     ...(layer && { layer }),
-    ...(mode === 'atrous' && { outputStride: Number(stride) as OutputStride }),
+    ...(mode === 'atrous' && { outputStride: Number(stride) }),
     ...(mode === 'atrous' && heads && { heads: heads as ExplainOptions['heads'] }),
     ...(degrid && (mode === 'dilated' || degrid !== 'shift') && { degrid: degrid as ExplainOptions['degrid'] }),
   };

@@ -5,7 +5,6 @@ import type {
   Heads,
   KernelSet,
   Mode,
-  OutputStride,
   Precision,
   Prediction,
   Preprocessing,
@@ -67,10 +66,19 @@ export interface Progress {
   /** In `atrous`, each time the map was refined: the finished map so far at the input's size, 0..1. */
   map?: Float32Array;
   /** The spacing of the points that `map` rests on. */
-  outputStride?: OutputStride;
+  outputStride?: number;
 }
 
-/** How a network is loaded and where it runs. */
+/** What every call takes. */
+export interface CallOptions {
+  /** Overrides what belongs to the weights. */
+  preprocessing?: Partial<Preprocessing>;
+  /** Ends the call with the error ABORTED, within some 100 ms. */
+  signal?: AbortSignal;
+  /** Called on the calling thread as the work goes on. */
+  onProgress?: (progress: Progress) => void;
+}
+
 /** What untrusted files may ask for at most; what asks for more is refused before it is read or memory is taken. */
 export interface Limits {
   /** Width x height of a picture; 100 million by default. */
@@ -84,7 +92,7 @@ export interface Limits {
 }
 
 /** How a network is loaded and where it runs. */
-export interface LoadOptions {
+export interface LoadOptions extends CallOptions {
   /** Threads, the calling one included. Default: what the machine offers, 8 at most; one where memory cannot be shared. The results do not depend on it. */
   threads?: number;
   /** Instruction set. Default `auto`: relaxed SIMD where the engine has it. */
@@ -93,36 +101,24 @@ export interface LoadOptions {
   wasm?: WasmOption;
   /** `fast` (Winograd, the default) or `exact` (direct accumulation). */
   precision?: Precision;
-  /** Overrides what belongs to the weights. */
-  preprocessing?: Partial<Preprocessing>;
   /** Side of the input for files without dense layers: a multiple of 32. */
   inputSize?: number;
   /** What untrusted files may ask for at most. */
   limits?: Limits;
-  /** Ends the call with the error ABORTED, within some 100 ms. */
-  signal?: AbortSignal;
-  /** Called on the calling thread as the work goes on. */
-  onProgress?: (progress: Progress) => void;
 }
 
 /** What of `LoadOptions` concerns a file that is only looked at. */
 export type InspectOptions = Pick<LoadOptions, 'precision' | 'preprocessing' | 'inputSize' | 'limits' | 'signal'>;
 
 /** How a picture is classified. */
-export interface PredictOptions {
-  /** Default `pooled`. */
+export interface PredictOptions extends CallOptions {
+  /** Default `pooled`, the network as it was trained; `explain` has another default. */
   mode?: Mode;
-  /** Overrides what belongs to the weights. */
-  preprocessing?: Partial<Preprocessing>;
-  /** Ends the call with the error ABORTED, within some 100 ms. */
-  signal?: AbortSignal;
-  /** Called on the calling thread as the work goes on. */
-  onProgress?: (progress: Progress) => void;
 }
 
 /** What is explained, and how finely. */
-export interface ExplainOptions {
-  /** Default `atrous`. */
+export interface ExplainOptions extends CallOptions {
+  /** Default `atrous`. `predict`, `activations` and `gradients` take `pooled` by default, so name the mode where you compare the two. */
   mode?: Mode;
   /** What is explained; `top` (the default): the pooled network's top class, in every mode. */
   target?: TargetOption;
@@ -139,8 +135,8 @@ export interface ExplainOptions {
   score?: Score;
   /** Whose head gives the gradient in `atrous`: that of phase (0,0), `one`. */
   heads?: Heads;
-  /** Spacing of the computed map's points in `atrous`; default 1. */
-  outputStride?: OutputStride;
+  /** Pixels of the input between two points of the map in `atrous`: a power of two up to the network's own spacing, 16 in VGG16; default 1. */
+  outputStride?: number;
   /**
    * How the grid is averaged away, before the last normalisation; methods that explain the input itself have no lattice to average
    * over and change with `shift` alone. Default `box` in `atrous`, `none` in the other modes.
@@ -154,12 +150,6 @@ export interface ExplainOptions {
   eigenSmooth?: boolean;
   /** Of the methods that draw numbers (`smoothgrad`); default 0. The same seed gives the same map. */
   seed?: number;
-  /** Overrides what belongs to the weights. */
-  preprocessing?: Partial<Preprocessing>;
-  /** Ends the call with the error ABORTED, within some 100 ms. */
-  signal?: AbortSignal;
-  /** Called on the calling thread as the work goes on. */
-  onProgress?: (progress: Progress) => void;
 }
 
 /** What the network makes of a picture. */
@@ -211,19 +201,13 @@ export interface Explanation extends PredictionResult {
 }
 
 /** Which maps are wanted. */
-export interface ActivationsOptions {
-  /** Default `pooled`. */
+export interface ActivationsOptions extends CallOptions {
+  /** Default `pooled`; `explain` has another default, `atrous`. */
   mode?: Mode;
   /** Names of convolutions; the last one by default. */
   layers?: readonly string[];
   /** Spacing of the last map's points in `atrous`; default 1. */
-  outputStride?: OutputStride;
-  /** Overrides what belongs to the weights. */
-  preprocessing?: Partial<Preprocessing>;
-  /** Ends the call with the error ABORTED, within some 100 ms. */
-  signal?: AbortSignal;
-  /** Called on the calling thread as the work goes on. */
-  onProgress?: (progress: Progress) => void;
+  outputStride?: number;
 }
 
 /** A layer's output after ReLU. */
@@ -235,8 +219,8 @@ export interface Activation {
 }
 
 /** What is differentiated, and with respect to what. */
-export interface GradientsOptions {
-  /** Default `pooled`. */
+export interface GradientsOptions extends CallOptions {
+  /** Default `pooled`; `explain` has another default, `atrous`. */
   mode?: Mode;
   /** A class index, a label, or `top` (the default): the pooled network's top class, in every mode. */
   target?: 'top' | number | string;
@@ -254,13 +238,7 @@ export interface GradientsOptions {
   /** Of the backward pass. Default: the network's. `fast` after an `exact` forward pass keeps its ReLU masks and maxima. */
   precision?: Precision;
   /** Spacing of the last map's points in `atrous`, with `mean` and `each` of the phases that have a score; default 1. */
-  outputStride?: OutputStride;
-  /** Overrides what belongs to the weights. */
-  preprocessing?: Partial<Preprocessing>;
-  /** Ends the call with the error ABORTED, within some 100 ms. */
-  signal?: AbortSignal;
-  /** Called on the calling thread as the work goes on. */
-  onProgress?: (progress: Progress) => void;
+  outputStride?: number;
 }
 
 /** Row by row, the last index fastest. */
@@ -289,8 +267,8 @@ export interface Gradients extends PredictionResult {
   input?: Activation;
   /** By layer: all convolutions, then the dense layers. */
   weights?: Record<string, WeightGradients>;
-  /** The gradient at a convolution's output after ReLU, as `activations` gives that output. */
-  [layer: `block${number}_conv${number}` | `degrid${number}`]: Activation;
+  /** By layer: the gradient at a convolution's output after ReLU, as `activations` gives that output. Empty where none was asked for. */
+  layers: Record<string, Activation>;
   /** High-water mark of maps and scratch in bytes, weights excluded. */
   peakBytes: number;
 }
@@ -310,7 +288,7 @@ export interface PlanRow {
 /** What a mode computes, layer by layer. */
 export interface PlanTable {
   mode: Mode;
-  outputStride: OutputStride;
+  outputStride: number;
   rows: PlanRow[];
   parameters: number;
   macs: number;
@@ -330,7 +308,7 @@ export interface NetworkInfo {
   readonly layers: readonly string[];
   readonly preprocessing: Preprocessing;
   /** What a mode computes, layer by layer, without running it. Throws BAD_ARGUMENT for another mode or output stride. */
-  plan(mode: Mode, options?: { outputStride?: OutputStride }): PlanTable;
+  plan(mode: Mode, options?: { outputStride?: number }): PlanTable;
   /** What a call of `explain` would cost, from its plans; nothing is computed. Throws what `explain` would throw of its options. */
   estimate(options?: ExplainOptions): Estimate;
 }
@@ -341,7 +319,7 @@ export interface Network extends NetworkInfo {
   /** Class probabilities of a picture, or of a changed one: the numbers behind `preprocess`. */
   predict(image: ImageInput | TensorInput, options?: PredictOptions): Promise<PredictionResult>;
   /** A picture resized, cropped and normalised: the network's own input. */
-  preprocess(image: ImageInput, options?: Pick<PredictOptions, 'preprocessing' | 'signal'>): Promise<Preprocessed>;
+  preprocess(image: ImageInput, options?: Pick<CallOptions, 'preprocessing' | 'signal'>): Promise<Preprocessed>;
   /** Outputs of convolutions after ReLU, by name. */
   activations(image: ImageInput, options?: ActivationsOptions): Promise<Record<string, Activation>>;
   /** Gradients of a score with respect to the input, layers' outputs and weights. */

@@ -15,7 +15,7 @@ import type {
   TensorInput,
 } from './api.js';
 import { checkPrecision } from './base/options.js';
-import type { OutputStride, RgbImage } from './base/types.js';
+import type { RgbImage } from './base/types.js';
 import { activations } from './calls/activations.js';
 import { explain } from './calls/explain.js';
 import { gradients } from './calls/gradients.js';
@@ -110,7 +110,7 @@ class LoadedNetwork extends DescribedNetwork implements Network {
     const timed = async (picture: RgbImage | TensorInput) => {
       const start = performance.now();
       const result = await predict(this.#loaded, picture, options);
-      const outputStride = pooledStride(this.description.topology) as OutputStride;
+      const outputStride = pooledStride(this.description.topology);
       const { macs } = this.plan(options?.mode ?? 'pooled', { outputStride });
       this.pace.note(macs, (performance.now() - start) / 1000);
       return result;

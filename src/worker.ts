@@ -19,7 +19,7 @@ import { DescribedNetwork, type Description } from './calls/network-info.js';
 import { overlayMap } from './map/overlay.js';
 import { portableWasm } from './wasm/sources.js';
 import type { WeightsSource } from './weights/source.js';
-import { type CallOptions, Connection } from './worker/connection.js';
+import { Connection, type RemoteOptions } from './worker/connection.js';
 import type { LoadReply } from './worker/serve.js';
 import type { WorkerOptions } from './worker/start.js';
 
@@ -128,7 +128,7 @@ export class WorkerNetwork extends DescribedNetwork implements Network {
   #call<Result>(
     method: keyof Network & string,
     image: ImageInput | TensorInput,
-    options?: CallOptions,
+    options?: RemoteOptions,
   ): Promise<Result> {
     return this.#connection.call(method, image, options) as Promise<Result>;
   }

@@ -17,7 +17,13 @@ const cases: [Mode, Heads][] = [
 
 const plan = (topology: Topology, request: Partial<BackwardRequest>) =>
   planBackward(topology, {
-    ...{ mode: 'pooled', heads: 'one', outputStride: 1, layers: [], activations: false, input: false, weights: false },
+    mode: 'pooled',
+    heads: 'one',
+    outputStride: 1,
+    layers: [],
+    activations: false,
+    input: false,
+    weights: false,
     ...request,
   });
 

@@ -47,7 +47,7 @@ describe.each(['exact', 'fast'] as const)('bits of VGG, %s', (precision) => {
     const of = async (options: object) => {
       const result = await net.gradients(image, { mode, target: 1, wrt: ['input', 'weights', ...layers], ...options });
       const weights = Object.entries(result.weights!).flatMap(([, { kernel, bias }]) => [kernel.data, bias.data]);
-      const maps = layers.map((layer) => hash((result as never as Record<string, { data: Float32Array }>)[layer].data));
+      const maps = layers.map((layer) => hash(result.layers[layer].data));
       return { input: hash(result.input!.data), maps, weights: hash(...weights), scores: hash(result.scores) };
     };
     expect({

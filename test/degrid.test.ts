@@ -55,7 +55,7 @@ describe.each(['exact', 'fast'] as const)('a network with degridding layers, %s'
     const { raw, layers, target } = await net.explain(image, { mode, target: TARGET });
     expect([layers, target.index, raw.width]).toEqual([['degrid4'], TARGET, size]);
     const last = [...plainMaps(plain, mode, asMap(input)).values()].at(-1)!;
-    const { degrid4 } = await net.gradients(image, { mode, target: TARGET, wrt: 'degrid4' });
+    const { degrid4 } = (await net.gradients(image, { mode, target: TARGET, wrt: 'degrid4' })).layers;
     const alpha = new Float64Array(16);
     degrid4.data.forEach((value, i) => {
       alpha[i % 16] += value / size ** 2;

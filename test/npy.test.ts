@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { sizeFrom } from '../src/base/shape.js';
 import { encodeNpy } from '../src/map/npy.js';
 
 test('a 2 x 3 array has the bytes that the format asks for', () => {
@@ -21,7 +22,7 @@ test.each([
   [[100, ...Array(20).fill(1)], "'shape': (100, 1, "], // the fields end at a multiple of 64: the line feed needs 64 bytes more
   [[123456, 1, 1], "'shape': (123456, 1, 1), }"],
 ])('shape %j: header aligned to 64 bytes and closed by a line feed', (shape, fields) => {
-  const size = shape.reduce((a, b) => a * b);
+  const size = sizeFrom(shape);
   const bytes = Buffer.from(encodeNpy(new Float32Array(size).fill(7), shape));
   const length = bytes.readUInt16LE(8);
   const start = 10 + length;

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import type { OutputStride } from '../src/base/types.js';
 import { planMode, type Step, stepMacs } from '../src/plan/forward.js';
 import type { View } from '../src/wasm/job.js';
 import { elements, vgg } from './support/topology.js';
@@ -36,7 +35,7 @@ describe('planMode', () => {
       const folded = new Set<number>();
       let twice = 0;
       const points = [...elements(raw)];
-      const refined: OutputStride[] = [];
+      const refined: number[] = [];
       for (const step of steps) {
         if (step.op === 'fold')
           for (const element of elements(step.y)) {

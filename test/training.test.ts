@@ -15,8 +15,14 @@ const data = join(folder, 'pictures');
 beforeAll(() => writeToyPictures(data, 64));
 
 const tiny: Omit<TrainOptions, 'out'> = {
-  ...{ widths: [4, 8, 8, 8, 8], convs: [1, 1, 1, 1, 1], dense: [8], dropout: 0.3 },
-  ...{ batch: 16, seed: 5, learningRate: 0.01, cutmix: 0.5 },
+  widths: [4, 8, 8, 8, 8],
+  convs: [1, 1, 1, 1, 1],
+  dense: [8],
+  dropout: 0.3,
+  batch: 16,
+  seed: 5,
+  learningRate: 0.01,
+  cutmix: 0.5,
   stages: [
     { size: 32, epochs: 4 },
     { size: 64, epochs: 1 },

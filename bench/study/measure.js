@@ -105,6 +105,8 @@ async function randomize(row, pictures) {
   });
   const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
   return steps.map(({ layer, correlations, similarities }) => ({
-    ...{ layer, correlation: mean(correlations), similarity: mean(similarities) },
+    layer,
+    correlation: mean(correlations),
+    similarity: mean(similarities),
   }));
 }

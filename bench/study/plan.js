@@ -90,7 +90,8 @@ export function planTasks(ordered, { pictures, mosaics }) {
   const some = ordered.slice(0, RANDOMIZED);
   const randomization = {
     id: `randomization of ${some.map(({ file }) => file)}`,
-    ...{ kind: 'randomization', index: 0 },
+    kind: 'randomization',
+    index: 0,
     pictures: some,
   };
   const mosaic = (size) => (_, index) => {

@@ -1,4 +1,5 @@
 import { AtrousCamError } from './errors.js';
+import { sizeFrom } from './shape.js';
 
 /** Checks of one kernel call's arguments. Each message begins with the operation's name. */
 export class Checks {
@@ -19,7 +20,7 @@ export class Checks {
 
   /** Throws unless `array` is a Float32Array of as many numbers as the product of `sizes`; `formula` names the factors. */
   array(name: string, array: Float32Array, formula: string, ...sizes: number[]): void {
-    const length = sizes.reduce((product, size) => product * size, 1);
+    const length = sizeFrom(sizes);
     if (!(array instanceof Float32Array))
       this.fail(`${name} to be a Float32Array`, Object.prototype.toString.call(array).slice(8, -1));
     if (array.length !== length) this.fail(`${name} of ${formula} = ${length} numbers`, String(array.length));

@@ -29,7 +29,6 @@ export type Mode = 'pooled' | 'dilated' | 'atrous';
 export type Score = 'logit' | 'probability';
 /** `loss`: softmax cross-entropy with the target as label. */
 export type GradientScore = Score | 'loss';
-/** Whose score is differentiated in `atrous`: the network's own, that of phase (0,0) (`one`); each phase its own (`each`); the mean over all phases, the dense score (`mean`). */
 /** The caller's own score: its value and its derivative with respect to each logit. */
 export type CustomScore = (logits: Float32Array) => { value: number; gradient: ArrayLike<number> };
 
@@ -56,8 +55,6 @@ export type Heads = 'one' | 'each' | 'mean';
  * pictures, in `dilated` only (`shift`).
  */
 export type Degrid = 'none' | 'box' | 'phases' | 'gaussian' | 'shift';
-/** Pixels of the input between two points of the map. */
-export type OutputStride = 16 | 8 | 4 | 2 | 1;
 /** How convolutions are summed: by Winograd's algorithm, or directly. */
 export type Precision = 'fast' | 'exact';
 /** Instruction set: plain or relaxed SIMD; `auto` takes relaxed where the engine has it. */

@@ -1,6 +1,6 @@
 import type { Activation, ActivationsOptions } from '../api.js';
 import { MODES, oneOf, outputStrides } from '../base/options.js';
-import type { OutputStride, RgbImage } from '../base/types.js';
+import type { RgbImage } from '../base/types.js';
 import { convLayers } from '../graph/topology.js';
 import { preprocess } from '../image/preprocess.js';
 import { planMode, stepsUpTo } from '../plan/forward.js';
@@ -17,7 +17,7 @@ export async function activations(
   const { runtime, network } = loaded;
   const { topology } = network;
   const mode = oneOf('mode', options.mode ?? 'pooled', MODES);
-  const stride = oneOf('outputStride', options.outputStride ?? 1, outputStrides(topology)) as OutputStride;
+  const stride = oneOf('outputStride', options.outputStride ?? 1, outputStrides(topology));
   const all = convLayers(topology);
   const names = all.map((layer) => layer.name);
   const wanted = (options.layers ?? names.slice(-1)).map((name) => all[names.indexOf(oneOf('layer', name, names))]);

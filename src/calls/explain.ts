@@ -30,22 +30,21 @@ export async function explain(loaded: Loaded, image: RgbImage, options: ExplainO
   const map = { width: inputSize, height: inputSize, data: run.data, flat, signed: request.sign === 'signed' };
 
   return {
-    ...{
-      mode: request.mode,
-      method: request.name,
-      heads: request.heads,
-      logits,
-      probabilities,
-      score,
-      raw,
-      map,
-      rect,
-      image,
-    },
+    mode: request.mode,
+    method: request.name,
+    heads: request.heads,
+    logits,
+    probabilities,
+    score,
+    raw,
+    map,
+    rect,
+    image,
     layers: request.facts.layers ? request.layers.map((layer) => layer.name) : [],
     predictions: topFive(probabilities, labels),
     target: { index: subject.index, label: subject.label },
-    ...{ seconds, peakBytes },
+    seconds,
+    peakBytes,
     overlay: (style) => overlayMap(image, map, rect, style),
   };
 }

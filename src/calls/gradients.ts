@@ -1,7 +1,7 @@
 import type { Activation, Gradients, GradientsOptions, WeightGradients } from '../api.js';
 import { AtrousCamError } from '../base/errors.js';
 import { checkPrecision, MODES, oneOf, outputStrides } from '../base/options.js';
-import type { GradientScore, Heads, Mode, OutputStride, Precision, RgbImage } from '../base/types.js';
+import type { GradientScore, Heads, Mode, Precision, RgbImage } from '../base/types.js';
 import { convLayers } from '../graph/topology.js';
 import { preprocess } from '../image/preprocess.js';
 import { gradientsOf } from '../run/gradient-pass.js';
@@ -26,7 +26,12 @@ export async function gradients(loaded: Loaded, image: RgbImage, options: Gradie
     return classScore(score, index)(logits, probabilities);
   };
   const result = await gradientsOf(loaded, input, {
-    ...{ mode, heads, outputStride, precision, guided, signal },
+    mode,
+    heads,
+    outputStride,
+    precision,
+    guided,
+    signal,
     score: scoreOfTarget,
     layers: wrt.filter((name) => name !== 'input' && name !== 'weights'),
     input: wrt.includes('input'),
@@ -43,7 +48,7 @@ export async function gradients(loaded: Loaded, image: RgbImage, options: Gradie
     probabilities: result.probabilities,
     predictions: topFive(result.probabilities, labels),
     ...(result.input && { input: { shape: [1, inputSize, inputSize, 3], data: result.input } as Activation }),
-    ...Object.fromEntries(
+    layers: Object.fromEntries(
       [...result.layers].map(([name, { side, channels, gradient }]): [string, Activation] => [
         name,
         { shape: [1, side, side, channels], data: gradient },
@@ -74,7 +79,7 @@ interface CheckedOptions {
   mode: Mode;
   score: GradientScore;
   heads: Heads;
-  outputStride: OutputStride;
+  outputStride: number;
   precision: Precision;
   wrt: readonly string[];
 }
@@ -99,8 +104,11 @@ function checkOptions(loaded: Loaded, options: GradientsOptions): CheckedOptions
       "precision: an exact gradient needs an exact forward pass; load the network with precision 'exact'",
     );
   return {
-    ...{ mode, heads, wrt, precision },
+    mode,
+    heads,
+    wrt,
+    precision,
     score: oneOf('score', options.score ?? 'logit', ['logit', 'probability', 'loss']),
-    outputStride: oneOf('outputStride', options.outputStride ?? 1, outputStrides(topology)) as OutputStride,
+    outputStride: oneOf('outputStride', options.outputStride ?? 1, outputStrides(topology)),
   };
 }

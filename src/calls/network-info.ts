@@ -1,6 +1,6 @@
 import type { Estimate, ExplainOptions, NetworkInfo, PlanTable } from '../api.js';
 import { MODES, oneOf, outputStrides } from '../base/options.js';
-import type { Mode, OutputStride, Precision, Preprocessing } from '../base/types.js';
+import type { Mode, Precision, Preprocessing } from '../base/types.js';
 import { convLayers, readTopology, type Topology } from '../graph/topology.js';
 import { planTable } from '../plan/table.js';
 import type { NetworkWeights } from '../weights/types.js';
@@ -47,10 +47,10 @@ export class DescribedNetwork implements NetworkInfo {
     this.preprocessing = description.preprocessing;
   }
 
-  plan(mode: Mode, options: { outputStride?: OutputStride } = {}): PlanTable {
+  plan(mode: Mode, options: { outputStride?: number } = {}): PlanTable {
     const { topology, precision } = this.description;
     const outputStride = oneOf('outputStride', options.outputStride ?? 1, outputStrides(topology));
-    return planTable(topology, precision, oneOf('mode', mode, MODES), outputStride as OutputStride);
+    return planTable(topology, precision, oneOf('mode', mode, MODES), outputStride);
   }
 
   estimate(options: ExplainOptions = {}): Estimate {

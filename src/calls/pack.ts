@@ -1,10 +1,10 @@
 import { AtrousCamError, throwIfAborted } from '../base/errors.js';
+import { sizeFrom } from '../base/shape.js';
 import { degridMetadata } from '../weights/degridding.js';
 import { encodeFloat16, firstNonFiniteHalf } from '../weights/floats.js';
 import { type OpenWeightsOptions, openWeights, type WeightsSource } from '../weights/open.js';
 import { safetensorsHeader } from '../weights/safetensors-header.js';
 import { badWeights, quote } from '../weights/source.js';
-import { sizeFrom } from '../weights/tensor.js';
 import { convWeights, type NetworkWeights, type Tensor } from '../weights/types.js';
 
 /** What the packed file holds. */
@@ -104,4 +104,4 @@ function halves(source: string, { name }: Tensor, block: Float32Array): Uint8Arr
   return new Uint8Array(bits.buffer);
 }
 
-const sizeOf = ({ shape }: Tensor): number => sizeFrom(shape, 0);
+const sizeOf = ({ shape }: Tensor): number => sizeFrom(shape);

@@ -1,7 +1,7 @@
-import type { PredictionResult, PredictOptions, Preprocessed, Progress, TensorInput } from '../api.js';
+import type { CallOptions, PredictionResult, PredictOptions, Preprocessed, TensorInput } from '../api.js';
 import { AtrousCamError } from '../base/errors.js';
 import { MODES, oneOf } from '../base/options.js';
-import type { Mode, OutputStride, Prediction, RgbImage } from '../base/types.js';
+import type { Mode, Prediction, RgbImage } from '../base/types.js';
 import { ownMode, pooledStride } from '../graph/topology.js';
 import { preprocess } from '../image/preprocess.js';
 import { planMode } from '../plan/forward.js';
@@ -20,7 +20,7 @@ export async function predict(
   requireHead(loaded);
   const { network, runtime } = loaded;
   const input = 'tensor' in image ? checkTensor(image.tensor, network) : prepare(loaded, image, options).tensor;
-  const plan = planMode(network.topology, mode, pooledStride(network.topology) as OutputStride);
+  const plan = planMode(network.topology, mode, pooledStride(network.topology));
   const { logits, probabilities } = await runPlan(runtime, network, plan, input, {
     ...progress(mode, options),
     signal: options.signal,
@@ -33,7 +33,7 @@ export async function predict(
 export function prepare(
   { network, preprocessing }: Loaded,
   image: RgbImage,
-  options: Pick<PredictOptions, 'preprocessing'> = {},
+  options: Pick<CallOptions, 'preprocessing'> = {},
 ): Preprocessed {
   const own = { ...preprocessing, ...options.preprocessing };
   const { input: tensor, rect } = preprocess(image, network.topology.inputSize, own);
@@ -54,7 +54,7 @@ export async function chooseTop(
   loaded: Loaded,
   image: RgbImage,
   mode: Mode,
-  { preprocessing, signal }: Pick<PredictOptions, 'preprocessing' | 'signal'>,
+  { preprocessing, signal }: Pick<CallOptions, 'preprocessing' | 'signal'>,
   changed = false,
 ): Promise<(logits: Float32Array) => number> {
   const own = ownMode(loaded.network.topology);
@@ -63,10 +63,7 @@ export async function chooseTop(
   return () => top;
 }
 
-const progress = (
-  mode: Mode,
-  { onProgress }: { onProgress?: (progress: Progress) => void },
-): Pick<RunRequest, 'onProgress'> => ({
+const progress = (mode: Mode, { onProgress }: Pick<CallOptions, 'onProgress'>): Pick<RunRequest, 'onProgress'> => ({
   onProgress: onProgress && ((done) => onProgress({ stage: 'compute', mode, done })),
 });
 

@@ -1,7 +1,7 @@
 import type { ExplainOptions } from '../api.js';
 import { AtrousCamError } from '../base/errors.js';
 import { MODES, oneOf, outputStrides } from '../base/options.js';
-import type { Combine, Degrid, Heads, Mode, OutputStride, Score, Sign } from '../base/types.js';
+import type { Combine, Degrid, Heads, Mode, Score, Sign } from '../base/types.js';
 import { type ConvLayer, convLayers, lastLayer, type Topology } from '../graph/topology.js';
 import { readDegrid } from '../map/smoothing.js';
 import { factsOf, type MethodFacts, type MethodName, methodNames } from '../methods/facts.js';
@@ -14,7 +14,7 @@ export interface ExplainRequest {
   readonly facts: MethodFacts;
   readonly layers: readonly ConvLayer[];
   readonly heads: Heads;
-  readonly outputStride: OutputStride;
+  readonly outputStride: number;
   readonly score: Score;
   readonly degrid: Degrid;
   /** The pictures that are explained, as shifts of the one that was given: with `degrid` other than `shift` itself alone. */
@@ -51,8 +51,17 @@ export function readRequest(topology: Topology, options: ExplainOptions): Explai
   const shifts = shiftsOf(degrid === 'shift' ? Math.max(...layers.map(({ block }) => 2 ** block)) : 1);
   const last = layers.length === 1 && layers[0] === lastLayer(topology);
   return {
-    ...{ mode, name, facts, layers, heads, degrid, shifts, augSmooth, eigenSmooth, seed },
-    outputStride: oneOf('outputStride', options.outputStride ?? 1, outputStrides(topology)) as OutputStride,
+    mode,
+    name,
+    facts,
+    layers,
+    heads,
+    degrid,
+    shifts,
+    augSmooth,
+    eigenSmooth,
+    seed,
+    outputStride: oneOf('outputStride', options.outputStride ?? 1, outputStrides(topology)),
     score: oneOf('score', options.score ?? 'logit', ['logit', 'probability']),
     sign: oneOf('sign', options.sign ?? 'positive', ['positive', 'negative', 'absolute', 'signed']),
     combine: oneOf('combine', options.combine ?? facts.combine, ['mean', 'product']),

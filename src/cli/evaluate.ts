@@ -92,7 +92,10 @@ async function evaluateAccuracy(data: string, flags: EvaluateFlags, context: Con
     let begun = false;
     const { evaluate } = await import('../training.js');
     const result = await evaluate(network, data, {
-      ...{ mode, part, limit, signal },
+      mode,
+      part,
+      limit,
+      signal,
       onProgress: (done, total) => {
         if (!begun) progress.begin(total, 'pictures');
         begun = true;

@@ -99,7 +99,19 @@ export function explainOptions(mode: Mode, flags: ExplainFlags): ExplainOptions 
   const { target, method, layer, combine, score, heads, outputStride, degrid, sign } = flags;
   const { augSmooth, eigenSmooth, seed } = flags;
   return {
-    ...{ mode, target, method, layer, combine, score, heads, outputStride, degrid, sign, augSmooth, eigenSmooth, seed },
+    mode,
+    target,
+    method,
+    layer,
+    combine,
+    score,
+    heads,
+    outputStride,
+    degrid,
+    sign,
+    augSmooth,
+    eigenSmooth,
+    seed,
   };
 }
 
@@ -195,7 +207,9 @@ async function gridsBeside(image: Explanation['image'], network: Network, signal
 function toJson(explanation: Explanation, grid: GridNumbers | undefined): object {
   const { predictions, logits, target, score, raw, map, seconds, peakBytes, method, layers, heads } = explanation;
   return {
-    ...{ method, layers, heads },
+    method,
+    layers,
+    heads,
     predictions,
     logits: [...logits],
     target,

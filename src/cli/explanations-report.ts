@@ -5,10 +5,25 @@ import { alignColumns } from './table.js';
 
 /** What the rows of the table are and which direction is better; in this order. */
 const ROWS: Record<string, string> = {
-  ...{ grid: 'less', pointing: 'more', energy: 'more' },
-  ...{ maxbox: 'more', box30: 'more', box50: 'more', box70: 'more', maxboxv2: 'more' },
-  ...{ deletion: 'less', insertion: 'more', road: 'more', morf: 'less', lerf: 'more' },
-  ...{ drop: 'less', increase: 'more', gain: 'more', mosaic2: 'more', mosaic4: 'more', seconds: 'less' },
+  grid: 'less',
+  pointing: 'more',
+  energy: 'more',
+  maxbox: 'more',
+  box30: 'more',
+  box50: 'more',
+  box70: 'more',
+  maxboxv2: 'more',
+  deletion: 'less',
+  insertion: 'more',
+  road: 'more',
+  morf: 'less',
+  lerf: 'more',
+  drop: 'less',
+  increase: 'more',
+  gain: 'more',
+  mosaic2: 'more',
+  mosaic4: 'more',
+  seconds: 'less',
 };
 
 /** A table of means with their intervals: a row a metric, a column a map. */

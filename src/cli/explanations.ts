@@ -125,7 +125,12 @@ async function evaluatePictures(
   progress.begin(pictures.length, 'pictures');
   try {
     await evaluateExplanations(network, pictures, {
-      ...{ maps, metrics, steps, seed, target, signal },
+      maps,
+      metrics,
+      steps,
+      seed,
+      target,
+      signal,
       onPicture: (evaluation) => done.push(evaluation),
       onProgress: (share, total, { file }) => progress.update(`${Math.floor(share) + 1}/${total} ${file}`, share),
       onError: ({ file }, error) => {

@@ -7,7 +7,6 @@ import type {
   KernelSet,
   Mode,
   Normalization,
-  OutputStride,
   Precision,
   ResizeFilter,
   Score,
@@ -58,7 +57,7 @@ export interface ExplainFlags extends NetworkFlags, ModeFlags, PicturesFlags {
   yes?: boolean;
   score: Score;
   heads?: ExplainOptions['heads'];
-  outputStride?: OutputStride;
+  outputStride?: number;
   degrid?: ExplainOptions['degrid'];
   out: string;
   npy?: boolean;

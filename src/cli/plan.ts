@@ -1,5 +1,4 @@
 import type { PlanTable } from '../api.js';
-import type { OutputStride } from '../base/types.js';
 import type { Context } from './context.js';
 import { type ModeFlags, modesOf, type WeightsFlags } from './options.js';
 import { describeWeights, jsonLine } from './report.js';
@@ -7,7 +6,7 @@ import { alignColumns } from './table.js';
 
 /** `atrous-cam plan`: the layers of each mode with their costs; of the weights only the headers are read. Returns the exit code. */
 export async function planCommand(
-  { weights, inputSize, precision, outputStride, ...flags }: WeightsFlags & ModeFlags & { outputStride?: OutputStride },
+  { weights, inputSize, precision, outputStride, ...flags }: WeightsFlags & ModeFlags & { outputStride?: number },
   context: Context,
 ): Promise<number> {
   const network = await context.inspect(weights, { precision, inputSize, signal: context.signal });

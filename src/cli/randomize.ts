@@ -37,7 +37,8 @@ export async function randomizeLayers(
         }
       return all;
     },
-    ...{ seed: flags.seed, signal },
+    seed: flags.seed,
+    signal,
     onProgress: (done, total) => progress.update('randomising layers', done / total),
   });
   return steps.map(({ layer, correlations, similarities }) => {

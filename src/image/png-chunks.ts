@@ -111,8 +111,17 @@ function readHeader(data: Uint8Array, subject: string, maxPixels: number): PngPa
   const none = new Uint8Array(0);
   const [color, channels] = known;
   return {
-    ...{ width, height, depth, color, colorType, channels, interlaced: interlace === 1 },
-    ...{ palette: none, transparency: none, exif: none, idat: [] },
+    width,
+    height,
+    depth,
+    color,
+    colorType,
+    channels,
+    interlaced: interlace === 1,
+    palette: none,
+    transparency: none,
+    exif: none,
+    idat: [],
   };
 }
 

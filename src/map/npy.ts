@@ -1,4 +1,5 @@
 import { AtrousCamError } from '../base/errors.js';
+import { sizeFrom } from '../base/shape.js';
 
 /**
  * An array as the bytes of a `.npy` file (format version 1.0): little-endian float32 in C order, header padded so that the
@@ -9,7 +10,7 @@ import { AtrousCamError } from '../base/errors.js';
  * await writeFile('map.npy', encodeNpy(map.data, [map.height, map.width]));
  */
 export function encodeNpy(data: Float32Array, shape: readonly number[]): Uint8Array {
-  const size = shape.reduce((a, b) => a * b, 1);
+  const size = sizeFrom(shape);
   if (size !== data.length)
     throw new AtrousCamError(
       'BAD_ARGUMENT',

@@ -1,4 +1,4 @@
-import type { Heads, Mode, OutputStride } from '../base/types.js';
+import type { Heads, Mode } from '../base/types.js';
 import { type ConvLayer, lastLayer, pooledStride, type Topology } from '../graph/topology.js';
 import { type BackwardRequest, backwardMacs, planBackward } from '../plan/backward.js';
 import { planMode, stepMacs, stepsUpTo } from '../plan/forward.js';
@@ -8,7 +8,7 @@ export interface Scope {
   readonly topology: Topology;
   readonly mode: Mode;
   readonly heads: Heads;
-  readonly outputStride: OutputStride;
+  readonly outputStride: number;
   readonly layers: readonly ConvLayer[];
 }
 

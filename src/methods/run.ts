@@ -73,7 +73,10 @@ async function runShifts(
   for (const [i, shift] of shifts.entries()) {
     const work = new Work(loaded, shiftInput(input, topology.inputSize, shift), {
       ...request,
-      ...{ subject, passes, finish, signal },
+      subject,
+      passes,
+      finish,
+      signal,
       onProgress: onProgress && ((done) => onProgress((i + done) / shifts.length)),
     });
     runs.push(await METHOD_TABLE[request.name](work));

@@ -1,4 +1,4 @@
-import type { Heads, Mode, OutputStride } from '../base/types.js';
+import type { Heads, Mode } from '../base/types.js';
 import type { Subject } from '../calls/target.js';
 import { type ConvLayer, pooledStride, type Topology } from '../graph/topology.js';
 import type { FinishedMap, RawMap } from '../map/finish.js';
@@ -46,7 +46,7 @@ export const AT_INPUT: Place = { spacing: 1, origin: 0, period: 1, rate: 1 };
 
 export interface WorkRequest {
   readonly mode: Mode;
-  readonly outputStride: OutputStride;
+  readonly outputStride: number;
   readonly heads: Heads;
   readonly subject: Pick<Subject, 'score'>;
   readonly layers: readonly ConvLayer[];
@@ -152,7 +152,12 @@ export class Work {
     const names = layers.map((layer) => layer.name);
     const result = await gradientsOf(this, this.input, {
       ...this.#watch(),
-      ...{ mode, heads, outputStride, score: subject.score, layers: names, activations: true },
+      mode,
+      heads,
+      outputStride,
+      score: subject.score,
+      layers: names,
+      activations: true,
     });
     this.#note(this.input, result);
     return names.map((name) => {
@@ -175,7 +180,11 @@ export class Work {
       this.#peak = Math.max(this.#peak, runtime.arena.peakSince(mark));
     } else await this.#predict(input, { onConv: collect });
     return maps.map(({ shape: [, height, width, channels], data: activation }) => ({
-      ...{ height, width, channels, activation, gradient: new Float32Array(0) },
+      height,
+      width,
+      channels,
+      activation,
+      gradient: new Float32Array(0),
     }));
   }
 
@@ -184,7 +193,12 @@ export class Work {
     const { mode, heads, outputStride, subject } = this.request;
     const result = await gradientsOf(this, input, {
       ...this.#watch(),
-      ...{ mode, heads, outputStride, score: subject.score, guided, input: true },
+      mode,
+      heads,
+      outputStride,
+      score: subject.score,
+      guided,
+      input: true,
     });
     this.#note(input, result);
     return result.input!;

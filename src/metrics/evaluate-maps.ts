@@ -1,4 +1,4 @@
-import type { ExplainOptions, Network } from '../api.js';
+import type { CallOptions, ExplainOptions, Network } from '../api.js';
 import { AtrousCamError, throwIfAborted } from '../base/errors.js';
 import type { RgbImage } from '../base/types.js';
 import type { BootstrapOptions, Interval } from './intervals.js';
@@ -21,7 +21,7 @@ export const baselineNames = ['uniform', 'gaussian'] as const;
 export type BaselineName = (typeof baselineNames)[number];
 
 /** How a map is made: a baseline, or a call of `explain` with these options. */
-export type MapSource = BaselineName | Omit<ExplainOptions, 'target' | 'preprocessing' | 'signal' | 'onProgress'>;
+export type MapSource = BaselineName | Omit<ExplainOptions, 'target' | keyof CallOptions>;
 
 /** The grid pointing game with the picture among one or three of other classes. */
 const MOSAICS = { mosaic2: 2, mosaic4: 4 } as const;

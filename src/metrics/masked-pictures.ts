@@ -56,8 +56,13 @@ export async function readMaskedPictures(folder: string, options: IndexOptions =
     for (const name of ['file', 'mask', classColumn])
       if (row[name] === '') throw new AtrousCamError('BAD_ARGUMENT', `${where}: the cell of ${name} is empty`);
     return {
-      ...{ file: row.file, path: join(folder, row.file), maskPath: join(folder, row.mask), label: row[classColumn] },
-      ...{ body: boxOf('body', row, where), head: boxOf('head', row, where), row },
+      file: row.file,
+      path: join(folder, row.file),
+      maskPath: join(folder, row.mask),
+      label: row[classColumn],
+      body: boxOf('body', row, where),
+      head: boxOf('head', row, where),
+      row,
     };
   });
 }

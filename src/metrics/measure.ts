@@ -59,7 +59,9 @@ export interface Measures {
 /** Forward passes of a metric. */
 function passesOf(metric: MetricName, { steps = 32, percentiles }: MeasureOptions): number {
   const passes: Partial<Record<MetricName, number>> = {
-    ...{ deletion: steps, insertion: steps, drop: 1 },
+    deletion: steps,
+    insertion: steps,
+    drop: 1,
     road: 2 * (percentiles?.length ?? 9),
   };
   return passes[metric] ?? 0;
@@ -78,7 +80,14 @@ function passesOf(metric: MetricName, { steps = 32, percentiles }: MeasureOption
 export async function measureMap(map: GreyMap, ground: Ground, options: MeasureOptions = {}): Promise<Measures> {
   const { mask, box, probe } = ground;
   const possible: Record<MetricName, unknown> = {
-    ...{ grid: true, pointing: mask, energy: mask, box, deletion: probe, insertion: probe, road: probe, drop: probe },
+    grid: true,
+    pointing: mask,
+    energy: mask,
+    box,
+    deletion: probe,
+    insertion: probe,
+    road: probe,
+    drop: probe,
   };
   const {
     metrics = metricNames.filter((name) => possible[name]),

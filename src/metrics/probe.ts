@@ -1,20 +1,18 @@
-import type { ImageInput, Network } from '../api.js';
+import type { CallOptions, ImageInput, Network } from '../api.js';
 import { AtrousCamError } from '../base/errors.js';
-import type { Mode, Preprocessing, Rect, RgbImage, Score } from '../base/types.js';
+import type { Mode, Rect, RgbImage, Score } from '../base/types.js';
 
 /** What the metrics need of a network; that of `load` has it, here and in a worker. */
 export type Predictor = Pick<Network, 'labels' | 'inputSize' | 'preprocessing' | 'preprocess' | 'predict'>;
 
 /** Whose score of what is asked for. */
-export interface ProbeOptions {
+export interface ProbeOptions extends Pick<CallOptions, 'preprocessing' | 'signal'> {
   /** A class index, a label, or `top` (the default): the pooled network's top class, in every mode. */
   target?: 'top' | number | string;
   /** Default `probability`, the softmax's, as in the papers. */
   score?: Score;
   /** Of the network that judges the changed pictures. Default `pooled`, which says what `atrous` says. */
   mode?: Mode;
-  /** Overrides what belongs to the weights. */
-  preprocessing?: Partial<Preprocessing>;
   /** Ends the call, and all later calls of the probe, with the error ABORTED. */
   signal?: AbortSignal;
 }
@@ -64,7 +62,10 @@ export async function openProbe(net: Predictor, image: ImageInput, options: Prob
   const index = target === 'top' ? await top() : classOf(net.labels, target);
   const normalization = preprocessing?.normalization ?? net.preprocessing.normalization;
   return {
-    ...{ tensor, rect, image: upright, side: net.inputSize },
+    tensor,
+    rect,
+    image: upright,
+    side: net.inputSize,
     target: { index, label: net.labels[index] },
     score: unchanged.values[index],
     deviation: normalization === 'torch' ? 1 : 255 * DEVIATION,

@@ -1,5 +1,6 @@
 import { throwIfAborted } from '../base/errors.js';
 import { gaussian, mulberry32 } from '../base/random.js';
+import { sizeFrom } from '../base/shape.js';
 import { encodeFloat16 } from '../weights/floats.js';
 import type { Watch } from './course.js';
 import { type GreyMap, refuse } from './map.js';
@@ -46,7 +47,7 @@ export function randomizeWeights(packed: Uint8Array, layers: readonly string[], 
     if (!kernel || !bias)
       refuse('randomizeWeights', `a layer of the file (${layersFromHead(packed).join(', ')})`, `'${layer}'`);
     const draw = gaussian(mulberry32(seed ^ hash(layer)));
-    const count = kernel.shape.reduce((a, b) => a * b, 1);
+    const count = sizeFrom(kernel.shape);
     const deviation = Math.sqrt((2 * kernel.shape[kernel.shape.length - 1]) / count);
     const values = Float32Array.from({ length: count }, () => deviation * draw());
     bytes.set(encode(values, kernel.dtype), start + kernel.data_offsets[0]);

@@ -1,5 +1,6 @@
 import type { PlanRow, PlanTable } from '../api.js';
-import type { Mode, OutputStride, Precision } from '../base/types.js';
+import { sizeFrom } from '../base/shape.js';
+import type { Mode, Precision } from '../base/types.js';
 import {
   convParameters,
   denseParameters,
@@ -15,12 +16,7 @@ import { mapSpacing, planMode, stepMacs } from './forward.js';
  * The layer table of a mode, as Keras' summary shows a network: each map as a whole, although `atrous` and `dilated` never hold
  * most of them at once. Costs are those of the plan that would run.
  */
-export function planTable(
-  topology: Topology,
-  precision: Precision,
-  mode: Mode,
-  outputStride: OutputStride = 1,
-): PlanTable {
+export function planTable(topology: Topology, precision: Precision, mode: Mode, outputStride = 1): PlanTable {
   const plan = planMode(topology, mode, outputStride);
   const macs = new Map<string, number>();
   for (const step of plan.steps)
@@ -28,7 +24,7 @@ export function planTable(
 
   const rows: PlanRow[] = [];
   const add = (layer: string, output: number[], parameters: number, cost: number) =>
-    rows.push({ layer, output, parameters, macs: cost, bytes: 4 * output.reduce((product, n) => product * n, 1) });
+    rows.push({ layer, output, parameters, macs: cost, bytes: 4 * sizeFrom(output) });
 
   const n = topology.inputSize;
   add('input', [n, n, 3], 0, 0);

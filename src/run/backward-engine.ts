@@ -1,5 +1,5 @@
 import { throwIfAborted } from '../base/errors.js';
-import type { Heads, OutputStride, Precision } from '../base/types.js';
+import type { Heads, Precision } from '../base/types.js';
 import { pooledStride } from '../graph/topology.js';
 import { convJobs, convWeightGradientJobs, weightGradientBytes, workspaceBytes } from '../operators/convolution.js';
 import {
@@ -26,7 +26,7 @@ import { type WeightGradient, WeightSums } from './weight-sums.js';
 /** What a backward run needs to know beside its plan. */
 export interface BackwardOptions extends Watch {
   heads: Heads;
-  outputStride: OutputStride;
+  outputStride: number;
   precision: Precision;
   guided: boolean;
   score: ScoreFunction;

@@ -1,5 +1,4 @@
 import { throwIfAborted } from '../base/errors.js';
-import type { OutputStride } from '../base/types.js';
 import type { Subject } from '../calls/target.js';
 import { lastChannels, pooledStride } from '../graph/topology.js';
 import type { RawMap } from '../map/finish.js';
@@ -36,7 +35,7 @@ export interface RunRequest extends Watch {
   /** `pooled`: begins behind this layer, whose output is given (rows, columns, channels), instead of at the input. */
   resume?: { layer: string; activation: Float32Array };
   /** All points at this output stride are in the raw map; `map()` copies them. */
-  onRefined?: (outputStride: OutputStride, map: () => RawMap) => void;
+  onRefined?: (outputStride: number, map: () => RawMap) => void;
 }
 
 /** Given the output of each convolution (absolute), which it may change; valid during the call only. */

@@ -1,5 +1,5 @@
 import { AtrousCamError } from '../base/errors.js';
-import type { Mode, OutputStride } from '../base/types.js';
+import type { Mode } from '../base/types.js';
 import { pooledStride } from '../graph/topology.js';
 import { planMode, stepsUpTo } from '../plan/forward.js';
 import type { Arena } from '../wasm/arena.js';
@@ -21,7 +21,7 @@ export async function requireFinite(
 ): Promise<void> {
   if (logits.every(Number.isFinite)) return;
   const { topology } = network;
-  const plan = planMode(topology, mode === 'dilated' ? mode : 'pooled', pooledStride(topology) as OutputStride);
+  const plan = planMode(topology, mode === 'dilated' ? mode : 'pooled', pooledStride(topology));
   let first: string | undefined;
   const steps = stepsUpTo(plan, topology.blocks.length - 1);
   await runSteps(

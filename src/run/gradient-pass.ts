@@ -1,4 +1,4 @@
-import type { Heads, Mode, OutputStride, Precision } from '../base/types.js';
+import type { Heads, Mode, Precision } from '../base/types.js';
 import { convLayers, pooledStride, type Topology } from '../graph/topology.js';
 import { adjointLayers, backwardMacs, planBackward } from '../plan/backward.js';
 import { type ConvStep, planMode, stepMacs, stepsUpTo } from '../plan/forward.js';
@@ -22,7 +22,7 @@ export interface GradientRequest extends Watch {
    */
   heads?: Heads;
   /** `atrous`: spacing of the last map's points, hence which phases have a head; default 1. */
-  outputStride?: OutputStride;
+  outputStride?: number;
   /** Called with the logits of each head in turn, that of phase (0,0) first. */
   score: ScoreFunction;
   /** ReLU's backward passes positive gradients only (guided backpropagation). */
@@ -87,7 +87,11 @@ export async function gradientsOf(
   // With the head of phase (0,0) alone the gradient takes the pooled path, but the activations are wanted at all points.
   const apart = activations && mode === 'atrous' && heads === 'one';
   const plan = planBackward(topology, {
-    ...{ mode, heads, outputStride, layers, weights },
+    mode,
+    heads,
+    outputStride,
+    layers,
+    weights,
     activations: activations && !apart,
     input: wantsInput,
     subtreeBytes: request.subtreeBytes,
@@ -108,7 +112,14 @@ export async function gradientsOf(
   const adjoints = await adjointKernels(runtime, network, adjointLayers(plan), precision, signal);
   const result = await inFreeMemory(runtime, (mark) =>
     new BackwardRun(runtime, network, plan, adjoints, {
-      ...{ heads, outputStride, precision, guided, score, weights, maps, signal },
+      heads,
+      outputStride,
+      precision,
+      guided,
+      score,
+      weights,
+      maps,
+      signal,
       onProgress: progress[0],
     }).run(input, mark),
   );
@@ -120,9 +131,9 @@ export async function gradientsOf(
 }
 
 /** Spacing of the last map's points. */
-function strideOf(topology: Topology, mode: Mode, outputStride: OutputStride = 1): OutputStride {
+function strideOf(topology: Topology, mode: Mode, outputStride = 1): number {
   if (mode === 'atrous') return outputStride;
-  return mode === 'pooled' ? (pooledStride(topology) as OutputStride) : 1;
+  return mode === 'pooled' ? pooledStride(topology) : 1;
 }
 
 /** Progress of runs that follow one another as one, by their costs. */

@@ -1,4 +1,4 @@
-import type { Mode, OutputStride } from '../base/types.js';
+import type { Mode } from '../base/types.js';
 import type { ConvLayer, Topology } from '../graph/topology.js';
 import { mapSpacing } from '../plan/forward.js';
 import type { Lattice } from '../plan/phase-tree.js';
@@ -12,7 +12,7 @@ export class LayerMap {
   /** Pixels of the input from one point of the map to the next. */
   readonly spacing: number;
 
-  constructor({ inputSize }: Topology, mode: Mode, { block, cout }: ConvLayer, outputStride: OutputStride) {
+  constructor({ inputSize }: Topology, mode: Mode, { block, cout }: ConvLayer, outputStride: number) {
     this.spacing = mapSpacing(mode, block, outputStride);
     const side = inputSize / this.spacing;
     this.shape = [1, side, side, cout];

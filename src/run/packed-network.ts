@@ -1,10 +1,10 @@
 import { throwIfAborted } from '../base/errors.js';
+import { sizeFrom } from '../base/shape.js';
 import type { Precision } from '../base/types.js';
 import { convLayers, readTopology, type Topology } from '../graph/topology.js';
 import { biasOf, type ConvKernel, convKernel, convKernelBytes, packKernelJob } from '../operators/convolution.js';
 import { expandFloat16Jobs } from '../wasm/ops/float16.js';
 import type { Runtime } from '../wasm/runtime.js';
-import { sizeFrom } from '../weights/tensor.js';
 import { convWeights, type NetworkWeights, type Tensor } from '../weights/types.js';
 
 /** A dense layer in the wasm memory: kernel (in, out) row by row, bias (out). */
@@ -63,7 +63,7 @@ export async function packNetwork(
   };
   const read = async ({ shape, copyInto, copyHalves }: Tensor, ptr: number) => {
     throwIfAborted(signal);
-    const elements = sizeFrom(shape, 0);
+    const elements = sizeFrom(shape);
     if (!copyHalves) return copyInto(arena.f32(ptr, elements), onBlock);
     await copyHalves(arena.u16(ptr + 2 * elements, elements), onBlock);
     for (const job of expandFloat16Jobs(ptr, elements)) await runtime.runAsync(job, signal);

@@ -1,3 +1,4 @@
+import { sizeFrom } from '../base/shape.js';
 import { type ConvLayer, convLayers, type DenseLayer, type Topology } from '../graph/topology.js';
 import type { Arena } from '../wasm/arena.js';
 
@@ -26,7 +27,7 @@ export class WeightSums {
   ) {
     for (const { name, shape } of shapes(topology))
       this.#sums.set(name, {
-        kernel: arena.alloc(4 * size(shape)),
+        kernel: arena.alloc(4 * sizeFrom(shape)),
         bias: arena.alloc(4 * shape.at(-1)!),
         begun: false,
       });
@@ -34,7 +35,7 @@ export class WeightSums {
 
   /** Bytes that they take. */
   static bytes = (topology: Topology): number =>
-    shapes(topology).reduce((sum, { shape }) => sum + 4 * (size(shape) + shape.at(-1)!) + 128, 0);
+    shapes(topology).reduce((sum, { shape }) => sum + 4 * (sizeFrom(shape) + shape.at(-1)!) + 128, 0);
 
   of({ name }: ConvLayer | DenseLayer): WeightSum {
     return this.#sums.get(name)!;
@@ -46,7 +47,7 @@ export class WeightSums {
     return new Map(
       shapes(this.topology).map(({ name, shape }) => {
         const { kernel, bias } = this.#sums.get(name)!;
-        return [name, { shape, kernel: copy(kernel, size(shape)), bias: copy(bias, shape.at(-1)!) }];
+        return [name, { shape, kernel: copy(kernel, sizeFrom(shape)), bias: copy(bias, shape.at(-1)!) }];
       }),
     );
   }
@@ -56,5 +57,3 @@ const shapes = (topology: Topology): { name: string; shape: number[] }[] => [
   ...convLayers(topology).map(({ name, cin, cout }) => ({ name, shape: [3, 3, cin, cout] })),
   ...topology.dense.map((layer) => ({ name: layer.name, shape: [layer.in, layer.out] })),
 ];
-
-const size = (shape: readonly number[]): number => shape.reduce((product, n) => product * n, 1);

@@ -1,20 +1,18 @@
-import type { Network } from '../api.js';
+import type { CallOptions, Network } from '../api.js';
 import { AtrousCamError } from '../base/errors.js';
 import { oneOf } from '../base/options.js';
-import type { Mode, Preprocessing } from '../base/types.js';
+import type { Mode } from '../base/types.js';
 import { throwIfAborted } from '../wasm/runtime.js';
 import { openDataset, type Sample } from './dataset.js';
 
 /** What is measured, and how. */
-export interface EvaluateOptions {
+export interface EvaluateOptions extends Pick<CallOptions, 'preprocessing' | 'signal'> {
   /** Default `pooled`. */
   mode?: Mode;
   /** `val` (the default where there is a `val/`), `train`, or `all` pictures of the data. */
   part?: 'val' | 'train' | 'all';
   /** Only the first so many pictures of each class. */
   limit?: number;
-  preprocessing?: Partial<Preprocessing>;
-  signal?: AbortSignal;
   /** Pictures done, and all. */
   onProgress?: (done: number, total: number) => void;
 }
@@ -63,7 +61,9 @@ export async function runEvaluation(
     }
     const right = confusion.reduce((sum, row, i) => sum + row[i], 0);
     return {
-      ...{ labels, pictures: samples.length, confusion },
+      labels,
+      pictures: samples.length,
+      confusion,
       accuracy: right / samples.length,
       loss: loss / samples.length,
     };

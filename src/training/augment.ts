@@ -87,7 +87,10 @@ function varied(
     dy,
     gain,
     offset: 128 * (1 - gain) + offset, // contrast turns about the middle of the range
-    ...{ left: 0, top: 0, right: side, bottom: side },
+    left: 0,
+    top: 0,
+    right: side,
+    bottom: side,
   };
 }
 
@@ -142,5 +145,8 @@ export const plainDraw = ({ width, height }: Size, side: number): Draw => ({
   dy: height / side,
   gain: 1,
   offset: 0,
-  ...{ left: 0, top: 0, right: side, bottom: side },
+  left: 0,
+  top: 0,
+  right: side,
+  bottom: side,
 });

@@ -18,7 +18,10 @@ export function drawCurve(epochs: readonly EpochReport[]): string {
     { name: 'validation loss', color: '#c0392b', dashed: false, axis: 'loss', values: epochs.map((e) => e.valLoss) },
     { name: 'accuracy', color: '#1f6fb2', dashed: true, axis: 'accuracy', values: epochs.map((e) => e.accuracy) },
     {
-      ...{ name: 'validation accuracy', color: '#1f6fb2', dashed: false, axis: 'accuracy' },
+      name: 'validation accuracy',
+      color: '#1f6fb2',
+      dashed: false,
+      axis: 'accuracy',
       values: epochs.map((e) => e.valAccuracy),
     },
   ];

@@ -1,3 +1,4 @@
+import { sizeFrom } from '../base/shape.js';
 import type { Normalization } from '../base/types.js';
 import { packNetworkWeights } from '../calls/pack.js';
 import { convLayers } from '../graph/topology.js';
@@ -41,7 +42,7 @@ export function weightsOf(
     return convs.slice(next - block.length, next);
   });
   const degrid = topology.degrid?.map(({ rate }, i) => ({ ...convs[next + i], rate }));
-  const count = ({ kernel, bias }: ConvWeights) => [kernel, bias].flatMap(({ shape }) => shape.reduce((a, b) => a * b));
+  const count = ({ kernel, bias }: ConvWeights) => [kernel, bias].flatMap(({ shape }) => sizeFrom(shape));
   return {
     source: 'trained',
     blocks,

@@ -247,7 +247,13 @@ class Training {
     const imagesPerSecond = sums.pictures / sums.seconds;
     const left = this.#work(step, this.#steps);
     this.options.onStep?.({
-      ...{ step, steps: this.#steps, epoch, epochs, loss, stage, imagesPerSecond },
+      step,
+      steps: this.#steps,
+      epoch,
+      epochs,
+      loss,
+      stage,
+      imagesPerSecond,
       accuracy: sums.correct / sums.pictures,
       secondsLeft: (left / this.#work(step - 1, step)) * (this.config.batch / imagesPerSecond),
       done: 1 - left / this.#work(0, this.#steps),
@@ -294,7 +300,9 @@ class Training {
       val.pictures += examples.length;
     }
     const report: EpochReport = {
-      ...{ epoch, size: run.side, step },
+      epoch,
+      size: run.side,
+      step,
       learningRate: learningRate(config, step, this.#stepsPerEpoch),
       loss: sums.loss / sums.pictures,
       accuracy: sums.correct / sums.pictures,

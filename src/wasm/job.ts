@@ -1,3 +1,5 @@
+import { KERNEL_FIELDS } from './assembly.js';
+
 /**
  * A kernel call as data. Every export of the wasm modules has the signature
  * `name(args: usize, task: i32, scratch: usize): void`: `args` points to the job's 32-bit fields in the order of the kernel's
@@ -12,6 +14,41 @@ export interface Job {
   readonly tasks: number;
   /** Bytes of per-thread scratch, 0 where none is needed. */
   readonly scratch: number;
+}
+
+/** The kernels by name. */
+export type KernelName = keyof typeof KERNEL_FIELDS;
+
+/** What a struct of assembly/ is filled with: integers (pointers in bytes, sizes, strides; truth values as 1 and 0) and float32. */
+export type Fields<S> = { readonly [F in keyof S]: S[F] extends 'i32' ? number | boolean : number };
+
+/** Refuses fields that the struct has not, also where they come from a spread or a variable. */
+type Only<F, S> = { readonly [X in Exclude<keyof F, keyof S>]: never };
+
+/** The 32-bit fields of a struct in its order. */
+export function fieldValues<S extends Readonly<Record<string, string>>, F extends Fields<S>>(
+  struct: S,
+  values: F & Only<F, S>,
+): number[] {
+  return Object.entries(struct).map(([name, type]) => {
+    const value = Number(values[name as keyof S]);
+    return type === 'f32' ? floatBits(value) : value;
+  });
+}
+
+/**
+ * A job of a kernel, its fields by name.
+ *
+ * @example
+ * job('softmax', { x, y, columns }, rows);
+ */
+export function job<K extends KernelName, F extends Fields<(typeof KERNEL_FIELDS)[K]>>(
+  kernel: K,
+  fields: F & Only<F, (typeof KERNEL_FIELDS)[K]>,
+  tasks: number,
+  scratch = 0,
+): Job {
+  return { kernel, args: fieldValues(KERNEL_FIELDS[kernel], fields), tasks, scratch };
 }
 
 /**
@@ -29,6 +66,10 @@ export interface View {
   /** Floats from one pixel to the next; at least `c`. */
   readonly pix: number;
 }
+
+/** Address and strides of a view as the fields `name`, `nameRow` and `namePix`, in floats. */
+export const at = <N extends string>(name: N, { ptr, row, pix }: View) =>
+  ({ [name]: ptr, [`${name}Row`]: row, [`${name}Pix`]: pix }) as Record<N | `${N}Row` | `${N}Pix`, number>;
 
 /**
  * Where the windows of an operation lie, in the coordinates of its views: output (i, j) sees row stride i + dilation a + startY of the input for
@@ -62,7 +103,7 @@ export const phase = (v: View, rate: number, y: number, x: number): View => ({
 
 const bits = new DataView(new ArrayBuffer(4));
 
-/** The 32-bit pattern of a float32, for the float fields of `Job.args`. */
+/** The 32-bit pattern of a float32, for float fields of `Job.args`. */
 export function floatBits(value: number): number {
   bits.setFloat32(0, value);
   return bits.getInt32(0);

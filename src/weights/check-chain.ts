@@ -1,10 +1,11 @@
 import { AtrousCamError } from '../base/errors.js';
+import { sizeFrom } from '../base/shape.js';
 import type { Preprocessing } from '../base/types.js';
 import { degridName } from './degridding.js';
 import { classLabels } from './labels.js';
 import { preprocessingFor } from './preprocessing.js';
 import { badWeights, quote } from './source.js';
-import { plainTensor, type RawTensor, readVector, sizeFrom, transposedTensor } from './tensor.js';
+import { plainTensor, type RawTensor, readVector, transposedTensor } from './tensor.js';
 import { type ConvWeights, convWeights, type DenseWeights, type NetworkWeights, type Tensor } from './types.js';
 
 /** Inference-time batch normalization after a convolution: (x - mean) / sqrt(variance + epsilon) * weight + bias. */
@@ -93,7 +94,7 @@ export async function assembleNetwork(
     inputSize,
     labels: dense.length === 0 ? [] : await classLabels(inputs, raw.metadata.get('labels'), raw.source),
     preprocessing: preprocessingFor(raw.layout, raw.metadata.get('preprocessing'), raw.source, options.preprocessing),
-    parameters: tensors.reduce((sum, { shape }) => sum + sizeFrom(shape, 0), 0),
+    parameters: tensors.reduce((sum, { shape }) => sum + sizeFrom(shape), 0),
     close,
   };
 }
@@ -109,7 +110,7 @@ function expectShape(source: string, raw: RawTensor, expected: readonly (number 
       source,
       `tensor ${quote(raw.name)}: expected shape [${expected.join(', ')}], got [${shape.join(', ')}]`,
     );
-  if (sizeFrom(shape, 0) > largestTensor)
+  if (sizeFrom(shape) > largestTensor)
     throw badWeights(
       source,
       `tensor ${quote(raw.name)}: expected at most ${largestTensor} elements, got shape [${shape.join(', ')}]`,

@@ -1,5 +1,6 @@
 import { type Dataset, File as H5File, ready } from 'h5wasm';
 import { AtrousCamError } from '../base/errors.js';
+import { sizeFrom } from '../base/shape.js';
 import { badWeights, quote, type SyncSource } from './source.js';
 import type { RawTensor } from './tensor.js';
 
@@ -189,7 +190,7 @@ class OpenFile implements Hdf5File {
   private rows({ path, metadata }: Dataset, first: number, target: Float32Array): void {
     const { module } = this.library;
     const shape = metadata.shape!;
-    const rows = target.length / shape.slice(1).reduce((product, side) => product * side, 1);
+    const rows = target.length / sizeFrom(shape, 1);
     const count = [rows, ...shape.slice(1)].map(BigInt);
     const offset = shape.map((_, i) => BigInt(i === 0 ? first : 0));
     const strides = shape.map(() => 1n);

@@ -1,3 +1,4 @@
+import { sizeFrom } from '../base/shape.js';
 import type { RawBatchNorm, RawLayer, RawNetwork } from './check-chain.js';
 import { decodeInPlace, floatBytes, upperHalf } from './floats.js';
 import { type Field, ProtobufReader } from './protobuf.js';
@@ -102,7 +103,7 @@ async function readTensor(reader: ProtobufReader, { offset, size }: Field): Prom
   if (external) throw bad('its numbers are in another file (external data); save the model as one file');
   const dtype = types.get(type);
   if (!dtype) return new StoredTensor(source, name, `ONNX type ${type}`, shape, 0); // such as a shape, which no layer needs
-  const elements = shape.reduce((product, side) => product * side, 1);
+  const elements = sizeFrom(shape);
   const [field] = data;
   if (data.length !== 1 || field.wire !== 2) throw bad('expected its numbers in one piece');
   if (field.number === tensor.int32s) {
@@ -136,7 +137,7 @@ function halvesInVarints(
     shape,
     async readRows(first, target) {
       all ??= readAll();
-      const row = shape.slice(1).reduce((product, side) => product * side, 1);
+      const row = sizeFrom(shape, 1);
       upperHalf(target).set((await all).subarray(first * row, first * row + target.length));
       decodeInPlace(dtype, target);
     },

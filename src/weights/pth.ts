@@ -1,3 +1,4 @@
+import { sizeFrom } from '../base/shape.js';
 import {
   type Pickle,
   PickledTensor,
@@ -140,7 +141,7 @@ function tensorsOf(source: ByteSource, object: PickleValue): Map<string, Pickled
 async function tensorFile(source: ByteSource, object: PickleValue, find: FindData): Promise<TensorFile> {
   const tensors = new Map<string, RawTensor>();
   for (const [name, { data, offset, shape, strides }] of tensorsOf(source, object)) {
-    const elements = shape.reduce((product, side) => product * side, 1);
+    const elements = sizeFrom(shape);
     if (offset + elements > data.count)
       throw badWeights(
         source.name,

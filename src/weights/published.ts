@@ -1,9 +1,9 @@
 import { AtrousCamError, throwIfAborted } from '../base/errors.js';
+import { sizeFrom } from '../base/shape.js';
 import type { ManifestEntry } from './manifest.js';
 import { openGiven, openWeights, type WeightsSource } from './open.js';
 import type { Pulled, PullOptions } from './pull.js';
 import { quote } from './source.js';
-import { sizeFrom } from './tensor.js';
 
 export type { ManifestEntry } from './manifest.js';
 export type { Pulled, PullOptions, PullProgress } from './pull.js';
@@ -95,7 +95,7 @@ async function readAll(
     let done = 0;
     for (const { kernel, bias } of [...weights.blocks.flat(), ...weights.dense])
       for (const tensor of [kernel, bias])
-        await tensor.copyInto(new Float32Array(sizeFrom(tensor.shape, 0)), (elements) => {
+        await tensor.copyInto(new Float32Array(sizeFrom(tensor.shape)), (elements) => {
           throwIfAborted(signal);
           done += elements;
           onProgress(done / weights.parameters);

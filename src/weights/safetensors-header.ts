@@ -1,3 +1,4 @@
+import { sizeFrom } from '../base/shape.js';
 /** What a safetensors file says of a tensor. */
 export interface TensorHeader {
   readonly name: string;
@@ -16,7 +17,7 @@ export function safetensorsHeader(
   let end = 0;
   const about = tensors.map(({ name, dtype, shape }): [string, unknown] => {
     const begin = end;
-    end += shape.reduce((product, side) => product * side, dtype === 'F16' ? 2 : 4);
+    end += (dtype === 'F16' ? 2 : 4) * sizeFrom(shape);
     return [name, { dtype, shape, data_offsets: [begin, end] }];
   });
   const text = new TextEncoder().encode(JSON.stringify({ __metadata__: metadata, ...Object.fromEntries(about) }));

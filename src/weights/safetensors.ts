@@ -1,3 +1,4 @@
+import { sizeFrom } from '../base/shape.js';
 import { type ByteSource, badWeights, quote } from './source.js';
 import type { RawTensor } from './tensor.js';
 import { StoredTensor, type TensorFile } from './tensor-file.js';
@@ -129,7 +130,7 @@ function checkEntry(name: string, value: unknown, dataSize: number, bad: Bad): E
   if (end > dataSize)
     throw bad(`expected ${quote(name)} to end at ${end}, got ${dataSize} bytes of data; the file is truncated`);
   const size = byteSizes.get(dtype);
-  const bytes = shape.reduce((product, side) => product * side, size ?? 0); // may lose digits only where it is far above any file
+  const bytes = (size ?? 0) * sizeFrom(shape); // may lose digits only where it is far above any file
   if (size !== undefined && bytes !== end - begin)
     throw bad(`expected ${bytes} bytes for ${quote(name)} (${dtype} [${shape}]), got ${end - begin}`);
   return { dtype, shape, begin };

@@ -1,3 +1,4 @@
+import { sizeFrom } from '../base/shape.js';
 import { decodeInPlace, type FloatType, floatBytes, isFloatType, upperHalf } from './floats.js';
 import { type ByteSource, badWeights, quote } from './source.js';
 import type { RawTensor } from './tensor.js';
@@ -51,7 +52,7 @@ export class StoredTensor implements RawTensor {
   }
 
   private fill(dtype: FloatType, first: number, target: Uint8Array): Promise<void> {
-    const row = this.shape.slice(1).reduce((product, side) => product * side, floatBytes[dtype]);
+    const row = floatBytes[dtype] * sizeFrom(this.shape, 1);
     return this.source.fill(this.offset + first * row, target);
   }
 }

@@ -1,3 +1,4 @@
+import { sizeFrom } from '../base/shape.js';
 import { firstNonFinite, firstNonFiniteHalf } from './floats.js';
 import { badWeights, quote } from './source.js';
 import type { Tensor } from './types.js';
@@ -19,10 +20,6 @@ export interface RawTensor {
 const plainBlock = 1 << 21;
 /** Elements that are transposed at once: large enough for one disk access, small beside the 411 MB of VGG16's fc1. */
 const transposedBlock = 4 << 20;
-
-/** Elements of the last dimensions, from `first` on. */
-export const sizeFrom = (shape: readonly number[], first: number): number =>
-  shape.slice(first).reduce((product, side) => product * side, 1);
 
 /** Where a block of rows is read to, and what is then done with it. `first` is the block's first row. */
 interface Blocks<Block> {
@@ -74,8 +71,8 @@ function notFinite(source: string, raw: RawTensor, flat: number, value: number):
 }
 
 function checkTarget(shape: readonly number[], target: Float32Array | Uint16Array): void {
-  if (target.length !== sizeFrom(shape, 0))
-    throw new RangeError(`target: expected ${sizeFrom(shape, 0)} elements, got ${target.length}`);
+  if (target.length !== sizeFrom(shape))
+    throw new RangeError(`target: expected ${sizeFrom(shape)} elements, got ${target.length}`);
 }
 
 /** A tensor whose file has the right layout already. */

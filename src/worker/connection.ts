@@ -8,7 +8,7 @@ import { startWorker, type WorkerOptions } from './start.js';
 import { packInput } from './transfer.js';
 
 /** What every call may be given beside its own options. */
-export interface CallOptions {
+export interface RemoteOptions {
   signal?: AbortSignal;
   onProgress?: (progress: never) => void;
   /** Hands the buffer of an array over to the worker instead of copying it; the caller cannot use it afterwards. */
@@ -64,7 +64,7 @@ export class Connection {
   }
 
   /** Calls a method over there. `input` is a weight file or a picture; `options` can be cloned but for signal and onProgress. */
-  call(method: string, input: unknown, options: CallOptions = {}): Promise<unknown> {
+  call(method: string, input: unknown, options: RemoteOptions = {}): Promise<unknown> {
     const { signal, onProgress, transfer = false, ...rest } = options;
     if (this.#end) return Promise.reject(new AtrousCamError(this.#end.code, this.#end.message));
     if (signal?.aborted) return Promise.reject(abortedBy(signal));

@@ -77,7 +77,8 @@ describe('a worker of a browser', () => {
   const life = <Result>(part: string, how?: SiteOptions, options: object = {}, where: 'page' | 'worker' = 'page') =>
     run<Result>('worker-life', { part, options: { kernels: 'simd', ...options } }, where, how);
   const refusal = (code: string, message: string | RegExp) => ({
-    ...{ known: true, code },
+    known: true,
+    code,
     message: typeof message === 'string' ? message : expect.stringMatching(message),
   });
   /** Like the strictest policy of `serve`, but for blob workers. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll } from 'vitest';
+import { sizeFrom } from '../../src/base/shape.js';
 
 /** The repository's root: where the command runs, so that messages and documents hold the paths as they were given. */
 export const root = resolve(fileURLToPath(new URL('../..', import.meta.url)));
@@ -61,7 +62,7 @@ export function readNpy(path: string): { shape: number[]; data: Float32Array } {
   const fields = /^\{'descr': '<f4', 'fortran_order': False, 'shape': \(([\d, ]*)\), \} *\n$/.exec(header);
   if (!fields) throw new Error(`${path}: unexpected header ${header}`);
   const shape = fields[1].split(',').filter(Boolean).map(Number);
-  const count = shape.reduce((product, side) => product * side, 1);
+  const count = sizeFrom(shape);
   if (bytes.length !== begin + 4 * count) throw new Error(`${path}: expected ${count} numbers`);
   return { shape, data: Float32Array.from({ length: count }, (_, i) => bytes.readFloatLE(begin + 4 * i)) };
 }
@@ -75,7 +76,7 @@ export function writeSparseVgg16(path: string, dense: readonly number[]): void {
   let end = 0;
   const add = (name: string, shape: number[]) => {
     const begin = end;
-    end += 4 * shape.reduce((product, side) => product * side, 1);
+    end += 4 * sizeFrom(shape);
     header[name] = { dtype: 'F32', shape, data_offsets: [begin, end] };
   };
   let [index, inputs] = [0, 3];

@@ -72,7 +72,9 @@ describe.each(names)('%s', (name) => {
     for (const rank of ['top', 'second']) {
       const get = (what: string) => references.get(`pooled.${what}`)!.data as Float32Array;
       const field: Field = {
-        ...{ height: 4, width: 4, channels: 16 },
+        height: 4,
+        width: 4,
+        channels: 16,
         activation: get('block5_conv3_nhwc'),
         gradient: get(`${rank}.logit.dblock5_conv3_nhwc`),
       };
@@ -130,7 +132,9 @@ describe('heads', () => {
         return scale * data[(y * 4 + x) * 6 + k];
       });
     const field: Field = {
-      ...{ height: side, width: side, channels: 6 },
+      height: side,
+      width: side,
+      channels: 6,
       activation: repeat(pooled.activation, 1),
       gradient: repeat(pooled.gradient, 1 / period ** 2), // the gradient of a mean over period^2 heads
     };

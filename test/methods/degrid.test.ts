@@ -132,7 +132,11 @@ describe('shift', () => {
     for (const shift of referenceShifts[16]) {
       const layers = ['block5_conv3'];
       const result = await gradientsOf({ runtime, network }, Float32Array.from(referenceShift(input, size, shift)), {
-        ...{ mode: 'dilated', score, layers, activations: true, input: true },
+        mode: 'dilated',
+        score,
+        layers,
+        activations: true,
+        input: true,
       });
       const { activation: a, gradient: g, channels } = result.layers.get('block5_conv3')!;
       const alpha = Array.from({ length: channels }, (_, k) =>

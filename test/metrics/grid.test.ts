@@ -4,7 +4,8 @@ import { referenceGrid } from '../reference/grid.js';
 import { seeded } from '../support/random.js';
 
 const mapOf = (width: number, height: number, value: (x: number, y: number) => number): GridMap => ({
-  ...{ width, height },
+  width,
+  height,
   data: Float32Array.from({ length: width * height }, (_, i) => value(i % width, Math.floor(i / width))),
 });
 const square = (value: (x: number, y: number) => number): GridMap => mapOf(224, 224, value);

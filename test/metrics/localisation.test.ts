@@ -137,7 +137,8 @@ describe('from the photograph to the input', () => {
 
 describe('mosaics', () => {
   const plain = (r: number, width = 6, height = 4) => ({
-    ...{ width, height },
+    width,
+    height,
     data: Uint8Array.from({ length: 3 * width * height }, (_, i) => (i % 3 === 0 ? r : 0)),
   });
   const reds = ({ data }: { data: Uint8Array }) => [...data.filter((_, i) => i % 3 === 0)];

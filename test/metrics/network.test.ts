@@ -118,7 +118,9 @@ describe('randomised weights', () => {
           return load(weights, { kernels: 'simd' });
         },
         explain: async (net) => [explains ? (await net.explain(image, options)).map : gaussianMap(side)],
-        ...{ order, layers: ['fc1', 'block5_conv3'], onProgress: (done) => seen.push(done) },
+        order,
+        layers: ['fc1', 'block5_conv3'],
+        onProgress: (done) => seen.push(done),
       });
     const steps = await check('cascading');
     expect(steps.map(({ layer }) => layer)).toEqual(['fc1', 'block5_conv3']);

@@ -85,7 +85,9 @@ describe('measureMap', () => {
       map,
       { mask, box, probe: judge },
       {
-        ...{ steps: 4, percentiles: [50, 90], onProgress: (done) => seen.push(done) },
+        steps: 4,
+        percentiles: [50, 90],
+        onProgress: (done) => seen.push(done),
       },
     );
     expect(judge.asked.length).toBe(4 + 4 + 4 + 1);

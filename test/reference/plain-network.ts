@@ -1,3 +1,4 @@
+import { sizeFrom } from '../../src/base/shape.js';
 import type { Mode } from '../../src/base/types.js';
 import { openWeights, type WeightsSource } from '../../src/weights/open.js';
 import type { NetworkWeights, Tensor } from '../../src/weights/types.js';
@@ -34,7 +35,7 @@ export async function readPlainFile(file: WeightsSource): Promise<PlainNetwork> 
 /** The weights of an opened file. */
 export async function readPlain({ blocks, degrid = [], dense }: NetworkWeights): Promise<PlainNetwork> {
   const read = async ({ shape, copyInto }: Tensor) => {
-    const data = new Float32Array(shape.reduce((product, n) => product * n, 1));
+    const data = new Float32Array(sizeFrom(shape));
     await copyInto(data);
     return Float64Array.from(data);
   };

@@ -4,7 +4,8 @@ import type { Tensor } from '../../src/weights/types.js';
 import { seeded } from './random.js';
 
 const tensor = (name: string, shape: number[], value: (i: number) => number): Tensor => ({
-  ...{ name, shape },
+  name,
+  shape,
   async copyInto(target) {
     for (let i = 0; i < target.length; i++) target[i] = value(i);
   },
@@ -19,7 +20,8 @@ export async function withDegridLayers(path: string, rates: readonly number[], i
   const centre = (i: number) =>
     i >= 4 * channels ** 2 && i < 5 * channels ** 2 && (i % channels ** 2) % (channels + 1) === 0;
   const degrid = rates.map((rate, i) => ({
-    ...{ name: `degrid${i + 1}`, rate },
+    name: `degrid${i + 1}`,
+    rate,
     kernel: tensor('kernel', [3, 3, channels, channels], (at) =>
       identity ? Number(centre(at)) : limit * (2 * random() - 1),
     ),

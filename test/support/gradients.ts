@@ -24,7 +24,8 @@ const scores: GradientCase[] = modes.flatMap((mode) =>
       const layers = rank === 'top' && score === 'logit' ? [...inner, last] : [last];
       return {
         title: `${score} of the ${rank} class`,
-        ...{ mode, rank },
+        mode,
+        rank,
         options: { mode, score, wrt: ['input', ...layers] },
         compare: ['input', ...layers].map((name) => ({
           key: `${mode}.${rank}.${score}.d${name}_nhwc`,
@@ -52,7 +53,8 @@ const dense: GradientCase = {
 const guided = modes.map(
   (mode): GradientCase => ({
     title: 'guided backpropagation',
-    ...{ mode, rank: 'top' },
+    mode,
+    rank: 'top',
     options: { mode, guided: true, wrt: ['input'] },
     compare: [{ key: `${mode}.top.guided_backprop_nhwc`, of: ({ input }) => input!.data }],
   }),
@@ -65,7 +67,8 @@ const weights = modes.map((mode): GradientCase => {
   const of = (layer: string, what: 'kernel' | 'bias') => (result: Gradients) => result.weights![layer][what].data;
   return {
     title: 'all weights, of the loss',
-    ...{ mode, rank: 'second' },
+    mode,
+    rank: 'second',
     options: { mode, score: 'loss', wrt: ['weights'] },
     compare: [
       ...[...convolutions, 'fc1', 'fc2', 'predictions'].flatMap((layer, i) => [
@@ -90,4 +93,4 @@ export const gradientCases = (references: ReadonlyMap<string, unknown>): (Gradie
 
 /** A gradient with respect to the input or a convolution. */
 export const part = (result: Gradients, name: string): Float32Array =>
-  name === 'input' ? result.input!.data : result[name as 'block5_conv3'].data;
+  name === 'input' ? result.input!.data : result.layers[name].data;

@@ -8,7 +8,11 @@ export function probeOf(
 ): Probe & { asked: Float32Array[] } {
   const asked: Float32Array[] = [];
   return {
-    ...{ tensor, side, asked, score: score(tensor), deviation: 1 },
+    tensor,
+    side,
+    asked,
+    score: score(tensor),
+    deviation: 1,
     target: { index: 0, label: 'cat' },
     rect: { x: 0, y: 0, width: side, height: side },
     image: { width: side, height: side, data: new Uint8Array(3 * side * side) },

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { File } from 'h5wasm/node';
 import { expect } from 'vitest';
 import { AtrousCamError, type ErrorCode } from '../../src/base/errors.js';
+import { sizeFrom } from '../../src/base/shape.js';
 import { convWeights, type NetworkWeights, type Tensor } from '../../src/weights/types.js';
 
 export interface Entry {
@@ -53,7 +54,7 @@ export function readEntries(path: string): Record<string, Entry> {
 }
 
 export const float32 = (shape: number[], value: (i: number) => number = () => 0): Entry => {
-  const numbers = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => value(i));
+  const numbers = Float32Array.from({ length: sizeFrom(shape) }, (_, i) => value(i));
   return { dtype: 'F32', shape, data: new Uint8Array(numbers.buffer) };
 };
 
@@ -73,7 +74,7 @@ export async function hdf5(fill: (file: File) => void): Promise<Uint8Array> {
 }
 
 export async function numbers({ shape, copyInto }: Tensor): Promise<Float32Array> {
-  const target = new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(Number.NaN);
+  const target = new Float32Array(sizeFrom(shape)).fill(Number.NaN);
   await copyInto(target);
   return target;
 }

@@ -1,8 +1,9 @@
-import { floatBits, type Job } from '../job.js';
+import { STRUCT_FIELDS } from '../assembly.js';
+import { fieldValues, type Job, job } from '../job.js';
 import type { Batch } from './batch.js';
 
 /** Fields of the kernel's `Draw`. */
-export const DRAW_FIELDS = 13;
+export const DRAW_FIELDS = Object.keys(STRUCT_FIELDS.Draw).length;
 /** Draws of a picture. */
 export const DRAWS = 2;
 
@@ -24,18 +25,16 @@ export interface Draw {
 }
 
 /** The fields of a draw from 8-bit RGB (height, width, 3) at `source`, one byte readable behind it. */
-export const drawFields = (d: Draw, source: number, width: number, height: number): number[] => [
-  ...[source, width, height],
-  ...[d.x, d.y, d.dx, d.dy, d.gain, d.offset].map(floatBits),
-  ...[d.left, d.top, d.right, d.bottom],
-];
+export const drawFields = (
+  { x, y, dx, dy, gain, offset, left, top, right, bottom }: Draw,
+  source: number,
+  width: number,
+  height: number,
+): number[] =>
+  fieldValues(STRUCT_FIELDS.Draw, { source, width, height, x, y, dx, dy, gain, offset, left, top, right, bottom });
 
 /** Makes the batch's pictures from `draws`, `DRAWS` a picture; `mean` and `scale` (4) are at those addresses. */
 export function drawJob(draws: number, y: Batch, o: { bgr: boolean; mean: number; scale: number }): Job {
-  return {
-    kernel: 'drawPictures',
-    args: [draws, y.ptr, y.h, y.gap, o.bgr ? 1 : 0, o.mean, o.scale],
-    tasks: y.pictures,
-    scratch: 0,
-  };
+  const fields = { draws, y: y.ptr, size: y.h, gap: y.gap, bgr: o.bgr, mean: o.mean, scale: o.scale };
+  return job('drawPictures', fields, y.pictures);
 }

@@ -1,4 +1,4 @@
-import { floatBits, type Job, type View, view } from '../job.js';
+import { type Job, job, type View, view } from '../job.js';
 
 /** Floats that a task of an elementwise pass touches: about 20 microseconds, and within a core's own cache. */
 const FLOATS_PER_TASK = 2 ** 14;
@@ -54,7 +54,7 @@ const rowsOf = (h: number, rowFloats: number): number =>
   Math.max(1, Math.min(h, Math.floor(FLOATS_PER_TASK / rowFloats)));
 
 /** Rows of a task, and tasks of a picture. */
-function pieces({ h, w, c }: Batch): { rows: number; each: number } {
+function pieces({ h, w, c }: Pick<Batch, 'h' | 'w' | 'c'>): { rows: number; each: number } {
   const rows = rowsOf(h, w * c);
   return { rows, each: Math.ceil(h / rows) };
 }
@@ -62,18 +62,42 @@ function pieces({ h, w, c }: Batch): { rows: number; each: number } {
 /** float32 that the moments of a batch need. */
 export const momentsFloats = (z: Batch): number => 2 * z.c * z.pictures * pieces(z).each;
 
-function elementwise(kernel: string, z: Batch, y: number, { affine, moments }: Normalization): Job {
-  const { rows, each } = pieces(z);
-  const args = [z.ptr, y, affine, moments, z.pictures, z.h, z.w, z.c, z.gap, rows];
-  return { kernel, args, tasks: z.pictures * each, scratch: 64 };
+function elementwise(
+  kernel: 'batchMoments' | 'batchRelu' | 'batchGradientSums' | 'batchGradient',
+  { ptr: z, pictures, h, w, c, gap }: Batch,
+  y: number,
+  { affine, moments }: Normalization,
+): Job {
+  const { rows, each } = pieces({ h, w, c });
+  return job(kernel, { z, y, affine, moments, pictures, h, w, c, gap, rows }, pictures * each, 64);
 }
 
-function finish(kernel: string, z: Batch, n: Normalization, training: boolean, momentum = MOMENTUM): Job {
+function finish(
+  kernel: 'batchNormalizer' | 'batchGradientFinish',
+  z: Batch,
+  n: Normalization,
+  training: boolean,
+  momentum = MOMENTUM,
+): Job {
   const { rows, each } = pieces(z);
-  const tables = [n.moments, n.affine, n.gamma, n.beta, n.running, n.dgamma, n.dbeta];
-  const sizes = [z.c, z.pictures * each, rows * z.w, (z.h - (each - 1) * rows) * z.w, each];
-  const args = [...tables, ...sizes, floatBits(momentum), floatBits(EPSILON), training ? 1 : 0];
-  return { kernel, args, tasks: z.c, scratch: 0 };
+  const fields = {
+    moments: n.moments,
+    affine: n.affine,
+    gamma: n.gamma,
+    beta: n.beta,
+    running: n.running,
+    dgamma: n.dgamma,
+    dbeta: n.dbeta,
+    c: z.c,
+    tasks: z.pictures * each,
+    pixels: rows * z.w,
+    lastPixels: (z.h - (each - 1) * rows) * z.w,
+    each,
+    momentum,
+    epsilon: EPSILON,
+    training,
+  };
+  return job(kernel, fields, z.c);
 }
 
 /**
@@ -97,10 +121,15 @@ export function normalizerGradientJobs(z: Batch, dy: number, n: Normalization, t
   ];
 }
 
-function pool(kernel: string, z: Batch, dx: number, y: number, { affine }: Normalization): Job {
-  const rows = rowsOf(z.h / 2, 2 * z.w * z.c);
-  const args = [z.ptr, dx, y, affine, z.h, z.w, z.c, z.gap, rows];
-  return { kernel, args, tasks: z.pictures * Math.ceil(z.h / 2 / rows), scratch: 0 };
+function pool(
+  kernel: 'batchPool' | 'batchPoolBackward',
+  { ptr: z, pictures, h, w, c, gap }: Batch,
+  dx: number,
+  y: number,
+  { affine }: Normalization,
+): Job {
+  const rows = rowsOf(h / 2, 2 * w * c);
+  return job(kernel, { z, dx, y, affine, h, w, c, gap, rows }, pictures * Math.ceil(h / 2 / rows));
 }
 
 /** y (half as high and wide) = the 2x2 max pool of relu(scale z + shift). */

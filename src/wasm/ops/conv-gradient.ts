@@ -1,10 +1,7 @@
-import type { Job, View } from '../job.js';
+import { COLUMNS, QUAD, TOTALS } from '../assembly.js';
+import { at, type Job, job, type View } from '../job.js';
 import type { PackedConv } from './conv.js';
-
-/** As in assembly: channels of a panel of x and of a strip of dy, and of a task of the bias's gradient. */
-const QUAD = 4;
-const COLUMNS = 8;
-const TOTALS = 16;
+import { evenly, up } from './split.js';
 
 /** Input and output channels of a task: a panel of each serves many products, and both fit a thread's scratch. */
 const CHANNELS_PER_TASK = 32;
@@ -14,20 +11,15 @@ const PATCH = { rows: 8, cols: 16 };
 /** Multiply-accumulates of a task at most, about 8 ms. */
 const MACS_PER_TASK = 1e8;
 
-const up = (value: number, step: number): number => Math.ceil(value / step) * step;
-
-/** The smallest equal parts of `total`, none above `most`. */
-const evenly = (total: number, most: number): number => Math.ceil(total / Math.ceil(total / most));
-
 /** Packs the kernel whose convolution maps the output's gradient to the input's: taps turned, channels swapped, bias zero. */
 export function adjointConvJob(from: PackedConv, to: PackedConv): Job {
-  const args = [from.ptr, to.ptr, from.cin, from.cout];
-  return { kernel: 'adjointConv', args, tasks: Math.ceil(from.cin / COLUMNS), scratch: 0 };
+  const { cin, cout } = from;
+  return job('adjointConv', { from: from.ptr, to: to.ptr, cin, cout }, Math.ceil(cin / COLUMNS));
 }
 
 /** Writes a packed kernel's weights to `weights` (3, 3, cin, cout). */
 export function unpackConvJob({ ptr, cin, cout }: PackedConv, weights: number): Job {
-  return { kernel: 'unpackConv', args: [ptr, weights, cin, cout], tasks: Math.ceil(cout / COLUMNS), scratch: 0 };
+  return job('unpackConv', { from: ptr, to: weights, cin, cout }, Math.ceil(cout / COLUMNS));
 }
 
 /**
@@ -49,15 +41,26 @@ export function convWeightGradientJobs(
   const { channels, columns } = blockOf(cin, cout);
   const tasks = Math.ceil(cin / channels) * Math.ceil(cout / columns);
   const each = Math.max(1, Math.floor(MACS_PER_TASK / (9 * channels * columns * rows * cols)));
-  const maps = [x.ptr, x.row, x.pix, dy.ptr, dy.row, dy.pix, x.h, x.w, cin, cout, dw, dilation];
   return Array.from({ length: Math.ceil(patches / each) }, (_, i) => {
-    const [first, last] = [i * each, Math.min(patches, (i + 1) * each)];
-    return {
-      kernel: 'convWeightGradient',
-      args: [...maps, accumulate || i > 0 ? 1 : 0, channels, columns, rows, cols, first, last],
-      tasks,
-      scratch: 192 + 4 * (channels * (rows + 2) * (cols + 2) + columns * rows * cols),
+    const fields = {
+      ...at('x', x),
+      ...at('dy', dy),
+      h: x.h,
+      w: x.w,
+      cin,
+      cout,
+      dw,
+      dilation,
+      accumulate: accumulate || i > 0,
+      channels,
+      columns,
+      patchRows: rows,
+      patchCols: cols,
+      first: i * each,
+      last: Math.min(patches, (i + 1) * each),
     };
+    const scratch = 192 + 4 * (channels * (rows + 2) * (cols + 2) + columns * rows * cols);
+    return job('convWeightGradient', fields, tasks, scratch);
   });
 }
 
@@ -72,6 +75,6 @@ function blockOf(cin: number, cout: number): { channels: number; columns: number
 
 /** db (c) = or += the sum of dy over its pixels. */
 export function biasGradientJob(dy: View, db: number, accumulate: boolean): Job {
-  const args = [dy.ptr, dy.row, dy.pix, dy.h, dy.w, dy.c, db, accumulate ? 1 : 0];
-  return { kernel: 'biasGradient', args, tasks: Math.ceil(dy.c / TOTALS), scratch: 0 };
+  const { h, w, c } = dy;
+  return job('biasGradient', { ...at('dy', dy), h, w, c, db, accumulate }, Math.ceil(c / TOTALS));
 }

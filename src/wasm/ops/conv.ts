@@ -1,9 +1,6 @@
-import type { Job, View } from '../job.js';
-
-/** As in assembly/tile.ts: rows and columns of the register tile, and the most channels (times taps) that are gathered at a time. */
-const ROWS = 5;
-const COLUMNS = 8;
-const DEPTH = 256;
+import { COLUMNS, DEPTH, ROWS } from '../assembly.js';
+import { at, type Job, job, type View } from '../job.js';
+import { evenly, up } from './split.js';
 
 /**
  * Pixels and output channels of one task: 40 KB of gathered pixels and 10 KB of sums fit a thread's scratch and the L2 cache, each
@@ -23,18 +20,13 @@ export interface PackedConv {
   readonly cout: number;
 }
 
-const up = (value: number, step: number): number => Math.ceil(value / step) * step;
-
-/** The smallest equal parts of `total`, none above `most`. */
-const evenly = (total: number, most: number): number => Math.ceil(total / Math.ceil(total / most));
-
 /** Bytes of a packed (3, 3, cin, cout) kernel and its bias; output channels are filled up to a multiple of 8. */
 export const packedConvBytes = (cin: number, cout: number): number => 4 * up(cout, COLUMNS) * (1 + TAPS * cin);
 
 /** Packs a (3, 3, cin, cout) kernel at `weights`. The bias is not touched: the caller writes its `cout` numbers to `packed.ptr`. */
 export function packConvJob(weights: number, packed: PackedConv): Job {
   const { ptr, cin, cout } = packed;
-  return { kernel: 'packConv', args: [weights, ptr, cin, cout], tasks: Math.ceil(cout / COLUMNS), scratch: 0 };
+  return job('packConv', { weights, packed: ptr, cin, cout }, Math.ceil(cout / COLUMNS));
 }
 
 /**
@@ -53,11 +45,8 @@ export function conv3x3Job(
   const depth = evenly(cin, DEPTH);
   const taps = depth < cin ? 1 : evenly(TAPS, Math.min(TAPS, Math.floor(DEPTH / cin)));
   const phases = Math.min(dilation, x.h) * Math.min(dilation, x.w);
-  const source = [x.ptr, x.row, x.pix, y.ptr, y.row, y.pix, x.h, x.w, cin, cout, ptr];
-  return {
-    kernel: 'conv3x3',
-    args: [...source, dilation, relu ? 1 : 0, pixels, channels, taps, depth],
-    tasks: phases * Math.ceil(largest / pixels) * Math.ceil(cout / channels),
-    scratch: 64 + 4 * pixels * (channels + DEPTH),
-  };
+  const maps = { ...at('x', x), ...at('y', y), h: x.h, w: x.w, cin, cout, packed: ptr };
+  const tasks = phases * Math.ceil(largest / pixels) * Math.ceil(cout / channels);
+  const scratch = 64 + 4 * pixels * (channels + DEPTH);
+  return job('conv3x3', { ...maps, dilation, relu, pixels, channels, taps, depth }, tasks, scratch);
 }

@@ -1,4 +1,4 @@
-import type { Job } from '../job.js';
+import { type Job, job } from '../job.js';
 import { splitRows } from './split.js';
 
 /**
@@ -23,12 +23,7 @@ export interface DenseOperands {
 export function denseJob({ x, w, b, y, in: inputs, out: outputs, relu }: DenseOperands): Job {
   const { least, most } = OUTPUTS_PER_TASK;
   const columns = Math.min(most, Math.max(least, 4 * Math.ceil(outputs / 8))); // two tasks at least, for threads
-  return {
-    kernel: 'dense',
-    args: [x, w, b, y, inputs, outputs, relu ? 1 : 0, columns],
-    tasks: Math.ceil(outputs / columns),
-    scratch: 0,
-  };
+  return job('dense', { x, w, b, y, inputs, outputs, relu, columns }, Math.ceil(outputs / columns));
 }
 
 /** dx (in) = w (in, out) dy (out), zero where `mask` (in), the output of the ReLU before the layer, is not positive. `mask` 0: none. */
@@ -41,5 +36,6 @@ export function denseInputGradientJob(o: {
   out: number;
 }): Job {
   const { rows, tasks } = splitRows(o.in, o.out);
-  return { kernel: 'denseInputGradient', args: [o.dy, o.w, o.mask, o.dx, o.in, o.out, rows], tasks, scratch: 0 };
+  const { dy, w, mask, dx } = o;
+  return job('denseInputGradient', { dy, w, mask, dx, inputs: o.in, outputs: o.out, rows }, tasks);
 }

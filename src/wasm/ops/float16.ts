@@ -1,4 +1,4 @@
-import type { Job } from '../job.js';
+import { type Job, job } from '../job.js';
 
 /** Elements of one task: about a millisecond. */
 const ELEMENTS_PER_TASK = 1_048_576;
@@ -19,12 +19,8 @@ export function expandFloat16Jobs(ptr: number, n: number): Job[] {
     const left = n - first;
     const count = left <= SHORT ? left : left >> 1;
     const chunk = left <= SHORT ? left : ELEMENTS_PER_TASK;
-    jobs.push({
-      kernel: 'expandFloat16',
-      args: [ptr + 2 * n + 2 * first, ptr + 4 * first, count, chunk],
-      tasks: Math.ceil(count / chunk),
-      scratch: 0,
-    });
+    const fields = { from: ptr + 2 * n + 2 * first, to: ptr + 4 * first, n: count, chunk };
+    jobs.push(job('expandFloat16', fields, Math.ceil(count / chunk)));
     first += count;
   }
   return jobs;

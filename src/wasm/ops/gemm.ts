@@ -1,8 +1,6 @@
-import type { Job } from '../job.js';
-
-/** As in assembly/tile.ts. */
-const ROWS = 5;
-const DEPTH = 256;
+import { DEPTH, ROWS } from '../assembly.js';
+import { type Job, job } from '../job.js';
+import { up } from './split.js';
 
 /** Depth that rows of a and columns of b are brought into the tile's order for at a time. */
 const BLOCK_DEPTH = 64;
@@ -55,13 +53,27 @@ export function gemmJob(
   const most = Math.max(ROWS, Math.floor(MACS_PER_TASK / (columns * a.cols)));
   const rows = up(Math.min(most, Math.ceil(c.rows / 4)), ROWS); // four tasks at least where there are rows enough, for threads
   const blockRows = Math.min(rows, block.rows);
-  const operands = [a.ptr, a.row, a.col, b.ptr, b.row, b.col, bias, c.ptr, c.row, c.rows, c.cols, a.cols];
-  return {
-    kernel: 'gemm',
-    args: [...operands, relu ? 1 : 0, rows, columns, blockRows, block.columns, BLOCK_DEPTH],
-    tasks: Math.ceil(c.rows / rows) * Math.ceil(c.cols / columns),
-    scratch: 4 * (blockRows * block.columns + up(blockRows, 4 * ROWS) * (DEPTH / 4) + block.columns * BLOCK_DEPTH),
+  const fields = {
+    a: a.ptr,
+    aRow: a.row,
+    aCol: a.col,
+    b: b.ptr,
+    bRow: b.row,
+    bCol: b.col,
+    bias,
+    c: c.ptr,
+    cRow: c.row,
+    m: c.rows,
+    n: c.cols,
+    k: a.cols,
+    relu,
+    rows,
+    columns,
+    blockRows,
+    blockColumns: block.columns,
+    blockDepth: BLOCK_DEPTH,
   };
+  const tasks = Math.ceil(c.rows / rows) * Math.ceil(c.cols / columns);
+  const gathered = up(blockRows, 4 * ROWS) * (DEPTH / 4);
+  return job('gemm', fields, tasks, 4 * (blockRows * block.columns + gathered + block.columns * BLOCK_DEPTH));
 }
-
-const up = (value: number, step: number): number => Math.ceil(value / step) * step;

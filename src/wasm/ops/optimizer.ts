@@ -1,4 +1,4 @@
-import { floatBits, type Job } from '../job.js';
+import { type Job, job } from '../job.js';
 
 /** Parameters of a task. */
 const EACH = 2 ** 14;
@@ -13,28 +13,26 @@ export interface Parameters {
   readonly n: number;
 }
 
-function stepJob(kernel: string, { w, g, m, v, n }: Parameters, numbers: readonly number[]): Job {
-  return { kernel, args: [w, g, m, v, n, EACH, ...numbers.map(floatBits)], tasks: Math.ceil(n / EACH), scratch: 0 };
+/** w = (1 - rate decay) w - rate m, with m = momentum m + g. */
+export function sgdJob({ w, g, m, v, n }: Parameters, o: { rate: number; decay: number; momentum: number }): Job {
+  const unused = { beta2: 0, correct1: 1, correct2: 1, epsilon: 0 };
+  const numbers = { rate: o.rate, keep: 1 - o.rate * o.decay, momentum: o.momentum, ...unused };
+  return job('sgdStep', { w, g, m, v, n, each: EACH, ...numbers }, Math.ceil(n / EACH));
 }
 
-/** w = (1 - rate decay) w - rate m, with m = momentum m + g. */
-export const sgdJob = (p: Parameters, o: { rate: number; decay: number; momentum: number }): Job =>
-  stepJob('sgdStep', p, [o.rate, 1 - o.rate * o.decay, o.momentum, 0, 1, 1, 0]);
-
 /** Step number `step` (from 1 on) of AdamW with beta (0.9, 0.999). */
-export function adamJob(p: Parameters, { rate, decay, step }: { rate: number; decay: number; step: number }): Job {
-  const [beta1, beta2] = [0.9, 0.999];
-  const numbers = [rate, 1 - rate * decay, beta1, beta2, 1 - beta1 ** step, 1 - beta2 ** step, 1e-8];
-  return stepJob('adamStep', p, numbers);
+export function adamJob(
+  { w, g, m, v, n }: Parameters,
+  { rate, decay, step }: { rate: number; decay: number; step: number },
+): Job {
+  const [momentum, beta2] = [0.9, 0.999];
+  const corrections = { correct1: 1 - momentum ** step, correct2: 1 - beta2 ** step };
+  const numbers = { rate, keep: 1 - rate * decay, momentum, beta2, ...corrections, epsilon: 1e-8 };
+  return job('adamStep', { w, g, m, v, n, each: EACH, ...numbers }, Math.ceil(n / EACH));
 }
 
 /** x (n) = x / (1 - rate), or 0 with probability `rate`; the same numbers are dropped wherever `seed` and n are the same. */
 export function dropoutJob(x: number, n: number, { rate, seed }: { rate: number; seed: number }): Job {
   const threshold = Math.floor(rate * 2 ** 32) | 0;
-  return {
-    kernel: 'dropout',
-    args: [x, n, seed, threshold, floatBits(1 / (1 - rate)), EACH],
-    tasks: Math.ceil(n / EACH),
-    scratch: 0,
-  };
+  return job('dropout', { x, n, seed, threshold, scale: 1 / (1 - rate), each: EACH }, Math.ceil(n / EACH));
 }

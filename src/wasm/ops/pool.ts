@@ -1,4 +1,4 @@
-import type { Job, View } from '../job.js';
+import { at, type Job, job, type View } from '../job.js';
 import { splitRows } from './split.js';
 
 /** Channels of one task of the gradient: a cache line, so that no two threads write to one. */
@@ -24,14 +24,8 @@ export function maxPoolJob(
   { size, stride, dilation, offsetY, offsetX }: PoolWindow & PoolOffset,
 ): Job {
   const { rows, tasks } = splitRows(y.h, y.w * y.c * size * size);
-  const source = [x.ptr, x.row, x.pix, x.h, x.w, x.c];
-  const target = [y.ptr, y.row, y.pix, y.h, y.w];
-  return {
-    kernel: 'maxPool',
-    args: [...source, ...target, size, stride, dilation, offsetY, offsetX, rows],
-    tasks,
-    scratch: 0,
-  };
+  const maps = { ...at('x', x), h: x.h, w: x.w, c: x.c, ...at('y', y), outH: y.h, outW: y.w };
+  return job('maxPool', { ...maps, size, stride, dilation, offsetY, offsetX, rows }, tasks);
 }
 
 /**
@@ -44,12 +38,8 @@ export function maxPoolBackwardJob(
   dx: View,
   { size, stride, dilation, offsetY, offsetX, accumulate = false }: PoolWindow & PoolOffset & { accumulate?: boolean },
 ): Job {
-  const maps = [x.ptr, x.row, x.pix, x.h, x.w, x.c, dy.ptr, dy.row, dy.pix, dy.h, dy.w, dx.ptr, dx.row, dx.pix];
-  const window = [size, stride, dilation, offsetY, offsetX];
-  return {
-    kernel: 'maxPoolBackward',
-    args: [...maps, ...window, accumulate ? 1 : 0, CHANNELS_PER_TASK],
-    tasks: Math.ceil(x.c / CHANNELS_PER_TASK),
-    scratch: 0,
-  };
+  const maps = { ...at('x', x), ...at('dy', dy), ...at('dx', dx), h: x.h, w: x.w, c: x.c, outH: dy.h, outW: dy.w };
+  const window = { size, stride, dilation, offsetY, offsetX };
+  const fields = { ...maps, ...window, accumulate, channels: CHANNELS_PER_TASK };
+  return job('maxPoolBackward', fields, Math.ceil(x.c / CHANNELS_PER_TASK));
 }

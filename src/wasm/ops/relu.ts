@@ -1,4 +1,4 @@
-import type { Job, View } from '../job.js';
+import { at, type Job, job, type View } from '../job.js';
 import { splitRows } from './split.js';
 
 /**
@@ -7,6 +7,6 @@ import { splitRows } from './split.js';
  */
 export function reluBackwardJob(y: View, dy: View, dx: View, { guided = false }: { guided?: boolean } = {}): Job {
   const { rows, tasks } = splitRows(y.h, y.w * y.c);
-  const maps = [y, dy, dx].flatMap(({ ptr, row, pix }) => [ptr, row, pix]);
-  return { kernel: 'reluBackward', args: [...maps, y.h, y.w, y.c, guided ? 1 : 0, rows], tasks, scratch: 0 };
+  const maps = { ...at('y', y), ...at('dy', dy), ...at('dx', dx), h: y.h, w: y.w, c: y.c };
+  return job('reluBackward', { ...maps, guided, rows }, tasks);
 }

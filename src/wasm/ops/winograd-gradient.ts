@@ -1,9 +1,10 @@
-import type { Job, View } from '../job.js';
+import { ADJOINT_STRIPS, COLUMNS, GRADIENT_STRIPS, OWN } from '../assembly.js';
+import { type Job, job, type View } from '../job.js';
+import { up } from './split.js';
 import {
   COEFFICIENTS,
   groups,
   passFields,
-  SCRATCH,
   STRIPS_PER_TASK,
   skewed,
   splitPasses,
@@ -27,15 +28,10 @@ const SKEW = 64;
  */
 export function adjointWinogradJob(from: WinogradWeights, to: WinogradWeights): Job {
   const { cin, cout } = from;
-  return {
-    kernel: 'adjointWinograd',
-    args: [from.ptr, strideU(cin, cout), to.ptr, strideU(cout, cin), cin, cout],
-    tasks: Math.ceil(cin / 32),
-    scratch: 0,
-  };
+  const strides = { fromStride: strideU(cin, cout), toStride: strideU(cout, cin) };
+  const tasks = Math.ceil(cin / (ADJOINT_STRIPS * COLUMNS));
+  return job('adjointWinograd', { from: from.ptr, to: to.ptr, ...strides, cin, cout }, tasks);
 }
-
-const up = (value: number, step: number): number => Math.ceil(value / step) * step;
 
 const quadBytes = (tiles: number): number => up(16 * tiles, SKEW) + SKEW;
 const stripBytes = (tiles: number): number => up(32 * tiles, SKEW) + SKEW;
@@ -71,34 +67,36 @@ export function winogradWeightGradientJobs(
   workspace: { ptr: number; bytes: number },
 ): Job[] {
   const [cin, cout] = [x.c, dy.c];
-  const u = [workspace.ptr, strideU(cin, cout)];
-  const v = workspace.ptr + COEFFICIENTS * u[1];
+  const [u, uStride] = [workspace.ptr, strideU(cin, cout)];
+  const v = workspace.ptr + COEFFICIENTS * uStride;
   const products = Math.ceil(strips(cout) / STRIPS_PER_TASK) * Math.ceil(cin / 4 / QUADS_PER_TASK);
   const passes = groups(x.h, x.w, dilation).flatMap((group) =>
     splitPasses(tilesOf(group), mostTiles).map((pass) => ({ group, pass })),
   );
   const sums = passes.flatMap(({ group, pass }, i) => {
     const vStride = strideV(pass.count, cin);
-    const m = v + COEFFICIENTS * vStride;
-    const args = [
-      ...passFields(x, dy, group, pass, {
-        ...{ u, bias: 0, v: [v, vStride], m: [m, strideM(pass.count, cout)] },
-        ...{ dilation, relu: false },
-      }),
-      ...[quadBytes(pass.count), stripBytes(pass.count), QUADS_PER_TASK, i > 0 ? 1 : 0],
-    ];
+    const mStride = strideM(pass.count, cout);
+    const fields = {
+      ...passFields(x, dy, group, pass, { dilation, relu: false }),
+      u,
+      uStride,
+      bias: 0,
+      v,
+      vStride,
+      m: v + COEFFICIENTS * vStride,
+      mStride,
+      vQuad: quadBytes(pass.count),
+      mStrip: stripBytes(pass.count),
+      quadsPerTask: QUADS_PER_TASK,
+      add: i > 0,
+    };
     const transforms = Math.ceil(pass.count / TILES_PER_TASK);
     return [
-      { kernel: 'winogradGradientData', args, tasks: transforms, scratch: SCRATCH },
-      { kernel: 'winogradGradientOutput', args, tasks: transforms, scratch: SCRATCH },
-      { kernel: 'winogradGradientGemm', args, tasks: COEFFICIENTS * products, scratch: 0 },
+      job('winogradGradientData', fields, transforms, OWN),
+      job('winogradGradientOutput', fields, transforms, OWN),
+      job('winogradGradientGemm', fields, COEFFICIENTS * products),
     ];
   });
-  const weights = {
-    kernel: 'winogradGradientWeights',
-    args: [...u, dw, cin, cout, accumulate ? 1 : 0],
-    tasks: Math.ceil(cout / 16),
-    scratch: 288,
-  };
-  return [...sums, weights];
+  const tasks = Math.ceil(cout / (GRADIENT_STRIPS * COLUMNS));
+  return [...sums, job('winogradGradientWeights', { u, uStride, dw, cin, cout, accumulate }, tasks, 288)];
 }

@@ -1,10 +1,9 @@
-import type { Job, View } from '../job.js';
+import { BLOCK, KERNEL_FIELDS, OWN, PANEL } from '../assembly.js';
+import { type Job, job, type View } from '../job.js';
+import { up } from './split.js';
 
 /** Products of a 6 x 6 tile. */
 export const COEFFICIENTS = 36;
-/** Tiles of a panel of V, and channels of a block of it: both are filled up. */
-const PANEL = 4;
-const BLOCK = 64;
 /** Bytes between the cache sets of two coefficients, which would else all fall into one: their distance is near a power of two. */
 const SKEW = 64;
 /** Tiles of one transform task. */
@@ -28,10 +27,6 @@ const TOGETHER = 32;
 const TOGETHER_BYTES = 256 * 1024;
 /** Tasks of such a job, if it has as many panels: enough for threads to share. */
 const FEWEST_TASKS = 32;
-/** Bytes of a task's own copy of the arguments, before its V. */
-const ARGS = 128;
-/** Scratch of a transform task: 6 x 6 and one chunks of 64 channels, and what it notes of a tile. */
-export const SCRATCH = 37 * 256 + 64;
 
 /** Sizes of a 3x3 convolution in Winograd form. */
 export interface WinogradPlan {
@@ -65,8 +60,6 @@ export interface Group {
   readonly h: number;
   readonly w: number;
 }
-
-const up = (value: number, step: number): number => Math.ceil(value / step) * step;
 
 /** Strips of 8 output channels. */
 export const strips = (cout: number): number => Math.ceil(cout / 8);
@@ -176,12 +169,7 @@ export function winogradPlan(
  * and `w` holds (3, 3, cout, cin).
  */
 export function winogradWeightsJob(w: number, u: number, cin: number, cout: number, adjoint = false): Job {
-  return {
-    kernel: 'winogradWeights',
-    args: [w, u, strideU(cin, cout), cin, cout, adjoint ? 1 : 0],
-    tasks: strips(cout),
-    scratch: 384,
-  };
+  return job('winogradWeights', { w, u, uStride: strideU(cin, cout), cin, cout, adjoint }, strips(cout), 384);
 }
 
 /**
@@ -203,19 +191,21 @@ export function winogradJobs(
   return groups(x.h, x.w, dilation).flatMap((group) =>
     splitPasses(tilesOf(group), limit).flatMap((pass) => {
       const vStride = strideV(pass.count, cin);
-      const args = passFields(x, y, group, pass, {
-        u: [weights.ptr, strideU(cin, cout)],
+      const fields = {
+        ...passFields(x, y, group, pass, { dilation, relu }),
+        u: weights.ptr,
+        uStride: strideU(cin, cout),
         bias: weights.bias,
-        v: [workspace.ptr, vStride],
-        m: [workspace.ptr + COEFFICIENTS * vStride, strideM(pass.count, cout)],
-        dilation,
-        relu,
-      });
+        v: workspace.ptr,
+        vStride,
+        m: workspace.ptr + COEFFICIENTS * vStride,
+        mStride: strideM(pass.count, cout),
+      };
       const transforms = Math.ceil(pass.count / TILES_PER_TASK);
       return [
-        { kernel: 'winogradInput', args, tasks: transforms, scratch: SCRATCH },
-        { kernel: 'winogradGemm', args, tasks: COEFFICIENTS * Math.ceil(strips(cout) / STRIPS_PER_TASK), scratch: 0 },
-        { kernel: 'winogradOutput', args, tasks: transforms, scratch: SCRATCH },
+        job('winogradInput', fields, transforms, OWN),
+        job('winogradGemm', fields, COEFFICIENTS * Math.ceil(strips(cout) / STRIPS_PER_TASK)),
+        job('winogradOutput', fields, transforms, OWN),
       ];
     }),
   );
@@ -233,34 +223,48 @@ function tilesJob(
   const most = fitting(TOGETHER_BYTES, cin, cout, up(count / FEWEST_TASKS, PANEL));
   const tilesPerTask = PANEL * Math.floor(most / PANEL);
   const [vStride, mStride] = [strideV(tilesPerTask, cin), strideM(tilesPerTask, cout)];
-  const v = SCRATCH + ARGS;
-  const args = passFields(
-    x,
-    y,
-    group,
-    { first: 0, count, tilesPerTask },
-    {
-      ...{ u: [ptr, strideU(cin, cout)], bias, v: [v, vStride], m: [v + COEFFICIENTS * vStride, mStride] },
-      ...{ dilation, relu },
-    },
-  );
+  const v = OWN + up(4 * Object.keys(KERNEL_FIELDS.winogradTiles).length, 64); // behind the task's copy of the fields
+  const fields = {
+    ...passFields(x, y, group, { first: 0, count, tilesPerTask }, { dilation, relu }),
+    u: ptr,
+    uStride: strideU(cin, cout),
+    bias,
+    v,
+    vStride,
+    m: v + COEFFICIENTS * vStride,
+    mStride,
+  };
   const scratch = v + COEFFICIENTS * (vStride + mStride);
-  return { kernel: 'winogradTiles', args, tasks: Math.ceil(count / tilesPerTask), scratch };
+  return job('winogradTiles', fields, Math.ceil(count / tilesPerTask), scratch);
 }
 
-/** The fields of assembly's WinogradArgs for one pass; u, v and m: address and bytes from one coefficient to the next. */
+/** The fields of a pass that say where its maps and tiles lie. */
 export function passFields(
   x: View,
   y: View,
   group: Group,
   { first, count, tilesPerTask = TILES_PER_TASK }: { first: number; count: number; tilesPerTask?: number },
-  o: { u: number[]; bias: number; v: number[]; m: number[]; dilation: number; relu: boolean },
-): number[] {
-  const at = (v: View): number => v.ptr + 4 * (group.y * v.row + group.x * v.pix);
-  return [
-    ...[at(x), x.row * 4, x.pix * 4, at(y), y.row * 4, y.pix * 4],
-    ...[...o.u, o.bias, ...o.v, ...o.m],
-    ...[x.c, y.c, o.dilation, group.down * group.across, group.across, group.h, group.w],
-    ...[first, count, tilesPerTask, STRIPS_PER_TASK, o.relu ? 1 : 0],
-  ];
+  { dilation, relu }: { dilation: number; relu: boolean },
+) {
+  const pixel = (v: View): number => v.ptr + 4 * (group.y * v.row + group.x * v.pix);
+  return {
+    x: pixel(x),
+    xRow: x.row * 4,
+    xPix: x.pix * 4,
+    y: pixel(y),
+    yRow: y.row * 4,
+    yPix: y.pix * 4,
+    cin: x.c,
+    cout: y.c,
+    dilation,
+    phases: group.down * group.across,
+    phasesX: group.across,
+    h: group.h,
+    w: group.w,
+    first,
+    count,
+    tilesPerTask,
+    stripsPerTask: STRIPS_PER_TASK,
+    relu,
+  };
 }

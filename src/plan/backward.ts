@@ -127,7 +127,8 @@ class BackwardWalk extends Walk {
       bytes: this.memory.peak,
       heads,
       group: Math.max(...groups),
-      macs: this.steps.reduce((sum, step) => sum + stepMacs(graph, step), 0) + heads * once * (this.#back.size > 0 ? 2 : 1),
+      macs:
+        this.steps.reduce((sum, step) => sum + stepMacs(graph, step), 0) + heads * once * (this.#back.size > 0 ? 2 : 1),
     };
   }
 
@@ -322,7 +323,9 @@ class BackwardWalk extends Walk {
     if (!this.#through.has(id) || this.geometry.isView(node)) return;
     const kept = new Set(this.#keeps(id));
     const told = isToldByOutput(node);
-    const x = told ? [live.get(id)!.view] : node.from.map((from) => (kept.has(from) ? live.get(from)?.view : undefined));
+    const x = told
+      ? [live.get(id)!.view]
+      : node.from.map((from) => (kept.has(from) ? live.get(from)?.view : undefined));
     const [dx, accumulate] = this.#targets(node, gradient, at, here);
     const { view: dy } = gradient.placed;
     const source = this.#path[this.levelOf(node.from[0])];

@@ -4,8 +4,8 @@ import type { NodeId } from '../graph/graph.js';
 import type { Layout } from '../graph/levels.js';
 import type { View } from '../wasm/job.js';
 import { childLattices, type Lattice, ORIGIN } from './lattice.js';
-import { engineMode, gridOf } from './modes.js';
 import type { Memory } from './memory.js';
+import { engineMode, gridOf } from './modes.js';
 import { type Step, stepMacs } from './steps.js';
 import { type Live, type Placed, Walk } from './walk.js';
 
@@ -58,7 +58,11 @@ interface Shared {
 }
 
 /** The forward pass of `dilated` to the maps in front of the head, which are kept whole, and the input, which is kept too. */
-export function walkToFrontier(layout: Layout, take: readonly NodeId[], shared: Shared): { whole: Live; input: Placed } {
+export function walkToFrontier(
+  layout: Layout,
+  take: readonly NodeId[],
+  shared: Shared,
+): { whole: Live; input: Placed } {
   const walk = new ForwardWalk(layout, { mode: 'dilated', take, frontier: true }, shared);
   return walk.toFrontier();
 }
@@ -139,7 +143,11 @@ class ForwardWalk extends Walk {
     const mine = this.layout.levels[level].nodes.filter((id) => needed.has(id));
     /** Readers that come yet, in this visit; infinitely many where children or the head read it. */
     const pending = new Map(mine.map((id) => [id, this.#readersOf(id, level, needed, own)]));
-    this.compute(at, live, pending, { apart: this.#take, whole: this.#whole, onMap: (id, map) => this.#taken(id, map) });
+    this.compute(at, live, pending, {
+      apart: this.#take,
+      whole: this.#whole,
+      onMap: (id, map) => this.#taken(id, map),
+    });
     if (own) this.#ownPhase(level, at, live);
     else this.#fold(level, at, live);
     this.#children(level, at, live, own);
@@ -147,7 +155,9 @@ class ForwardWalk extends Walk {
   }
 
   #readersOf(id: NodeId, level: number, needed: ReadonlySet<NodeId>, own: boolean): number {
-    const readers = this.layout.readers[id].filter((reader) => needed.has(reader) && !this.layout.placings[reader].head);
+    const readers = this.layout.readers[id].filter(
+      (reader) => needed.has(reader) && !this.layout.placings[reader].head,
+    );
     const later =
       readers.some((reader) => this.levelOf(reader) > level) ||
       this.request.fold === id ||

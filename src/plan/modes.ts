@@ -33,9 +33,7 @@ export function gridOf(layout: Layout, mode: Mode, id: NodeId, outputStride: num
   if (mode !== 'atrous') return { ...shape, spacing: stride, low: [0, 0], origin, period: 1, rate: rateOf(layout, id) };
   const spacing = Math.min(outputStride, stride);
   const lowest = (axis: 0 | 1) => {
-    const shift = levels
-      .slice(1, level + 1)
-      .reduce((sum, { first }, k) => sum + first[axis] * levels[k].stride, 0);
+    const shift = levels.slice(1, level + 1).reduce((sum, { first }, k) => sum + first[axis] * levels[k].stride, 0);
     return Math.ceil(shift / spacing) * spacing + 0; // no -0
   };
   const low = [lowest(0), lowest(1)] as const;

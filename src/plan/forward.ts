@@ -17,7 +17,8 @@ export interface Plan {
   readonly input?: View;
   /** Maps that the run is given instead of computing them. */
   readonly given: ReadonlyMap<NodeId, View>;
-  /** The raw map, one float a point. */
+  /** The node that is explained, and the raw map, one float a point. */
+  readonly fold?: NodeId;
   readonly raw?: View;
   /** Bytes of memory that the maps need at most at a time. */
   readonly bytes: number;
@@ -115,6 +116,7 @@ class ForwardWalk extends Walk {
       steps: this.steps,
       input: input?.view,
       given: new Map([...this.#given].map(([id, { view }]) => [id, view])),
+      fold: this.request.fold,
       raw: this.#raw?.view,
       bytes: this.memory.peak,
       macs: this.steps.reduce((sum, step) => sum + stepMacs(graph, step), 0),

@@ -4,10 +4,10 @@ import commonjs from '@rollup/plugin-commonjs';
 import nodeResolve from '@rollup/plugin-node-resolve';
 import { transform } from 'esbuild';
 import license from 'rollup-plugin-license';
-import { embed } from './scripts/embed.js';
-import { limitHdf5 } from './scripts/limit-hdf5.js';
-import { shrinkDependencies } from './scripts/shrink-dependencies.js';
-import { splitHdf5 } from './scripts/split-hdf5.js';
+import { embed } from './scripts/building/embed.js';
+import { limitHdf5 } from './scripts/building/limit-hdf5.js';
+import { shrinkDependencies } from './scripts/building/shrink-dependencies.js';
+import { splitHdf5 } from './scripts/building/split-hdf5.js';
 
 /** TypeScript is compiled to build/js first (`npm run build`); everything the package needs at run time is bundled. */
 const output = {
@@ -37,8 +37,8 @@ const sharedWithTraining =
 const licences = (name) => license({ thirdParty: { output: `dist/licences/${name}.txt` } });
 /** What the collector does not see: the figure's font, which is embedded as data, and what was changed in whose code. */
 const changes = `h5wasm 0.10.3, by the National Institute of Standards and Technology, was changed for this package in November 2026: its memory may grow
-to 256 MB instead of 2 GB (scripts/limit-hdf5.js), and its WebAssembly module, itself unchanged, comes from a file of its own and is
-started when it is needed (scripts/split-hdf5.js). Of all bundled code, white space and local names were shortened.
+to 256 MB instead of 2 GB (scripts/building/limit-hdf5.js), and its WebAssembly module, itself unchanged, comes from a file of its own and is
+started when it is needed (scripts/building/split-hdf5.js). Of all bundled code, white space and local names were shortened.
 `;
 const notices = {
   name: 'notices',

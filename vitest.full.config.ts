@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
-import { embed } from './scripts/embed.js';
-import { limitHdf5 } from './scripts/limit-hdf5.js';
-import { splitHdf5 } from './scripts/split-hdf5.js';
+import { embed } from './scripts/building/embed.js';
+import { limitHdf5 } from './scripts/building/limit-hdf5.js';
+import { splitHdf5 } from './scripts/building/split-hdf5.js';
 
 /** `npm run test:full`: what takes minutes and gigabytes, one file at a time. */
 export default defineConfig({

@@ -7,7 +7,7 @@ const SIDE = 224;
  * The engine against other runtimes and against itself, on full-size VGG16: every row is a ratio of medians of one alternating run.
  *
  * @param {{ weights: string, peers?: string[], rounds?: number, threads?: number, peersOnly?: boolean }} options weights: made by
- * scripts/make-vgg16.js; peers: names of bench/peers/run.js (each slow one multiplies the time)
+ * scripts/makers/vgg16.js; peers: names of bench/peers/run.js (each slow one multiplies the time)
  * @returns rows { what, ratio, least, most, a, b } with medians a and b in milliseconds
  */
 export async function benchGoals({

@@ -11,7 +11,7 @@ const help = `npm run bench [-- options]
 
 Compares pooled, dilated and atrous Grad-CAM (every output stride) on this machine, with the bundled network.
 
-  --weights FILE     another network, e.g. one made by scripts/make-vgg16.js
+  --weights FILE     another network, e.g. one made by scripts/makers/vgg16.js
   --threads N        threads, by default what the machine offers
   --kernels SET      auto, simd or relaxed (in Node 20 relaxed sets a V8 flag)
   --seconds S        time for each line, 3 by default
@@ -55,7 +55,7 @@ function fullSize() {
   const file = new URL('vgg16.h5', folder);
   if (!existsSync(file)) {
     mkdirSync(folder, { recursive: true });
-    execFileSync(process.execPath, [new URL('../scripts/make-vgg16.js', import.meta.url).pathname, file.pathname]);
+    execFileSync(process.execPath, [new URL('../scripts/makers/vgg16.js', import.meta.url).pathname, file.pathname]);
   }
   return file.pathname;
 }

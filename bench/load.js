@@ -11,7 +11,7 @@ const help = `node bench/load.js FILE... [--threads N] [--runs 3] [--json FILE]
 
 Time and memory of load() for weight files, each run in a fresh process with the file in the page cache. Make them by
 
-  node scripts/make-vgg16.js vgg16.h5 && node dist/cli.js weights pack vgg16.h5 vgg16.f16.safetensors
+  node scripts/makers/vgg16.js vgg16.h5 && node dist/cli.js weights pack vgg16.h5 vgg16.f16.safetensors
 `;
 
 /**

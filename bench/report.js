@@ -61,7 +61,7 @@ ${machine.cores} cores, ${machine.memory}, Node ${machine.node}. The machine is 
 
 ## Against other runtimes and against itself
 
-Full-size VGG16 with random weights (\`scripts/make-vgg16.js\`), ${goals[0].threads} threads, ratios of medians of alternating runs; in
+Full-size VGG16 with random weights (\`scripts/makers/vgg16.js\`), ${goals[0].threads} threads, ratios of medians of alternating runs; in
 brackets the smallest and largest ratio of single rounds, and the two medians.
 
 ${goals.flatMap(({ rows }) => rows.map((row) => `- ${format(row)}`)).join('\n')}

@@ -35,7 +35,7 @@ export async function measure(
       const { raw, seconds, peakBytes } = await network.explain(photo.input, {
         mode,
         target: 0, // a class of its own would cost `dilated` a pooled prediction
-        degrid: 'none',
+        smoothing: 'none',
         signal,
         onProgress: ({ done }) => onProgress(text, (before + done * work[i]) / all),
       });

@@ -18,7 +18,7 @@ export interface Settings {
   heads: string;
   score: string;
   stride: string;
-  degrid: string;
+  smoothing: string;
   sign: string;
   colormap: string;
   opacity: string;
@@ -35,7 +35,7 @@ export const DEFAULTS: Settings = {
   heads: '',
   score: 'logit',
   stride: '1',
-  degrid: '',
+  smoothing: '',
   sign: 'positive',
   colormap: 'turbo',
   opacity: '55',
@@ -63,7 +63,7 @@ export function modesOf({ left, right }: Settings): Mode[] {
 
 /** What `explain` is asked for. Empty settings are left to the library's defaults. */
 export function explainOptions(settings: Settings, mode: Mode): ExplainOptions {
-  const { target, method, layer, heads, score, stride, degrid, sign } = settings;
+  const { target, method, layer, heads, score, stride, smoothing, sign } = settings;
   return {
     mode,
     target: /^\d+$/.test(target) ? Number(target) : target,
@@ -73,6 +73,7 @@ export function explainOptions(settings: Settings, mode: Mode): ExplainOptions {
     ...(layer && { layer }),
     ...(mode === 'atrous' && { outputStride: Number(stride) }),
     ...(mode === 'atrous' && heads && { heads: heads as ExplainOptions['heads'] }),
-    ...(degrid && (mode === 'dilated' || degrid !== 'shift') && { degrid: degrid as ExplainOptions['degrid'] }),
+    ...(smoothing &&
+      (mode === 'dilated' || smoothing !== 'shift') && { smoothing: smoothing as ExplainOptions['smoothing'] }),
   };
 }

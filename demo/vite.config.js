@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
-import { embed } from '../scripts/embed.js';
-import { limitHdf5 } from '../scripts/limit-hdf5.js';
-import { splitHdf5 } from '../scripts/split-hdf5.js';
+import { embed } from '../scripts/building/embed.js';
+import { limitHdf5 } from '../scripts/building/limit-hdf5.js';
+import { splitHdf5 } from '../scripts/building/split-hdf5.js';
 
 const library = () => [embed(), limitHdf5(), splitHdf5()];
 

@@ -1,6 +1,5 @@
 import type {
   Combine,
-  Degrid,
   GradientScore,
   Heads,
   KernelSet,
@@ -12,6 +11,7 @@ import type {
   RgbImage,
   Score,
   Sign,
+  Smoothing,
   TargetOption,
   WasmOption,
 } from './base/types.js';
@@ -141,7 +141,7 @@ export interface ExplainOptions extends CallOptions {
    * How the grid is averaged away, before the last normalisation; methods that explain the input itself have no lattice to average
    * over and change with `shift` alone. Default `box` in `atrous`, `none` in the other modes.
    */
-  degrid?: Degrid;
+  smoothing?: Smoothing;
   /** Which part of the raw map is shown: `positive` (default), `negative`, `absolute`, or `signed`, which gives a map of -1..1. */
   sign?: Sign;
   /** Mean of the maps of six inputs: the picture and its mirror image, each times 0.9, 1 and 1.1. Default false. */

@@ -38,7 +38,7 @@ export { drawFigure, type FigureOptions } from './figure/figure.js';
 export { encodePng, type PngOptions } from './image/decode.js';
 export { encodeNpy } from './map/npy.js';
 export { colormapNames, type OverlayOptions } from './map/overlay.js';
-export { degridNames } from './map/smoothing.js';
+export { smoothingNames } from './map/smoothing.js';
 export { methodNames } from './methods/facts.js';
 export type { WeightsSource } from './weights/open.js';
 export {

@@ -74,7 +74,7 @@ describe.each(['exact', 'fast'] as const)('bits of VGG, %s', (precision) => {
       }
     }
     if (mode === 'dilated') {
-      const shifted = await net.explain(image, { mode, degrid: 'shift' });
+      const shifted = await net.explain(image, { mode, smoothing: 'shift' });
       results.shift = hash(shifted.raw.data, shifted.map.data);
     }
     expect(results).toMatchSnapshot();

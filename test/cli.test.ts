@@ -246,7 +246,7 @@ describe('explain', () => {
       precision: 'exact',
       preprocessing: { normalization: 'torch', resize: 'bilinear', fit: 'crop' },
     });
-    const common = { method: 'gradcam', layer: 'block5_conv3', score: 'probability', degrid: 'none' };
+    const common = { method: 'gradcam', layer: 'block5_conv3', score: 'probability', smoothing: 'none' };
     const ofAtrous = { heads: 'each', outputStride: 4 };
     expect(calls.explain[0].options.target).toBe(7);
     expect(calls.explain.map((call) => call.options.mode)).toEqual(['pooled', 'dilated', 'atrous']);
@@ -258,7 +258,7 @@ describe('explain', () => {
     expect(calls.load[0].source).toBeUndefined();
     expect(calls.load[0].options).toMatchObject({ kernels: 'auto', precision: 'fast', preprocessing: {} });
     expect(calls.explain[0].options.target).toBe('top');
-    expect(calls.explain[2].options).toMatchObject({ score: 'logit', degrid: undefined });
+    expect(calls.explain[2].options).toMatchObject({ score: 'logit', smoothing: undefined });
   });
 
   test('a picture is decoded once', async () => {
@@ -479,7 +479,7 @@ describe('usage', () => {
       '--resize: expected nearest, bilinear, bicubic or lanczos, got "Bicubic"; did you mean "bicubic"?',
     ],
     ['--fit pad', '--fit: expected squash or crop, got "pad"'],
-    ['--degrid boxx', '--degrid: expected none, box, phases, gaussian or shift, got "boxx"; did you mean "box"?'],
+    ['--degrid boxx', '--smoothing: expected none, box, phases, gaussian or shift, got "boxx"; did you mean "box"?'],
     ['--precision exakt', '--precision: expected fast or exact, got "exakt"; did you mean "exact"?'],
     ['--kernels avx', '--kernels: expected auto, simd or relaxed, got "avx"'],
     ['--threads 0', '--threads: expected a whole number from 1 to 64, got "0"'],
@@ -556,10 +556,11 @@ describe('what takes long', () => {
   });
 
   test('names what would make it cheaper, and nothing else', async () => {
-    const seconds = ({ heads, degrid, mode, outputStride = 1 }: ExplainOptions) =>
-      (degrid === 'shift' ? shifts(mode) : 1) * (mode === 'atrous' && heads !== 'one' ? 900 / outputStride : 700);
+    const seconds = ({ heads, smoothing, mode, outputStride = 1 }: ExplainOptions) =>
+      (smoothing === 'shift' ? shifts(mode) : 1) * (mode === 'atrous' && heads !== 'one' ? 900 / outputStride : 700);
     const shifts = (mode?: Mode) => {
-      if (mode !== 'dilated') throw new AtrousCamError('UNSUPPORTED', "degrid 'shift': defined in mode 'dilated' only");
+      if (mode !== 'dilated')
+        throw new AtrousCamError('UNSUPPORTED', "smoothing 'shift': defined in mode 'dilated' only");
       return 16;
     };
     const load: Io['load'] = async () => ({
@@ -573,7 +574,7 @@ describe('what takes long', () => {
     const yes = 'add --yes to compute it all the same';
     expect(await hint()).toBe(`${yes}, or take one --mode or --heads one or a larger --output-stride`);
     expect(await hint('--mode', 'atrous', '--heads', 'one')).toBe(yes);
-    expect(await hint('--mode', 'dilated', '--degrid', 'shift')).toBe(`${yes}, or take --degrid box`);
+    expect(await hint('--mode', 'dilated', '--degrid', 'shift')).toBe(`${yes}, or take --smoothing box`);
   });
 
   test('is done with --yes', async () => {

@@ -18,20 +18,20 @@ describe('the settings of the page', () => {
   it('are what the library is asked for', () => {
     expect(modesOf({ ...DEFAULTS, left: 'dilated', right: 'atrous' })).toEqual(['pooled', 'atrous', 'dilated']);
     expect(modesOf({ ...DEFAULTS, left: 'original', right: 'original' })).toEqual(['pooled']);
-    const settings = { ...DEFAULTS, target: '7', layer: 'block4_conv3', stride: '4', heads: 'mean', degrid: 'none' };
+    const settings = { ...DEFAULTS, target: '7', layer: 'block4_conv3', stride: '4', heads: 'mean', smoothing: 'none' };
     const common = {
       target: 7,
       method: 'gradcam',
       score: 'logit',
       sign: 'positive',
       layer: 'block4_conv3',
-      degrid: 'none',
+      smoothing: 'none',
     };
     expect(explainOptions(settings, 'pooled')).toEqual({ ...common, mode: 'pooled' });
     expect(explainOptions(settings, 'atrous')).toEqual({ ...common, mode: 'atrous', outputStride: 4, heads: 'mean' });
-    const shift = { ...settings, degrid: 'shift' }; // which only dilated has
-    expect(explainOptions(shift, 'pooled').degrid).toBeUndefined();
-    expect(explainOptions(shift, 'dilated').degrid).toBe('shift');
+    const shift = { ...settings, smoothing: 'shift' }; // which only dilated has
+    expect(explainOptions(shift, 'pooled').smoothing).toBeUndefined();
+    expect(explainOptions(shift, 'dilated').smoothing).toBe('shift');
   });
 });
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { assemblyText } from '../scripts/kernel-fields.js';
+import { assemblyText } from '../scripts/building/kernel-fields.js';
 import { COLUMNS, KERNEL_FIELDS, OWN } from '../src/wasm/assembly.js';
 import { fieldValues, floatBits, job } from '../src/wasm/job.js';
 

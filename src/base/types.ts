@@ -54,7 +54,7 @@ export type Heads = 'one' | 'each' | 'mean';
  * one after the other (`phases`); by a Gaussian as wide at half height as one period (`gaussian`); or as the mean of the maps of shifted
  * pictures, in `dilated` only (`shift`).
  */
-export type Degrid = 'none' | 'box' | 'phases' | 'gaussian' | 'shift';
+export type Smoothing = 'none' | 'box' | 'phases' | 'gaussian' | 'shift';
 /** How convolutions are summed: by Winograd's algorithm, or directly. */
 export type Precision = 'fast' | 'exact';
 /** Instruction set: plain or relaxed SIMD; `auto` takes relaxed where the engine has it. */

@@ -1,9 +1,9 @@
 import type { ExplainOptions } from '../api.js';
 import { AtrousCamError } from '../base/errors.js';
 import { MODES, oneOf, outputStrides } from '../base/options.js';
-import type { Combine, Degrid, Heads, Mode, Score, Sign } from '../base/types.js';
+import type { Combine, Heads, Mode, Score, Sign, Smoothing } from '../base/types.js';
 import { type ConvLayer, convLayers, lastLayer, type Topology } from '../graph/topology.js';
-import { readDegrid } from '../map/smoothing.js';
+import { readSmoothing } from '../map/smoothing.js';
 import { factsOf, type MethodFacts, type MethodName, methodNames } from '../methods/facts.js';
 import { type Shift, shiftsOf } from '../methods/shifts.js';
 
@@ -16,8 +16,8 @@ export interface ExplainRequest {
   readonly heads: Heads;
   readonly outputStride: number;
   readonly score: Score;
-  readonly degrid: Degrid;
-  /** The pictures that are explained, as shifts of the one that was given: with `degrid` other than `shift` itself alone. */
+  readonly smoothing: Smoothing;
+  /** The pictures that are explained, as shifts of the one that was given: with `smoothing` other than `shift` itself alone. */
   readonly shifts: readonly Shift[];
   readonly sign: Sign;
   readonly combine: Combine;
@@ -34,6 +34,8 @@ export interface ExplainRequest {
  * @throws AtrousCamError BAD_ARGUMENT for a value that cannot be, UNSUPPORTED for a combination that is not defined
  */
 export function readRequest(topology: Topology, options: ExplainOptions): ExplainRequest {
+  if ('degrid' in options)
+    throw new AtrousCamError('BAD_ARGUMENT', 'degrid: this option is called smoothing; its values are the same');
   const mode = oneOf('mode', options.mode ?? 'atrous', MODES);
   const name = oneOf('method', options.method ?? 'gradcam', methodNames);
   const facts = factsOf(name);
@@ -47,8 +49,8 @@ export function readRequest(topology: Topology, options: ExplainOptions): Explai
     );
   if (!(Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32))
     throw new AtrousCamError('BAD_ARGUMENT', `seed: expected a whole number from 0 to ${2 ** 32 - 1}, got ${seed}`);
-  const degrid = readDegrid(mode, options.degrid);
-  const shifts = shiftsOf(degrid === 'shift' ? Math.max(...layers.map(({ block }) => 2 ** block)) : 1);
+  const smoothing = readSmoothing(mode, options.smoothing);
+  const shifts = shiftsOf(smoothing === 'shift' ? Math.max(...layers.map(({ block }) => 2 ** block)) : 1);
   const last = layers.length === 1 && layers[0] === lastLayer(topology);
   return {
     mode,
@@ -56,7 +58,7 @@ export function readRequest(topology: Topology, options: ExplainOptions): Explai
     facts,
     layers,
     heads,
-    degrid,
+    smoothing,
     shifts,
     augSmooth,
     eigenSmooth,

@@ -96,7 +96,7 @@ async function explainPictures(
 
 /** The library's options for a mode. heads and outputStride matter in atrous only, but what is refused is refused before any work. */
 export function explainOptions(mode: Mode, flags: ExplainFlags): ExplainOptions {
-  const { target, method, layer, combine, score, heads, outputStride, degrid, sign } = flags;
+  const { target, method, layer, combine, score, heads, outputStride, smoothing, sign } = flags;
   const { augSmooth, eigenSmooth, seed } = flags;
   return {
     mode,
@@ -107,7 +107,7 @@ export function explainOptions(mode: Mode, flags: ExplainFlags): ExplainOptions 
     score,
     heads,
     outputStride,
-    degrid,
+    smoothing,
     sign,
     augSmooth,
     eigenSmooth,
@@ -150,7 +150,7 @@ const CHEAPER: Readonly<Record<string, Partial<ExplainFlags>>> = {
   'one --mode': { mode: 'pooled' },
   '--heads one': { heads: 'one' },
   'a larger --output-stride': { outputStride: 16 },
-  '--degrid box': { degrid: 'box' },
+  '--smoothing box': { smoothing: 'box' },
   'no --aug-smooth': { augSmooth: false },
 };
 

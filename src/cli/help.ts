@@ -16,7 +16,7 @@ Methods:
                                             guided-gradcam`;
 
 export const GRID_HELP = `
-Grid (--degrid): a map's lattice, of 16 pixels at block 5, 8 at block 4 ..., is averaged away by
+Grid (--smoothing): a map's lattice, of 16 pixels at block 5, 8 at block 4 ..., is averaged away by
   box        the mean over one period
   phases     the means over one period, half of it, a quarter ... down to 2 pixels, one after the other
   gaussian   a Gaussian as wide at half its height as one period

@@ -12,7 +12,7 @@ import type {
   Score,
   Sign,
 } from '../base/types.js';
-import { degridNames, methodNames } from '../index.js';
+import { methodNames, smoothingNames } from '../index.js';
 import { type Context, UsageError } from './context.js';
 
 export const MODES: readonly Mode[] = ['pooled', 'dilated', 'atrous'];
@@ -58,7 +58,7 @@ export interface ExplainFlags extends NetworkFlags, ModeFlags, PicturesFlags {
   score: Score;
   heads?: ExplainOptions['heads'];
   outputStride?: number;
-  degrid?: ExplainOptions['degrid'];
+  smoothing?: ExplainOptions['smoothing'];
   out: string;
   npy?: boolean;
   resume?: boolean;
@@ -74,9 +74,10 @@ const wrong = (flag: string, expected: string, value: string, hint = '') =>
   new UsageError(`${flag}: expected ${expected}, got "${value}"${hint}`);
 
 /** An option whose value is one of a list. */
-function choice(flag: string, names: readonly string[], description: string, value = names.join('|')): Option {
+function choice(flags: string, names: readonly string[], description: string, value = names.join('|')): Option {
+  const flag = flags.split(', ').at(-1)!;
   const list = names.length > 1 ? `${names.slice(0, -1).join(', ')} or ${names.at(-1)}` : names[0];
-  return new Option(`${flag} <${value}>`, description).argParser((value: string) => {
+  return new Option(`${flags} <${value}>`, description).argParser((value: string) => {
     if (!names.includes(value)) throw wrong(flag, list, value, didYouMean(value, names));
     return value;
   });
@@ -179,16 +180,18 @@ export const heads = () =>
   );
 export const outputStride = () =>
   numericChoice('--output-stride', ['16', '8', '4', '2', '1'], 'atrous: pixels between points of the map (default: 1)');
-export const degrid = () =>
+/** `--degrid` is its older name. */
+export const smoothing = () =>
   choice(
-    '--degrid',
-    degridNames,
-    'how the grid is averaged away: see "Grid" below (default: box in atrous, else none)',
+    '--degrid, --smoothing',
+    smoothingNames,
+    `how the grid is averaged away: ${smoothingNames.join(', ')}, see "Grid" below (default: box in atrous, else none)`,
+    'how',
   );
 /** How a map is made, whichever command makes it. */
 export const mapOptions = () => [
   ...[method(), layer(), combine(), score(), heads(), outputStride()],
-  ...[degrid(), sign(), augSmooth(), eigenSmooth()],
+  ...[smoothing(), sign(), augSmooth(), eigenSmooth()],
 ];
 export const preprocess = () =>
   choice('--preprocess', ['caffe', 'torch'], 'channel order, mean and scale (default: as for the weights)');

@@ -1,5 +1,5 @@
-import type { Combine, Degrid, Sign } from '../base/types.js';
-import { degridMap } from './smoothing.js';
+import type { Combine, Sign, Smoothing } from '../base/types.js';
+import { smoothMap } from './smoothing.js';
 
 /** A raw map: one float a point, row by row. */
 export interface RawMap {
@@ -16,7 +16,7 @@ export interface Finishing {
   outputStride: number;
   /** Input coordinate of point 0: (R - 1) / 2 behind pools that multiply to R, 0 in `dilated`. */
   origin: number;
-  degrid: Degrid;
+  smoothing: Smoothing;
   /** Period of the lattice in pixels of the input; 1 where there is none. */
   period: number;
   sign: Sign;
@@ -43,13 +43,13 @@ export interface FinishedMap {
  */
 export function finishMap(
   raw: RawMap,
-  { inputSize, outputStride, origin, degrid, period, sign }: Finishing,
+  { inputSize, outputStride, origin, smoothing, period, sign }: Finishing,
 ): FinishedMap {
   const normalize = normalizer(sign);
   const part = raw.data.map(shown[sign]);
   const flat = !normalize(part);
   const resized = resample({ ...raw, data: part }, inputSize, (at) => (at - origin) / outputStride);
-  const data = degridMap(resized, inputSize, degrid, period);
+  const data = smoothMap(resized, inputSize, smoothing, period);
   normalize(data);
   return { data, flat };
 }

@@ -1,34 +1,34 @@
 import { AtrousCamError } from '../base/errors.js';
 import { oneOf } from '../base/options.js';
-import type { Degrid, Mode } from '../base/types.js';
+import type { Mode, Smoothing } from '../base/types.js';
 
-/** The values of the option `degrid`. */
-export const degridNames = ['none', 'box', 'phases', 'gaussian', 'shift'] as const satisfies readonly Degrid[];
+/** The values of the option `smoothing`. */
+export const smoothingNames = ['none', 'box', 'phases', 'gaussian', 'shift'] as const satisfies readonly Smoothing[];
 
 /**
- * Reads the option `degrid`: by default `box` in `atrous`, `none` elsewhere.
+ * Reads the option `smoothing`: by default `box` in `atrous`, `none` elsewhere.
  *
  * @throws AtrousCamError BAD_ARGUMENT for another value, UNSUPPORTED for `shift` outside `dilated`
  */
-export function readDegrid(mode: Mode, wanted?: Degrid): Degrid {
-  const degrid = oneOf('degrid', wanted ?? (mode === 'atrous' ? 'box' : 'none'), degridNames);
-  if (degrid !== 'shift' || mode === 'dilated') return degrid;
+export function readSmoothing(mode: Mode, wanted?: Smoothing): Smoothing {
+  const smoothing = oneOf('smoothing', wanted ?? (mode === 'atrous' ? 'box' : 'none'), smoothingNames);
+  if (smoothing !== 'shift' || mode === 'dilated') return smoothing;
   const reason =
     mode === 'pooled'
       ? `the pooled network's maps of shifted pictures are the points between those of its own map, which mode 'atrous' computes`
-      : `the phases of atrous are the network on all shifted pictures already; use heads 'mean' or 'each', or degrid 'box'`;
-  throw new AtrousCamError('UNSUPPORTED', `degrid 'shift': defined in mode 'dilated' only, because ${reason}`);
+      : `the phases of atrous are the network on all shifted pictures already; use heads 'mean' or 'each', or smoothing 'box'`;
+  throw new AtrousCamError('UNSUPPORTED', `smoothing 'shift': defined in mode 'dilated' only, because ${reason}`);
 }
 
 /**
  * A map (size, size) without what repeats with `period`, which is a power of 2; the mean of shifted inputs, `shift`, was taken before
  * (methods/shifts.ts). With period 1 nothing repeats, and the map is returned as it is.
  */
-export function degridMap(map: Float32Array, size: number, degrid: Degrid, period: number): Float32Array {
+export function smoothMap(map: Float32Array, size: number, smoothing: Smoothing, period: number): Float32Array {
   if (period === 1) return map;
-  if (degrid === 'box') return average(map, size, box(period));
-  if (degrid === 'gaussian') return average(map, size, gaussian(period));
-  if (degrid !== 'phases') return map;
+  if (smoothing === 'box') return average(map, size, box(period));
+  if (smoothing === 'gaussian') return average(map, size, gaussian(period));
+  if (smoothing !== 'phases') return map;
   let out = map;
   for (let rate = period; rate > 1; rate /= 2) out = average(out, size, box(rate));
   return out;

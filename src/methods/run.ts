@@ -19,10 +19,10 @@ export interface MethodResult extends Explained, Outcome {
 
 /** What turns a method's raw maps, of one or several layers, into the finished one. */
 export const finisher =
-  (inputSize: number, { sign, degrid, combine }: ExplainRequest) =>
+  (inputSize: number, { sign, smoothing, combine }: ExplainRequest) =>
   (maps: readonly LocatedMap[]): Explained => {
     const finished = maps.map(({ raw, place: { spacing, origin, rate } }) =>
-      finishMap(raw, { inputSize, outputStride: spacing, origin, degrid, period: rate, sign }),
+      finishMap(raw, { inputSize, outputStride: spacing, origin, smoothing, period: rate, sign }),
     );
     if (maps.length === 1) return { ...finished[0], raw: maps[0].raw };
     const layers = finished.map(({ data }) => data);

@@ -1,4 +1,4 @@
-/** The custom section at the end of every build of the kernels (scripts/tag-kernels.js): `BUILD HASH`. */
+/** The custom section at the end of every build of the kernels (scripts/building/tag-kernels.js): `BUILD HASH`. */
 const SECTION = 'atrous-cam';
 
 /** What a build says of itself; undefined where it is something else. Of bytes only the end need be there. */

@@ -21,7 +21,7 @@ export interface Hdf5File {
 }
 
 type H5Module = Awaited<typeof ready>;
-/** The build makes h5wasm's `ready` a function of the WebAssembly module's bytes (scripts/split-hdf5.js). */
+/** The build makes h5wasm's `ready` a function of the WebAssembly module's bytes (scripts/building/split-hdf5.js). */
 const start = ready as unknown as (wasm: Uint8Array) => typeof ready;
 
 /** Of names in one attribute: VGG19 has 26 layers. */

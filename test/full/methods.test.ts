@@ -30,7 +30,7 @@ describe("pytorch-grad-cam's finished maps", () => {
   it.each(cases)('%s, %s class, %s %s', async (modeName, rank, _, name) => {
     const mode = modeName as Mode;
     const target = classes[mode][rank as 'top' | 'second'];
-    const { map, raw } = await net.explain(image, { mode, target, method: pytorchMethods[name], degrid: 'none' });
+    const { map, raw } = await net.explain(image, { mode, target, method: pytorchMethods[name], smoothing: 'none' });
     // Its atrous maps are at full size already, so that it does not shift them by the 7.5 pixels at which the points lie.
     const actual = mode === 'atrous' ? normalized(raw.data) : map.data;
     expectClose(actual, references.get(`${mode}.${rank}.pgc.${name}`)!.data, 1e-4, name);

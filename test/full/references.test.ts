@@ -65,7 +65,7 @@ describe('pytorch-grad-cam', () => {
       preprocessing,
     });
     for (const rank of ['top', 'second'] as const) {
-      const { map, raw } = await net.explain(image, { mode, target: classes[mode][rank], degrid: 'none' });
+      const { map, raw } = await net.explain(image, { mode, target: classes[mode][rank], smoothing: 'none' });
       // Its atrous maps are at full size already, so that it does not shift them by the 7.5 pixels at which the points lie.
       const actual = mode === 'atrous' ? normalized(raw.data) : map.data;
       expectClose(actual, references.get(`${mode}.${rank}.pgc.GradCAM`)!.data, 1e-4, `${rank} map`);

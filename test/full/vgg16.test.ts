@@ -91,7 +91,7 @@ describe('VGG16 at full size through the command', () => {
 
   beforeAll(async () => {
     mkdirSync(cache, { recursive: true });
-    if (!existsSync(weights)) run(process.execPath, 'scripts/make-vgg16.js', weights, '--seed', '1');
+    if (!existsSync(weights)) run(process.execPath, 'scripts/makers/vgg16.js', weights, '--seed', '1');
     if (!existsSync(join(root, 'bench/peers/node_modules')))
       run('npm', 'ci', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix', 'bench/peers');
     for (const mode of ['pooled', 'dilated', 'atrous'] as const) {

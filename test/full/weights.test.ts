@@ -96,7 +96,7 @@ function pool({ side, channels, values }: FloatMap): FloatMap {
 describe('a full-size VGG16', () => {
   const folder = mkdtempSync(join(tmpdir(), 'vgg16-'));
   const path = join(folder, 'vgg16.h5');
-  beforeAll(() => void execFileSync('node', ['scripts/make-vgg16.js', path], { cwd: root }));
+  beforeAll(() => void execFileSync('node', ['scripts/makers/vgg16.js', path], { cwd: root }));
   afterAll(() => rmSync(folder, { recursive: true }));
 
   test('opens without being read, and gives its largest tensor without holding it twice', async () => {
@@ -115,7 +115,7 @@ describe('a full-size VGG16', () => {
   });
 
   test('is the same for the same seed', () => {
-    execFileSync('node', ['scripts/make-vgg16.js', `${path}2`, '--seed', '1'], { cwd: root });
+    execFileSync('node', ['scripts/makers/vgg16.js', `${path}2`, '--seed', '1'], { cwd: root });
     expect(readFileSync(path).equals(readFileSync(`${path}2`))).toBe(true);
   });
 });

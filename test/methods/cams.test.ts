@@ -82,7 +82,7 @@ describe.each(names)('%s', (name) => {
         inputSize: 64,
         outputStride: 16,
         origin: 7.5,
-        degrid: 'none' as const,
+        smoothing: 'none' as const,
         period: 16,
         sign: 'positive' as const,
       };

@@ -36,7 +36,7 @@ beforeAll(async () => {
 });
 afterAll(() => net.dispose());
 
-const explain = (options: ExplainOptions) => net.explain(image, { target, degrid: 'none', ...options });
+const explain = (options: ExplainOptions) => net.explain(image, { target, smoothing: 'none', ...options });
 const asMap = (data: ArrayLike<number>): Map3 => ({ h: size, w: size, c: 3, data });
 
 /** The logits of the head behind a last map (side, side, channels) whose max pool has windows of `window` points. */

@@ -103,7 +103,7 @@ describe('targets', () => {
 
 describe('sign', () => {
   it('shows what speaks against the target, both, or both apart', async () => {
-    const { raw, map } = await explain({ sign: 'signed', mode: 'dilated', degrid: 'none' });
+    const { raw, map } = await explain({ sign: 'signed', mode: 'dilated', smoothing: 'none' });
     expect(map.signed).toBe(true);
     const most = Math.max(...raw.data.map(Math.abs));
     expectClose(

@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => net.dispose());
 
-const explain = (options: ExplainOptions) => net.explain(image, { degrid: 'none', ...options });
+const explain = (options: ExplainOptions) => net.explain(image, { smoothing: 'none', ...options });
 
 describe("pytorch-grad-cam's finished maps", () => {
   const cases = [...maps.keys()].filter((key) => key.includes('.pgc.')).map((key) => key.split('.'));

@@ -2,7 +2,7 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, statSync, writeFile
 import { join } from 'node:path';
 import { createServer } from 'vite';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { staticImports } from '../../scripts/static-imports.js';
+import { staticImports } from '../../scripts/checks/static-imports.js';
 import { type Browser, serve, startBrowser } from '../browser/harness.js';
 import { bundlers } from './bundlers.js';
 import { Projects, root, run } from './projects.js';

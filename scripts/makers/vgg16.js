@@ -2,7 +2,7 @@
  * Writes a full-size VGG16 with random weights in the layout of Keras' official file (fixed-length names, contiguous float32,
  * 22 groups, 138,357,544 parameters, about 553 MB), for tests and benchmarks that need the size but not the training.
  *
- *   node scripts/make-vgg16.js OUT.h5 [--seed 1]
+ *   node scripts/makers/vgg16.js OUT.h5 [--seed 1]
  *
  * The same seed gives the same numbers. Weights have He's scale and biases are small, so that activations stay near 1; the first
  * layer is divided by 60, the spread of pixel values.
@@ -18,7 +18,7 @@ const { positionals, values } = parseArgs({
 const [out] = positionals;
 const seed = Number(values.seed);
 if (positionals.length !== 1 || !Number.isInteger(seed)) {
-  console.error('usage: node scripts/make-vgg16.js OUT.h5 [--seed 1]');
+  console.error('usage: node scripts/makers/vgg16.js OUT.h5 [--seed 1]');
   process.exit(2);
 }
 

@@ -28,7 +28,7 @@ function average(map: ArrayLike<number>, size: number, weight: Weight): Float64A
   });
 }
 
-export const referenceDegrid: Record<
+export const referenceSmoothing: Record<
   'box' | 'phases' | 'gaussian',
   (map: ArrayLike<number>, size: number, period: number) => Float64Array
 > = {

@@ -7,7 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
  * the compiler, which writes the files anew.
  */
 for (const build of ['simd', 'simd-shared', 'relaxed', 'relaxed-shared']) {
-  const path = new URL(`../build/kernels.${build}.wasm`, import.meta.url);
+  const path = new URL(`../../build/kernels.${build}.wasm`, import.meta.url);
   const code = readFileSync(path);
   const hash = createHash('sha256').update(code).digest('hex').slice(0, 16);
   const name = Buffer.from('atrous-cam');

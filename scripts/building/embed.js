@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
-const root = resolve(import.meta.dirname ?? new URL('..', import.meta.url).pathname, import.meta.dirname ? '..' : '.');
+const root = fileURLToPath(new URL('../..', import.meta.url));
 const kinds = {
   'embed:': (path) => readFileSync(path).toString('base64'),
   'text:': (path) => readFileSync(path, 'utf8'),

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ExplainOptions, Network, PixelInput } from '../../src/api.js';
 import { load } from '../../src/index.js';
-import { degridMap } from '../../src/map/smoothing.js';
+import { smoothMap } from '../../src/map/smoothing.js';
 import { shiftedMean, shiftsOf } from '../../src/methods/shifts.js';
 import { AT_INPUT } from '../../src/methods/work.js';
 import { gridNumber } from '../../src/metrics.js';
@@ -12,8 +12,8 @@ import { Runtime } from '../../src/wasm/runtime.js';
 import { openWeights } from '../../src/weights/open.js';
 import index from '../fixtures/references/small/index.json' with { type: 'json' };
 import { principal } from '../reference/cams.js';
-import { referenceDegrid, referenceShift, referenceShiftedMean, referenceShifts } from '../reference/degrid.js';
 import { type PlainNetwork, plainMaps, readPlainFile } from '../reference/plain-network.js';
+import { referenceShift, referenceShiftedMean, referenceShifts, referenceSmoothing } from '../reference/smoothing.js';
 import { normalized } from '../support/methods.js';
 import { randomFloats } from '../support/random.js';
 import { expectClose, fixturePath, readReferences } from '../support/references.js';
@@ -42,11 +42,16 @@ const mapOf = (value: (x: number, y: number) => number) =>
   Float32Array.from({ length: 224 * 224 }, (_, i) => value(i % 224, Math.floor(i / 224)));
 const gridOf = (data: Float32Array) => gridNumber({ width: 224, height: 224, data });
 
-describe.each(filters)('%s', (degrid) => {
+describe.each(filters)('%s', (smoothing) => {
   it.each([16, 8, 4, 2])('is its definition in float64: period %i', (period) => {
     for (const side of [40, 9]) {
       const map = randomFloats(side * side, period);
-      expectClose(degridMap(map, side, degrid, period), referenceDegrid[degrid](map, side, period), 1e-6, degrid);
+      expectClose(
+        smoothMap(map, side, smoothing, period),
+        referenceSmoothing[smoothing](map, side, period),
+        1e-6,
+        smoothing,
+      );
     }
   });
 
@@ -54,7 +59,7 @@ describe.each(filters)('%s', (degrid) => {
     const map = mapOf((x, y) => bump(x, y) + (x % period === 0 && y % period === 0 ? period / 4 : 0));
     const before = gridOf(map);
     expect(before).toBeGreaterThan(0.25);
-    const out = degridMap(map, 224, degrid, period);
+    const out = smoothMap(map, 224, smoothing, period);
     expect(gridOf(out)).toBeLessThan(before / 100);
     expect(out[112 * 224 + 112] - out[112 * 224 + 8]).toBeGreaterThan(0.7);
   });
@@ -67,16 +72,16 @@ describe.each(filters)('%s', (degrid) => {
       const options = { method: 'hirescam', layer } as const;
       const { raw, map } = await explain(options);
       expectClose(map.data, normalized(normalized(raw.data)), 1e-6, 'without');
-      const averaged = referenceDegrid[degrid](normalized(raw.data), size, period);
+      const averaged = referenceSmoothing[smoothing](normalized(raw.data), size, period);
       expectClose(
-        (await explain({ ...options, degrid })).map.data,
+        (await explain({ ...options, smoothing })).map.data,
         normalized(Float32Array.from(averaged)),
         1e-5,
         layer,
       );
     }
     const first = { method: 'hirescam', layer: 'block1_conv2' } as const; // which has no lattice
-    expect((await explain({ ...first, degrid })).map.data).toEqual((await explain(first)).map.data);
+    expect((await explain({ ...first, smoothing })).map.data).toEqual((await explain(first)).map.data);
   });
 });
 
@@ -117,7 +122,7 @@ describe('shift', () => {
       const a = plainMaps({ ...plain, blocks }, 'dilated', { h: size, w: size, c: 3, data }).get(layer)!;
       return principal(a.data, a.c);
     });
-    const { raw, map } = await explain({ method: 'eigencam', layer, degrid: 'shift' });
+    const { raw, map } = await explain({ method: 'eigencam', layer, smoothing: 'shift' });
     expectClose(raw.data, referenceShiftedMean(maps, size, shifts), 1e-4, layer);
     expectClose(map.data, normalized(normalized(raw.data)), 1e-6, 'finished');
   });
@@ -158,7 +163,7 @@ describe('shift', () => {
       ['gradcam', gradcam],
       ['saliency', saliency],
     ] as const) {
-      const { raw, logits } = await explain({ method, degrid: 'shift' });
+      const { raw, logits } = await explain({ method, smoothing: 'shift' });
       expectClose(raw.data, referenceShiftedMean(maps, size, referenceShifts[16]), 1e-5, method);
       expectClose(logits, plainly.logits, 1e-6, 'what the network says is of the picture itself');
     }
@@ -166,32 +171,33 @@ describe('shift', () => {
 
   it('counts all its passes, in the estimate and in the progress', async () => {
     const one = net.estimate({ mode: 'dilated', method: 'hirescam' }).macs;
-    expect(net.estimate({ mode: 'dilated', method: 'hirescam', degrid: 'shift' }).macs).toBe(16 * one);
-    expect(net.estimate({ mode: 'dilated', degrid: 'shift', augSmooth: true }).macs).toBe(96 * one);
+    expect(net.estimate({ mode: 'dilated', method: 'hirescam', smoothing: 'shift' }).macs).toBe(16 * one);
+    expect(net.estimate({ mode: 'dilated', smoothing: 'shift', augSmooth: true }).macs).toBe(96 * one);
     const inner = { mode: 'dilated', method: 'hirescam', layer: 'block3_conv1' } as const;
-    expect(net.estimate({ ...inner, degrid: 'shift' }).macs).toBe(4 * net.estimate(inner).macs);
+    expect(net.estimate({ ...inner, smoothing: 'shift' }).macs).toBe(4 * net.estimate(inner).macs);
     const shares: number[] = [];
-    await explain({ degrid: 'shift', onProgress: ({ done }) => shares.push(done) });
+    await explain({ smoothing: 'shift', onProgress: ({ done }) => shares.push(done) });
     expect(shares.every((share, i) => share <= 1 && share >= (shares[i - 1] ?? 0))).toBe(true);
     expect([shares.some((share) => share < 1 / 16), shares.at(-1)! > 0.99]).toEqual([true, true]);
   });
 });
 
 it.each([
+  [{ degrid: 'box' } as never, 'BAD_ARGUMENT', /^degrid: this option is called smoothing/],
   [
-    { degrid: 'median' as never },
+    { smoothing: 'median' as never },
     'BAD_ARGUMENT',
-    /^degrid: expected one of none, box, phases, gaussian, shift, got 'median'$/,
+    /^smoothing: expected one of none, box, phases, gaussian, shift, got 'median'$/,
   ],
   [
-    { mode: 'pooled', degrid: 'shift' },
+    { mode: 'pooled', smoothing: 'shift' },
     'UNSUPPORTED',
     /defined in mode 'dilated' only, because the pooled .* mode 'atrous' computes$/,
   ],
   [
-    { mode: 'atrous', degrid: 'shift' },
+    { mode: 'atrous', smoothing: 'shift' },
     'UNSUPPORTED',
-    /on all shifted pictures already; use heads 'mean' or 'each', or degrid 'box'$/,
+    /on all shifted pictures already; use heads 'mean' or 'each', or smoothing 'box'$/,
   ],
 ] as const)('refuses %o', async (options, code, message) => {
   await expect(explain(options)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });

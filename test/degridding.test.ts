@@ -5,7 +5,7 @@ import { methodNames } from '../src/methods/facts.js';
 import { openWeights } from '../src/weights/open.js';
 import index from './fixtures/references/small/index.json' with { type: 'json' };
 import { type PlainNetwork, plainLogits, plainMaps, readPlainFile } from './reference/plain-network.js';
-import { withDegridLayers } from './support/degrid.js';
+import { withDegridLayers } from './support/degridding.js';
 import { expectClose, fixturePath, readReferences } from './support/references.js';
 import { allNumbers, expectRefused, float32, safetensors } from './support/weight-files.js';
 

@@ -12,7 +12,7 @@ export function limitHdf5() {
     transform(code, id) {
       if (!/h5wasm\/dist\/esm\/hdf5_util\.js$/.test(id)) return null;
       if (!code.includes(before))
-        this.error(`h5wasm: expected "${before}" in ${id}, got none; see scripts/limit-hdf5.js`);
+        this.error(`h5wasm: expected "${before}" in ${id}, got none; see scripts/building/limit-hdf5.js`);
       return { code: code.replace(before, after), map: null };
     },
   };

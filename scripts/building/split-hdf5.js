@@ -40,5 +40,5 @@ export function splitHdf5() {
 
 function find(plugin, code, pattern) {
   const match = pattern.exec(code);
-  return match ?? plugin.error(`h5wasm: expected ${pattern}, got none; see scripts/split-hdf5.js`);
+  return match ?? plugin.error(`h5wasm: expected ${pattern}, got none; see scripts/building/split-hdf5.js`);
 }

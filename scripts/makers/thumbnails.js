@@ -1,11 +1,11 @@
-/** Makes demo/thumbnails from photos, scaled by a browser: `node scripts/thumbnails.js`, after a photograph was added. */
+/** Makes demo/thumbnails from photos, scaled by a browser: `node scripts/makers/thumbnails.js`, after a photograph was added. */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
-import { browserFlags, findBrowser } from './find-browser.js';
+import { browserFlags, findBrowser } from '../find-browser.js';
 
-const root = resolve(fileURLToPath(new URL('..', import.meta.url)));
+const root = resolve(fileURLToPath(new URL('../..', import.meta.url)));
 const WIDTH = 208; // twice what the page shows
 const QUALITY = 0.5;
 

@@ -1,14 +1,14 @@
 /**
  * Draws all methods of explanation on one photograph, labelled, as one picture:
  *
- *   node scripts/methods-page.js [OUT.png] [--image photos/leonberger_abyssinian.jpg] [--target cat] [--mode atrous]
+ *   node scripts/makers/methods-page.js [OUT.png] [--image photos/leonberger_abyssinian.jpg] [--target cat] [--mode atrous]
  *
  * OUT is docs/methods.png by default. Needs `npm run build`.
  */
 import { writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
-import { drawFigure, encodePng, load, methodNames } from '../dist/index.js';
+import { drawFigure, encodePng, load, methodNames } from '../../dist/index.js';
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,

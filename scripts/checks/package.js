@@ -11,7 +11,7 @@ import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/co
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 
-const root = resolve(fileURLToPath(new URL('..', import.meta.url)));
+const root = resolve(fileURLToPath(new URL('../..', import.meta.url)));
 const { name, exports: entries, bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 /** Entries that are modules, as a user imports them: `atrous-cam`, `atrous-cam/kernels`. */
 const specifiers = Object.keys(entries)

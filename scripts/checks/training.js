@@ -1,7 +1,7 @@
 /**
  * Repeats the first steps of a training run and compares their losses with those that the run logged, to the bit.
  *
- *   node scripts/check-training.js DATA LOG [--steps 200] [-- options of `atrous-cam train` that the run was started with]
+ *   node scripts/checks/training.js DATA LOG [--steps 200] [-- options of `atrous-cam train` that the run was started with]
  *
  * DATA is the folder or archive of pictures, LOG the steps.csv of the run. Needs `npm run build`. Exit code 1 where a loss differs.
  */
@@ -21,7 +21,7 @@ const { positionals, values } = parseArgs({
   options: { steps: { type: 'string', default: '200' } },
 });
 if (positionals.length !== 2 || !/^\d+$/.test(values.steps)) {
-  console.error('usage: node scripts/check-training.js DATA LOG [--steps 200] [-- options of the run]');
+  console.error('usage: node scripts/checks/training.js DATA LOG [--steps 200] [-- options of the run]');
   process.exit(2);
 }
 
@@ -36,7 +36,7 @@ const [data, log] = positionals;
 const logged = rows(log);
 const folder = mkdtempSync(join(tmpdir(), 'atrous-cam-check-'));
 try {
-  const cli = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
+  const cli = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
   const args = [cli, 'train', data, ...options, '--out', folder, '--max-steps', String(logged.length)];
   const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' });
   if (status !== 0) process.exitCode = status ?? 1;

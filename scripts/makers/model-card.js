@@ -2,7 +2,7 @@
  * Makes a finished run of `atrous-cam train` the package's default network and writes its model card, weights/README.md, with figures
  * that it measures itself:
  *
- *   node scripts/model-card.js RUN --data dogs-vs-cats-136.tar --pets PETS [--machine TEXT] [--limit N]
+ *   node scripts/makers/model-card.js RUN --data dogs-vs-cats-136.tar --pets PETS [--machine TEXT] [--limit N]
  *
  * RUN is the folder of --out, PETS a folder of photographs from elsewhere in class folders, with masks and an index.csv. The network,
  * curve.svg, epochs.csv and the first 200 rows of steps.csv are copied to weights/. --limit evaluates on the first N pictures of each
@@ -14,15 +14,15 @@ import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { machine } from '../bench/alternate.js';
-import { load } from '../dist/index.js';
-import { choosePictures, evaluateExplanations, readMaskedPictures, summarizeEvaluations } from '../dist/metrics.js';
-import { evaluate } from '../dist/training.js';
+import { machine } from '../../bench/alternate.js';
+import { load } from '../../dist/index.js';
+import { choosePictures, evaluateExplanations, readMaskedPictures, summarizeEvaluations } from '../../dist/metrics.js';
+import { evaluate } from '../../dist/training.js';
 
 const STEPS = 200;
 const FILE = 'pets-vgg16.f16.safetensors';
 const STEPS_FILE = `steps-1-${STEPS}.csv`;
-const weights = (/** @type {string} */ name) => fileURLToPath(new URL(`../weights/${name}`, import.meta.url));
+const weights = (/** @type {string} */ name) => fileURLToPath(new URL(`../../weights/${name}`, import.meta.url));
 
 /** What a checkpoint says of its run. @param {string} path */
 function identityOf(path) {
@@ -54,7 +54,7 @@ const share = (share) => share.toFixed(4).replace(/^0/, '').replace(/0$/, '');
 /** @param {number} count @param {string} one */
 const several = (count, one) => `${count.toLocaleString('en-US')} ${one}${count === 1 ? '' : 's'}`;
 
-/** Accuracy of all pictures and of each class. @param {import('../dist/training.js').Evaluation} evaluation */
+/** Accuracy of all pictures and of each class. @param {import('../../dist/training.js').Evaluation} evaluation */
 function accuracies({ accuracy, confusion }) {
   const each = confusion.map((row, i) => row[i] / row.reduce((a, b) => a + b, 0));
   return [accuracy, ...each].map(share).join(' / ');
@@ -70,7 +70,7 @@ const MAPS = {
 };
 const PLACES = /** @type {const} */ (['pointing', 'energy', 'mosaic2', 'mosaic4']);
 
-/** Rows of a table of where maps lie. @param {import('../dist/index.js').Network} net @param {string} pets @param {number} limit */
+/** Rows of a table of where maps lie. @param {import('../../dist/index.js').Network} net @param {string} pets @param {number} limit */
 async function localisation(net, pets, limit) {
   const pictures = choosePictures(await readMaskedPictures(pets), limit);
   const { maps } = summarizeEvaluations(await evaluateExplanations(net, pictures, { maps: MAPS, metrics: PLACES }));
@@ -94,7 +94,9 @@ const { positionals, values } = parseArgs({
 const [run] = positionals;
 const { data, pets } = values;
 if (positionals.length !== 1 || !data || !pets) {
-  console.error('usage: node scripts/model-card.js RUN --data ARCHIVE --pets FOLDER [--machine TEXT] [--limit N]');
+  console.error(
+    'usage: node scripts/makers/model-card.js RUN --data ARCHIVE --pets FOLDER [--machine TEXT] [--limit N]',
+  );
   process.exit(2);
 }
 const limit = values.limit === undefined ? undefined : Number(values.limit);
@@ -106,7 +108,7 @@ const last = epochs[epochs.length - 1];
 const bytes = readFileSync(weights(FILE));
 const net = await load(weights(FILE), { kernels: 'simd' });
 const { parameters, inputSize: side } = net;
-/** @param {string} what @param {string} from @param {import('../dist/training.js').EvaluateOptions} [options] */
+/** @param {string} what @param {string} from @param {import('../../dist/training.js').EvaluateOptions} [options] */
 async function measure(what, from, options) {
   const evaluation = await evaluate(net, from, { limit, ...options });
   console.log(`${what}: ${evaluation.accuracy} of ${evaluation.pictures}, ${JSON.stringify(evaluation.confusion)}`);
@@ -121,7 +123,7 @@ net.dispose();
 const hours = epochs.reduce((sum, { seconds }) => sum + seconds, 0) / 3600;
 const { processor, cores, node } = machine();
 const where = values.machine ?? `${cores} cores of ${processor}, Node ${node}`;
-/** @param {import('../dist/training.js').Stage} stage */
+/** @param {import('../../dist/training.js').Stage} stage */
 function described({ size, epochs, rate = config.learningRate, inset, shared }) {
   const course = `${several(epochs, 'epoch')} at ${size} pixels with a learning rate of at most ${rate}`;
   const mixing =
@@ -140,7 +142,7 @@ const card = `# The default network: \`pets-vgg16\`
 
 What \`load()\` gives without a source: a small network in VGG16's arrangement that tells cats from dogs, trained from random weights by
 this package itself. It is meant for trying the package and for its tests, not for deciding anything about anybody's pet. This page is
-written by \`node scripts/model-card.js run --data ${archive} --pets pets\`.
+written by \`node scripts/makers/model-card.js run --data ${archive} --pets pets\`.
 
 | | |
 |---|---|
@@ -161,7 +163,7 @@ ${stages}
 - Batches of ${config.batch}, ${config.optimizer === 'adamw' ? 'AdamW' : 'SGD'} with weight decay ${config.weightDecay}, CutMix with halves and boxes in ${Math.round(100 * config.cutmix)} % of the batches
   where nothing else is said, batch normalization that is folded into the convolutions of the file. Seed ${config.seed}. All of this is the command's default; [docs/training.md](../docs/training.md) says how the run went and what else was tried.
 - ${several(last.step, 'step')} with \`simd\` kernels in ${hours.toFixed(1)} hours (validation not counted) on ${where}.
-- The same command gives the same file, on any machine and with any number of threads. \`node scripts/check-training.js
+- The same command gives the same file, on any machine and with any number of threads. \`node scripts/checks/training.js
   ${archive} weights/${STEPS_FILE}\` repeats steps 1 to ${STEPS} and compares their losses with the run's, to the bit.
 - The pictures are the archive \`${archive.replace(/\.tar$/, '')}\`, ${several(pictures.train, 'picture')} to train on and ${pictures.val.toLocaleString('en-US')} to validate on; the licence of its
   pictures is unclear, so none of them is in this repository or in the package.

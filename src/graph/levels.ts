@@ -1,4 +1,5 @@
 import type { Graph, Node, NodeId, Window } from './graph.js';
+import { readersOf } from './names.js';
 
 /** All body nodes of one stride. */
 export interface Level {
@@ -92,12 +93,6 @@ export const windowOf = (node: Node): Window | undefined =>
   node.op === 'conv' || node.op === 'pool' ? node.window : undefined;
 
 const strideOf = (node: Node): number => windowOf(node)?.stride ?? 1;
-
-export function readersOf({ nodes }: Graph): NodeId[][] {
-  const readers: NodeId[][] = nodes.map(() => []);
-  for (const [id, node] of nodes.entries()) for (const from of node.from) readers[from].push(id);
-  return readers;
-}
 
 /** Operations that may stand between the last convolution and the dense layers, or the mean, and belong to the head if they begin with a pool. */
 const BETWEEN: readonly Node['op'][] = ['pool', 'activation'];

@@ -1,6 +1,6 @@
 import { AtrousCamError } from '../base/errors.js';
 import type { Mode } from '../base/types.js';
-import type { ConvWeights, ChainWeights } from '../weights/types.js';
+import type { ChainWeights, ConvWeights } from '../weights/types.js';
 
 /** A 3x3 convolution with ReLU. */
 export interface ConvLayer {

@@ -1,55 +1,94 @@
+import { AtrousCamError } from '../base/errors.js';
+import { oneOf } from '../base/options.js';
 import type { Fit, Normalization, Preprocessing, Rect, RgbImage } from '../base/types.js';
+import type { Shape } from '../graph/graph.js';
 import { resizeWindow, type Window } from './resize.js';
 
-/** Which channel of the picture each channel of the network's input takes, and how its byte becomes a number. */
-const normalizations: Record<Normalization, { channels: number[]; value: (byte: number, channel: number) => number }> =
-  {
-    // Keras' `preprocess_input(mode="caffe")`: BGR minus the mean, in float32.
-    caffe: {
-      channels: [2, 1, 0],
-      value: (byte, channel) => byte - Math.fround([103.939, 116.779, 123.68][channel]),
+/** How each byte of a picture becomes a number of the input: which channel of the picture a channel takes, and the number. */
+interface Conversion {
+  readonly channels: readonly number[];
+  readonly value: (byte: number, channel: number) => number;
+}
+
+const RGB = [0, 1, 2];
+const BGR = [2, 1, 0];
+
+const CONVERSIONS: Readonly<Record<Extract<Normalization, string>, Conversion>> = {
+  // Keras' `preprocess_input(mode="caffe")`: BGR minus the mean, in float32.
+  caffe: {
+    channels: BGR,
+    value: (byte, channel) => byte - Math.fround([103.939, 116.779, 123.68][channel]),
+  },
+  // torchvision's ToTensor and Normalize, each step in float32.
+  torch: {
+    channels: RGB,
+    value: (byte, channel) => {
+      const centred = Math.fround(Math.fround(byte / 255) - Math.fround([0.485, 0.456, 0.406][channel]));
+      return centred / Math.fround([0.229, 0.224, 0.225][channel]);
     },
-    // torchvision's ToTensor and Normalize, each step in float32.
-    torch: {
-      channels: [0, 1, 2],
-      value: (byte, channel) => {
-        const centred = Math.fround(Math.fround(byte / 255) - Math.fround([0.485, 0.456, 0.406][channel]));
-        return centred / Math.fround([0.229, 0.224, 0.225][channel]);
-      },
-    },
+  },
+  // Keras' `preprocess_input(mode="tf")`.
+  tf: { channels: RGB, value: (byte) => Math.fround(byte / 127.5) - 1 },
+  unit: { channels: RGB, value: (byte) => byte / 255 },
+  raw: { channels: RGB, value: (byte) => byte },
+};
+
+function conversionOf(normalization: Normalization): Conversion {
+  if (typeof normalization === 'string') return CONVERSIONS[oneOf('normalization', normalization, NORMALIZATIONS)];
+  const { mean = [0], std = [1], order = 'rgb' } = normalization;
+  const at = (values: readonly number[], channel: number) => values[channel % values.length];
+  const right = (values: readonly number[]) =>
+    Array.isArray(values) && [1, 3].includes(values.length) && values.every(Number.isFinite);
+  if (!right(mean) || !right(std) || std.includes(0))
+    throw new AtrousCamError(
+      'BAD_ARGUMENT',
+      'normalization: expected a name or { mean, std, order } with one or three numbers in units of 0..255, no std of 0',
+    );
+  return {
+    channels: oneOf('order', order, ['rgb', 'bgr']) === 'rgb' ? RGB : BGR,
+    value: (byte, channel) => (byte - at(mean, channel)) / at(std, channel),
   };
+}
+
+/** Names that a normalization can have. */
+export const NORMALIZATIONS = ['caffe', 'torch', 'tf', 'unit', 'raw'] as const;
 
 /**
  * Makes the network's input of a picture: resize, crop, normalise.
  *
  * @param image the upright photograph
- * @param inputSize side of the network's square input, in pixels
- * @returns `input`: (inputSize, inputSize, 3) float32; `rect`: the part of the photograph that the network sees, in its
- *   pixels; `seen`: that part as the network sees it, (inputSize, inputSize) 8-bit RGB
- * @throws AtrousCamError BAD_ARGUMENT for a size that is no positive integer or an unknown filter
+ * @param shape of the network's input; with one channel the grey picture
+ * @returns `input`: (h, w, c) float32; `rect`: the part of the photograph that the network sees, in its
+ *   pixels; `seen`: that part as the network sees it, (h, w) 8-bit RGB
+ * @throws AtrousCamError BAD_ARGUMENT for an unknown filter or normalization
  */
 export function preprocess(
   image: RgbImage,
-  inputSize: number,
+  shape: Shape,
   preprocessing: Preprocessing,
 ): { input: Float32Array; rect: Rect; seen: RgbImage } {
-  const { width, height, window } = placement(image, inputSize, preprocessing.fit);
+  const { width, height, window } = placement(image, shape, preprocessing.fit);
   const seen = resizeWindow(image, width, height, preprocessing.resize, window);
   const perX = image.width / width;
   const perY = image.height / height;
   const rect = { x: window.x * perX, y: window.y * perY, width: window.width * perX, height: window.height * perY };
-  return { input: normalize(seen, preprocessing.normalization), rect, seen };
+  return { input: normalize(seen, preprocessing.normalization, shape.c), rect, seen };
 }
 
-/** The size that the photograph is resized to, and the square of it that the network sees. */
-function placement(image: RgbImage, side: number, fit: Fit): { width: number; height: number; window: Window } {
-  if (fit === 'squash') return { width: side, height: side, window: { x: 0, y: 0, width: side, height: side } };
+/** The size that the photograph is resized to, and the part of it that the network sees. */
+function placement(
+  image: RgbImage,
+  { h, w }: Pick<Shape, 'h' | 'w'>,
+  fit: Fit,
+): { width: number; height: number; window: Window } {
+  if (fit === 'squash') return { width: w, height: h, window: { x: 0, y: 0, width: w, height: h } };
   // torchvision's Resize(256) and CenterCrop(224): the longer side is rounded down, the margins half to even (Python's round).
+  const isWide = image.width * h > image.height * w; // than the input, so that its height decides
+  const [side, own] = isWide ? [h, image.height] : [w, image.width];
   const short = Math.round((side * 8) / 7);
-  const long = (length: number) => Math.floor((short * length) / Math.min(image.width, image.height));
-  const width = image.width <= image.height ? short : long(image.width);
-  const height = image.height <= image.width ? short : long(image.height);
-  const window = { x: halfToEven(width - side), y: halfToEven(height - side), width: side, height: side };
+  const long = (length: number) => Math.floor((short * length) / own);
+  const [width, height] = isWide ? [long(image.width), short] : [short, long(image.height)];
+  const window = { x: halfToEven(width - w), y: halfToEven(height - h), width: w, height: h };
   return { width, height, window };
 }
 
@@ -59,12 +98,21 @@ function halfToEven(n: number): number {
   return n % 2 === 0 || down % 2 === 0 ? down : down + 1;
 }
 
-function normalize({ data }: RgbImage, normalization: Normalization): Float32Array {
-  const { channels, value } = normalizations[normalization];
+function normalize({ data }: RgbImage, normalization: Normalization, depth: number): Float32Array {
+  const { channels, value } = conversionOf(normalization);
+  if (depth === 1) return grey(data, value);
   const tables = channels.map((_, channel) => Float32Array.from({ length: 256 }, (_, byte) => value(byte, channel)));
   const input = new Float32Array(data.length);
   for (let i = 0; i < data.length; i += 3) {
     for (let channel = 0; channel < 3; channel++) input[i + channel] = tables[channel][data[i + channels[channel]]];
   }
   return input;
+}
+
+/** The grey picture, as Pillow makes it: ITU-R 601's luma in 16 bits, rounded. */
+function grey(data: ArrayLike<number>, value: Conversion['value']): Float32Array {
+  return Float32Array.from({ length: data.length / 3 }, (_, i) => {
+    const luma = 19595 * data[3 * i] + 38470 * data[3 * i + 1] + 7471 * data[3 * i + 2] + 0x8000;
+    return value(luma >> 16, 0);
+  });
 }

@@ -80,8 +80,12 @@ export function requireMode({ graph, refused }: Layout, mode: Mode): void {
 /** The mode of the network's own answer, whose top class is explained by default. */
 export const ownMode = ({ graph }: Layout): Mode => graph.only ?? 'pooled';
 
-/** Strides that a layer's points can have in `atrous`, largest first: the divisors of its own. */
-export function outputStrides({ placings, levels }: Layout, id: NodeId): number[] {
-  const { stride } = levels[placings[id].level];
+/** Level of the last maps, which the head reads. */
+export const lastLevel = ({ placings, frontier, levels }: Layout): number =>
+  frontier.length > 0 ? Math.max(...frontier.map((id) => placings[id].level)) : levels.length - 1;
+
+/** Strides that the points of the last maps can have in `atrous`, largest first: the divisors of their own. */
+export function outputStrides(layout: Layout): number[] {
+  const { stride } = layout.levels[lastLevel(layout)];
   return Array.from({ length: stride }, (_, i) => stride - i).filter((divisor) => stride % divisor === 0);
 }

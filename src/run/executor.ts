@@ -1,4 +1,5 @@
 import type { Precision } from '../base/types.js';
+import type { Layout } from '../graph/levels.js';
 import type { ConvKernel, Workspace } from '../operators/convolution.js';
 import type { Backward, Forward } from '../operators/operator.js';
 import { operatorOf } from '../operators/table.js';
@@ -114,6 +115,15 @@ function backwardCall(
     packed: packed[node],
     precision,
   };
+}
+
+/** `workspaceOf` of a network whose weights are not loaded: its kernels are laid out nowhere. */
+export function plannedWorkspace(layout: Layout, steps: readonly Step[], precision: Precision): number {
+  const { graph } = layout;
+  const packed = graph.nodes.map(
+    (node) => operatorOf(node).pack?.({ graph, node }, precision, () => 0).packed ?? { at: {} },
+  );
+  return workspaceOf({ graph, layout, precision, packed, adjoints: new Map() }, steps, precision);
 }
 
 /** Bytes of workspace that steps need; `precision` is that of the gradients. */

@@ -40,6 +40,33 @@ export function classesOf({ graph }: Pick<Layout, 'graph'>): number {
   return graph.head === 'sigmoid' && c === 1 ? 2 : c;
 }
 
+/** Logits and probabilities of `count` rows of the network's own outputs at `x`; `y` is room for as many numbers. */
+export async function headOutput(
+  runtime: Runtime,
+  layout: Layout,
+  x: number,
+  count: number,
+  signal?: AbortSignal,
+  y?: number,
+): Promise<HeadOutput> {
+  const { arena } = runtime;
+  const { graph } = layout;
+  const { c: columns } = graph.nodes[graph.logits].shape;
+  const to = y ?? arena.alloc(4 * count * columns);
+  const rows = (ptr: number) => view(ptr, 1, count, columns);
+  const job =
+    graph.head === 'softmax'
+      ? softmaxJob({ x, y: to, rows: count, columns })
+      : activationJob(rows(x), rows(to), { f: 'sigmoid' });
+  await runtime.runAsync(job, signal);
+  const copy = (ptr: number) => arena.f32(ptr, count * columns).slice();
+  const [logits, probabilities] = [copy(x), copy(to)];
+  if (classesOf(layout) === columns) return { logits, probabilities };
+  const pairs = (values: Float32Array, other: (value: number) => number) =>
+    Float32Array.from({ length: 2 * count }, (_, i) => (i % 2 ? values[i >> 1] : other(values[i >> 1])));
+  return { logits: pairs(logits, (z) => -z), probabilities: pairs(probabilities, (p) => 1 - p) };
+}
+
 /**
  * What stands behind the last maps: pools, means, dense layers, softmax or sigmoid, on a batch of maps, one row a map. What the forward pass
  * computes is kept for the backward pass, in the arena, until the caller releases it.
@@ -308,23 +335,11 @@ export class Head {
     }).flat();
   }
 
-  async #read(first: number, count: number, signal?: AbortSignal): Promise<HeadOutput> {
-    const { graph } = this.network;
+  #read(first: number, count: number, signal?: AbortSignal): Promise<HeadOutput> {
+    const { layout, graph } = this.network;
     const { c: columns } = graph.nodes[graph.logits].shape;
     const x = this.#rowsView(this.#values, graph.logits, first, count).ptr;
-    const y = this.#probabilities + 4 * first * columns;
-    const rows = (ptr: number) => view(ptr, 1, count, columns);
-    const job =
-      graph.head === 'softmax'
-        ? softmaxJob({ x, y, rows: count, columns })
-        : activationJob(rows(x), rows(y), { f: 'sigmoid' });
-    await this.runtime.runAsync(job, signal);
-    const copy = (ptr: number) => this.runtime.arena.f32(ptr, count * columns).slice();
-    const [logits, probabilities] = [copy(x), copy(y)];
-    if (classesOf(this.network.layout) === columns) return { logits, probabilities };
-    const pairs = (values: Float32Array, other: (value: number) => number) =>
-      Float32Array.from({ length: 2 * count }, (_, i) => (i % 2 ? values[i >> 1] : other(values[i >> 1])));
-    return { logits: pairs(logits, (z) => -z), probabilities: pairs(probabilities, (p) => 1 - p) };
+    return headOutput(this.runtime, layout, x, count, signal, this.#probabilities + 4 * first * columns);
   }
 
   /** dlogits as the network's own outputs have it: of a single sigmoid's -z and z that of z. */

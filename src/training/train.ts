@@ -1,8 +1,8 @@
 import { AtrousCamError } from '../base/errors.js';
 import { shuffled } from '../base/random.js';
 import { readTopology } from '../graph/topology.js';
-import { requireChain } from '../weights/check-chain.js';
 import { Runtime, throwIfAborted } from '../wasm/runtime.js';
+import { requireChain } from '../weights/check-chain.js';
 import { openWeights } from '../weights/open.js';
 import { chooseDrawings } from './augment.js';
 import { PictureCache } from './batches.js';

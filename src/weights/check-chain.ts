@@ -8,7 +8,14 @@ import { classLabels } from './labels.js';
 import { preprocessingFor } from './preprocessing.js';
 import { badWeights, quote } from './source.js';
 import { plainTensor, type RawTensor, readVector, transposedTensor } from './tensor.js';
-import { type ChainWeights, type ConvWeights, convWeights, type DenseWeights, type NetworkWeights, type Tensor } from './types.js';
+import {
+  type ChainWeights,
+  type ConvWeights,
+  convWeights,
+  type DenseWeights,
+  type NetworkWeights,
+  type Tensor,
+} from './types.js';
 
 /** Inference-time batch normalization after a convolution: (x - mean) / sqrt(variance + epsilon) * weight + bias. */
 export interface RawBatchNorm {

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { delimiter, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { brotliDecompressSync } from 'node:zlib';
@@ -12,13 +13,14 @@ import { brotliDecompressSync } from 'node:zlib';
  */
 
 const CACHE = resolve(fileURLToPath(new URL('..', import.meta.url)), 'node_modules/.cache/atrous-cam/chromium');
-/** An npm package that carries a headless Chromium for Linux x64 (67 MB) instead of downloading one when installed. */
+/** An npm package (MIT; Chromium itself BSD-3-Clause) that holds a headless Chromium for Linux x64, 70 MB, instead of downloading one. */
 const SHIPPED = '@sparticuz/chromium@153.0.0';
-const isRoot = process.getuid?.() === 0;
 
-/** The flags every test starts Chromium with: nothing graphical, nothing over the network. */
-export const browserFlags = [
-  ...(isRoot ? ['--no-sandbox'] : []), // Chromium's sandbox refuses to run as root
+const NONE =
+  'no Chromium, Chrome or Edge was found, and none could be fetched from npm; install one, or set CHROME_PATH to its executable';
+/** Nothing graphical, nothing over the network. */
+const FLAGS = [
+  '--no-sandbox', // it refuses to run as root, and as anybody where a system forbids user namespaces
   '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
   '--disable-gpu',
   '--disable-quic',
@@ -28,11 +30,14 @@ export const browserFlags = [
   '--disable-sync',
 ];
 
+/** What is said at the end of tests where no browser can be had. */
+export const LEFT_OUT = `The browser tests were left out: ${NONE}.`;
+
 /**
- * Finds a Chromium for the tests, or gets one: `CHROME_PATH` or `CHROMIUM_PATH`; an installed Chromium, Chrome or Edge; Debian's
- * package, where it may be installed; one shipped inside an npm package. Says on standard error what it installs.
- * @returns {FoundBrowser}
- * @throws {Error} where there is none, saying what to do
+ * Finds a Chromium for the tests: `CHROME_PATH` or `CHROMIUM_PATH`; an installed Chromium, Chrome or Edge; Playwright's own; the
+ * one that `fetchBrowser` left in the cache. Changes nothing.
+ * @returns {FoundBrowser | undefined}
+ * @throws {Error} where `CHROME_PATH` names no Chromium that starts
  */
 export function findBrowser() {
   const named = process.env.CHROME_PATH || process.env.CHROMIUM_PATH;
@@ -41,17 +46,47 @@ export function findBrowser() {
     if (starts(browser)) return browser;
     throw new Error(`CHROME_PATH: expected a Chromium that starts, got "${named}"`);
   }
-  const browser = installed() ?? unpacked() ?? fromDebian() ?? fromNpm();
-  if (browser) return browser;
-  throw new Error('no Chromium found: install Chromium, Chrome or Edge, or set CHROME_PATH to its executable');
+  return firstThatStarts(candidates) ?? firstThatStarts(fromPlaywright) ?? unpacked();
 }
 
-/** @returns {FoundBrowser | undefined} */
-function installed() {
-  return candidates()
+/**
+ * As `findBrowser`; where there is none, unpacks the one inside an npm package into the project's cache folder. Nothing outside the
+ * project's folder changes. Says on standard error what it fetches.
+ * @returns {FoundBrowser | undefined}
+ */
+export function fetchBrowser() {
+  return findBrowser() ?? fromNpm();
+}
+
+/**
+ * What Playwright starts the tests' Chromium with.
+ * @throws {Error} where none can be had, saying what to do
+ */
+export function launchOptions() {
+  const browser = fetchBrowser();
+  if (!browser) throw new Error(NONE);
+  const env = /** @type {Record<string, string>} */ ({ ...process.env, ...browser.env });
+  return { executablePath: browser.executablePath, args: FLAGS, env };
+}
+
+/**
+ * @param {() => string[]} paths
+ * @returns {FoundBrowser | undefined}
+ */
+function firstThatStarts(paths) {
+  return paths()
     .filter((path) => existsSync(path))
     .map((executablePath) => ({ executablePath, env: {} }))
     .find(starts);
+}
+
+/** @returns {string[]} where `npx playwright install` puts the Chromium of the version used here */
+function fromPlaywright() {
+  try {
+    return [createRequire(import.meta.url)('playwright-core').chromium.executablePath()];
+  } catch {
+    return []; // a system that Playwright has no browser for
+  }
 }
 
 /** @returns {string[]} where Chromium, Chrome and Edge lie on Linux, macOS and Windows */
@@ -95,20 +130,6 @@ function starts({ executablePath, env }) {
 }
 
 /** @returns {FoundBrowser | undefined} */
-function fromDebian() {
-  if (!isRoot || !existsSync('/usr/bin/apt-get')) return undefined;
-  say('no Chromium found; installing the "chromium" package with apt-get');
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  try {
-    run('apt-get', ['update'], { env });
-    run('apt-get', ['install', '-y', '--no-install-recommends', 'chromium'], { env });
-  } catch (error) {
-    say(`apt-get could not install it: ${lastLine(error)}`);
-  }
-  return installed();
-}
-
-/** @returns {FoundBrowser | undefined} */
 function fromNpm() {
   if (process.platform !== 'linux' || process.arch !== 'x64') return undefined;
   say(`fetching the Chromium inside the npm package ${SHIPPED}`);
@@ -130,15 +151,14 @@ function unpacked() {
 function unpackShipped() {
   mkdirSync(CACHE, { recursive: true });
   writeFileSync(join(CACHE, 'package.json'), '{ "private": true }\n');
-  run('npm', ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix', CACHE, SHIPPED], {
-    cwd: CACHE,
-  });
+  const flags = ['--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--engine-strict=false'];
+  run('npm', ['install', ...flags, '--prefix', CACHE, '--cache', join(CACHE, 'npm'), SHIPPED], { cwd: CACHE });
   const bin = join(CACHE, 'node_modules/@sparticuz/chromium/bin');
   run('tar', ['-xf', '-', '-C', CACHE], { input: brotliDecompressSync(readFileSync(join(bin, 'al2023.tar.br'))) });
   const whole = join(CACHE, 'chromium.part'); // renamed when complete: an interrupted run leaves no half program
   writeFileSync(whole, brotliDecompressSync(readFileSync(join(bin, 'chromium.br'))), { mode: 0o755 });
   renameSync(whole, join(CACHE, 'chromium'));
-  rmSync(join(CACHE, 'node_modules'), { recursive: true });
+  for (const folder of ['node_modules', 'npm']) rmSync(join(CACHE, folder), { recursive: true, force: true });
 }
 
 /**
@@ -167,4 +187,4 @@ const lastLine = (error) =>
 const say = (text) => process.stderr.write(`find-browser: ${text}\n`);
 
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url))
-  console.log(findBrowser().executablePath);
+  console.log(fetchBrowser()?.executablePath ?? LEFT_OUT);

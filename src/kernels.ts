@@ -1,7 +1,6 @@
-import { Checks } from './base/checks.js';
 import { checkPrecision } from './base/options.js';
 import type { KernelSet, Precision } from './base/types.js';
-import { checkConv, checkDense, crossEntropyOperands, poolShapes } from './kernels/checks.js';
+import { Checks, checkConv, checkDense, crossEntropyOperands, poolShapes } from './kernels/checks.js';
 import type {
   Conv2dBackwardOptions,
   Conv2dOptions,

@@ -7,7 +7,6 @@
  */
 export { AtrousCamError, type ErrorCode } from './base/errors.js';
 export { type BoxAccuracy, type BoxCurve, boxAccuracy, boxCurve, type Pieced } from './metrics/boxes.js';
-export type { Watch } from './metrics/course.js';
 export { type Curve, type CurveOptions, deletion, insertion } from './metrics/curves.js';
 export { averageDrop, type Drop } from './metrics/drop.js';
 export {
@@ -33,7 +32,6 @@ export {
   pairedDifference,
 } from './metrics/intervals.js';
 export { energyInMask, pointingGame } from './metrics/localisation.js';
-export { choosePictures } from './metrics/lots.js';
 export type { GreyMap } from './metrics/map.js';
 export {
   type IndexOptions,
@@ -53,8 +51,10 @@ export {
   summarize,
 } from './metrics/measure.js';
 export { composeMosaic, gridPointing, type Mosaic } from './metrics/mosaic.js';
+export type { Watch } from './metrics/passes.js';
 export { pictureGrid } from './metrics/picture-grid.js';
 export { openProbe, type Predictor, type Probe, type ProbeOptions } from './metrics/probe.js';
+export { choosePictures } from './metrics/random-choice.js';
 export {
   type Loaded,
   layersFromHead,

@@ -36,7 +36,7 @@ const losses = (out: string): number[] =>
     .slice(1)
     .map((line) => Number(line.split(',')[2]));
 
-/** test/fixtures/training/first-losses.json is what `train` gave when its gradients had just been checked (training-graph.test.ts). */
+/** test/fixtures/training/first-losses.json is what `train` gave when its gradients had just been checked (training-step.test.ts). */
 const expected: Record<string, number[]> = JSON.parse(
   readFileSync(fixturePath('../training/first-losses.json'), 'utf8'),
 );

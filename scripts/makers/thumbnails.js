@@ -3,15 +3,13 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
-import { browserFlags, findBrowser } from '../find-browser.js';
+import { launchOptions } from '../find-browser.js';
 
 const root = resolve(fileURLToPath(new URL('../..', import.meta.url)));
 const WIDTH = 208; // twice what the page shows
 const QUALITY = 0.5;
 
-const { executablePath, env } = findBrowser();
-const variables = /** @type {Record<string, string>} */ ({ ...process.env, ...env });
-const browser = await chromium.launch({ executablePath, args: browserFlags, env: variables });
+const browser = await chromium.launch(launchOptions());
 const page = await browser.newPage();
 mkdirSync(join(root, 'demo/thumbnails'), { recursive: true });
 for (const name of readdirSync(join(root, 'photos')).filter((file) => file.endsWith('.jpg'))) {

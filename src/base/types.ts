@@ -71,7 +71,8 @@ export type WasmOption = WasmSource | { readonly [Name in WasmBuild]?: WasmSourc
  * Channel order, mean and scale. `caffe`: BGR minus (103.939, 116.779, 123.68); `torch`: RGB / 255, minus mean, over std; `tf`: -1..1;
  * `unit`: 0..1; `raw`: 0..255; or numbers of your own.
  */
-export type Normalization = 'caffe' | 'torch' | 'tf' | 'unit' | 'raw' | CustomNormalization;
+export type Normalization = NormalizationName | CustomNormalization;
+export type NormalizationName = 'caffe' | 'torch' | 'tf' | 'unit' | 'raw';
 /** (value - mean) / std for each channel, in units of 0..255. */
 export interface CustomNormalization {
   /** One number, or one a channel in the network's order; 0 by default. */

@@ -1,57 +1,7 @@
-import { AtrousCamError } from '../base/errors.js';
-import { oneOf } from '../base/options.js';
 import type { Fit, Normalization, Preprocessing, Rect, RgbImage } from '../base/types.js';
 import type { Shape } from '../graph/graph.js';
+import { constantsOf } from './normalization.js';
 import { resizeWindow, type Window } from './resize.js';
-
-/** How each byte of a picture becomes a number of the input: which channel of the picture a channel takes, and the number. */
-interface Conversion {
-  readonly channels: readonly number[];
-  readonly value: (byte: number, channel: number) => number;
-}
-
-const RGB = [0, 1, 2];
-const BGR = [2, 1, 0];
-
-const CONVERSIONS: Readonly<Record<Extract<Normalization, string>, Conversion>> = {
-  // Keras' `preprocess_input(mode="caffe")`: BGR minus the mean, in float32.
-  caffe: {
-    channels: BGR,
-    value: (byte, channel) => byte - Math.fround([103.939, 116.779, 123.68][channel]),
-  },
-  // torchvision's ToTensor and Normalize, each step in float32.
-  torch: {
-    channels: RGB,
-    value: (byte, channel) => {
-      const centred = Math.fround(Math.fround(byte / 255) - Math.fround([0.485, 0.456, 0.406][channel]));
-      return centred / Math.fround([0.229, 0.224, 0.225][channel]);
-    },
-  },
-  // Keras' `preprocess_input(mode="tf")`.
-  tf: { channels: RGB, value: (byte) => Math.fround(byte / 127.5) - 1 },
-  unit: { channels: RGB, value: (byte) => byte / 255 },
-  raw: { channels: RGB, value: (byte) => byte },
-};
-
-function conversionOf(normalization: Normalization): Conversion {
-  if (typeof normalization === 'string') return CONVERSIONS[oneOf('normalization', normalization, NORMALIZATIONS)];
-  const { mean = [0], std = [1], order = 'rgb' } = normalization;
-  const at = (values: readonly number[], channel: number) => values[channel % values.length];
-  const right = (values: readonly number[]) =>
-    Array.isArray(values) && [1, 3].includes(values.length) && values.every(Number.isFinite);
-  if (!right(mean) || !right(std) || std.includes(0))
-    throw new AtrousCamError(
-      'BAD_ARGUMENT',
-      'normalization: expected a name or { mean, std, order } with one or three numbers in units of 0..255, no std of 0',
-    );
-  return {
-    channels: oneOf('order', order, ['rgb', 'bgr']) === 'rgb' ? RGB : BGR,
-    value: (byte, channel) => (byte - at(mean, channel)) / at(std, channel),
-  };
-}
-
-/** Names that a normalization can have. */
-export const NORMALIZATIONS = ['caffe', 'torch', 'tf', 'unit', 'raw'] as const;
 
 /**
  * Makes the network's input of a picture: resize, crop, normalise.
@@ -98,10 +48,16 @@ function halfToEven(n: number): number {
   return n % 2 === 0 || down % 2 === 0 ? down : down + 1;
 }
 
+/** Each step in float32, as the libraries do it. */
 function normalize({ data }: RgbImage, normalization: Normalization, depth: number): Float32Array {
-  const { channels, value } = conversionOf(normalization);
-  if (depth === 1) return grey(data, value);
-  const tables = channels.map((_, channel) => Float32Array.from({ length: 256 }, (_, byte) => value(byte, channel)));
+  const { channels, unit, mean, deviation } = constantsOf(normalization);
+  const table = (channel: number) =>
+    Float32Array.from({ length: 256 }, (_, byte) => {
+      const centred = Math.fround(Math.fround(byte / unit) - Math.fround(mean[channel]));
+      return centred / Math.fround(deviation[channel]);
+    });
+  if (depth === 1) return grey(data, table(0));
+  const tables = channels.map((_, channel) => table(channel));
   const input = new Float32Array(data.length);
   for (let i = 0; i < data.length; i += 3) {
     for (let channel = 0; channel < 3; channel++) input[i + channel] = tables[channel][data[i + channels[channel]]];
@@ -110,9 +66,9 @@ function normalize({ data }: RgbImage, normalization: Normalization, depth: numb
 }
 
 /** The grey picture, as Pillow makes it: ITU-R 601's luma in 16 bits, rounded. */
-function grey(data: ArrayLike<number>, value: Conversion['value']): Float32Array {
+function grey(data: ArrayLike<number>, table: Float32Array): Float32Array {
   return Float32Array.from({ length: data.length / 3 }, (_, i) => {
     const luma = 19595 * data[3 * i] + 38470 * data[3 * i + 1] + 7471 * data[3 * i + 2] + 0x8000;
-    return value(luma >> 16, 0);
+    return table[luma >> 16];
   });
 }

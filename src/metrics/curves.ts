@@ -1,5 +1,5 @@
-import { Course, type Watch } from './course.js';
 import { checkCount, checkMap, type GreyMap, ranking, refuse } from './map.js';
+import { PassCounter, type Watch } from './passes.js';
 import type { Probe } from './probe.js';
 
 /** How pixels are taken away or put back. */
@@ -65,7 +65,7 @@ async function curve(
   checkMap(metric, map, { width: side, height: side });
   const pixels = side * side;
   if (checkCount(metric, 'steps', steps) > pixels) refuse(metric, `at most ${pixels} steps, one a pixel`, steps);
-  const course = new Course(steps, watch);
+  const passes = new PassCounter(steps, watch);
   const order = ranking(map, seed);
   const x = from.slice();
   const [scores, fractions]: number[][] = [[], []];
@@ -77,7 +77,7 @@ async function curve(
       for (let i = at; i < at + 3; i++) x[i] = to[i];
     }
     const whole = step === 0 ? from : step === steps ? to : undefined;
-    scores.push(whole === tensor ? score : await course.pass(() => scoreOf(x))); // one end is the picture itself
+    scores.push(whole === tensor ? score : await passes.pass(() => scoreOf(x))); // one end is the picture itself
     fractions.push(until / pixels);
   }
   return { auc: trapezoid(scores), scores, fractions };

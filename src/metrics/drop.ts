@@ -1,5 +1,5 @@
-import { Course, type Watch } from './course.js';
 import { checkMap, type GreyMap, refuse } from './map.js';
+import { PassCounter, type Watch } from './passes.js';
 import type { Probe } from './probe.js';
 
 /** What is left of a score where the picture is seen through its map. */
@@ -36,7 +36,7 @@ export async function averageDrop(probe: Probe, map: GreyMap, watch: Watch = {})
     if (!(weight >= 0 && weight <= 1)) refuse('averageDrop', 'a finished map of 0..1', weight);
     for (let at = 3 * i; at < 3 * i + 3; at++) x[at] = tensor[at] * weight;
   }
-  const score = await new Course(1, watch).pass(() => probe.scoreOf(x));
+  const score = await new PassCounter(1, watch).pass(() => probe.scoreOf(x));
   return {
     score,
     drop: Math.max(s - score, 0) / (s + EPSILON),

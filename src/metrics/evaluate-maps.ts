@@ -3,13 +3,13 @@ import { AtrousCamError, throwIfAborted } from '../base/errors.js';
 import type { RgbImage } from '../base/types.js';
 import type { BootstrapOptions, Interval } from './intervals.js';
 import { bootstrap } from './intervals.js';
-import { drawMosaic } from './lots.js';
 import { type GreyMap, refuse } from './map.js';
 import { type MaskedPicture, readGround } from './masked-pictures.js';
 import { type MeasureOptions, type Measures, type MetricName, measureMap, metricNames, summarize } from './measure.js';
 import { gridPointing } from './mosaic.js';
 import { pictureGrid } from './picture-grid.js';
 import { openProbe, type Predictor } from './probe.js';
+import { drawMosaic } from './random-choice.js';
 import { gaussianMap, uniformMap } from './regions.js';
 
 /** What the evaluation needs of a network. */

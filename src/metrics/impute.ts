@@ -1,5 +1,5 @@
-import { Turns } from './course.js';
 import { Level } from './multigrid.js';
+import { Turns } from './passes.js';
 
 /** The solution is good enough where the residual is this share of the right side. */
 const TOLERANCE = 1e-5;

@@ -1,12 +1,12 @@
 import type { Rect } from '../base/types.js';
 import { type BoxCurve, boxAccuracyOf, boxCurve, type Pieced } from './boxes.js';
-import type { Watch } from './course.js';
 import { type CurveOptions, deletion, insertion } from './curves.js';
 import { averageDrop } from './drop.js';
 import { gridNumber } from './grid.js';
 import { type BootstrapOptions, bootstrapOf, type Interval, meanOf } from './intervals.js';
 import { energyInMask, pointingGame } from './localisation.js';
 import { type GreyMap, refuse } from './map.js';
+import type { Watch } from './passes.js';
 import type { Probe } from './probe.js';
 import type { Mask } from './regions.js';
 import { type RoadOptions, road } from './road.js';

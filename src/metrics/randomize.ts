@@ -2,8 +2,8 @@ import { throwIfAborted } from '../base/errors.js';
 import { gaussian, mulberry32 } from '../base/random.js';
 import { sizeFrom } from '../base/shape.js';
 import { encodeFloat16 } from '../weights/floats.js';
-import type { Watch } from './course.js';
 import { type GreyMap, refuse } from './map.js';
+import type { Watch } from './passes.js';
 import { rankCorrelation, ssim } from './similarity.js';
 
 /** A tensor as the header of a safetensors file describes it. */

@@ -1,7 +1,7 @@
 import { gaussian, mulberry32 } from '../base/random.js';
-import { Course, type Watch } from './course.js';
 import { impute } from './impute.js';
 import { checkMap, type GreyMap, ranking, refuse } from './map.js';
+import { PassCounter, type Watch } from './passes.js';
 import type { Probe } from './probe.js';
 
 /** What is removed, and in what order. */
@@ -41,7 +41,7 @@ export async function road(probe: Probe, map: GreyMap, options: RoadOptions = {}
   checkMap('road', map, { width: probe.side, height: probe.side });
   for (const p of percentiles) if (!(p > 0 && p <= 100)) refuse('road', 'percentiles above 0 and up to 100', p);
   if (!(noise >= 0)) refuse('road', 'noise from 0 on', noise);
-  const course = new Course(percentiles.length * (order === 'both' ? 2 : 1), watch);
+  const passes = new PassCounter(percentiles.length * (order === 'both' ? 2 : 1), watch);
   const ranks = ranking(map, seed);
   const measure = async (sequence: Uint32Array) => {
     const scores = new Map<number, number>();
@@ -52,7 +52,7 @@ export async function road(probe: Probe, map: GreyMap, options: RoadOptions = {}
       for (const pixel of gone) removed[pixel] = 1;
       guess = await impute(probe.tensor, probe.side, removed, { guess, signal: watch.signal });
       const x = noisy(guess, gone, noise * probe.deviation, seed);
-      scores.set(p, await course.pass(() => probe.scoreOf(x)));
+      scores.set(p, await passes.pass(() => probe.scoreOf(x)));
     }
     return percentiles.map((p) => scores.get(p)!);
   };

@@ -1,5 +1,5 @@
 import type { Draw } from '../wasm/ops/augment.js';
-import { randomOf } from './draws.js';
+import { randomOf } from './keyed-random.js';
 
 /** How training pictures are varied. */
 export interface Augmentation {

@@ -1,7 +1,7 @@
 import { AtrousCamError } from '../base/errors.js';
 import { isNode, nodeModule } from '../base/platform.js';
 import { shuffled } from '../base/random.js';
-import { randomOf } from './draws.js';
+import { randomOf } from './keyed-random.js';
 import { readTar } from './tar.js';
 
 /** A labelled picture file. */

@@ -1,4 +1,4 @@
-import type { Normalization } from '../base/types.js';
+import type { NormalizationName } from '../base/types.js';
 import { packNetworkWeights } from '../calls/pack.js';
 import { convLayers } from '../graph/topology.js';
 import { EPSILON } from '../wasm/ops/batch.js';
@@ -13,7 +13,7 @@ const PREPROCESSING = { resize: 'bilinear', fit: 'squash' } as const;
 export function weightsOf(
   layout: Layout,
   state: TrainingState,
-  { labels, normalization }: { labels: readonly string[]; normalization: Normalization },
+  { labels, normalization }: { labels: readonly string[]; normalization: NormalizationNameName },
 ): NetworkWeights {
   const { topology } = layout;
   const convs = convLayers(topology).map((layer, i): ConvWeights => {

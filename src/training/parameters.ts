@@ -1,5 +1,5 @@
 import { convLayers, headCells, type Topology } from '../graph/topology.js';
-import { randomOf } from './draws.js';
+import { randomOf } from './keyed-random.js';
 
 /** Floats that every parameter begins at a multiple of: a cache line. */
 const ALIGNMENT = 16;

@@ -1,11 +1,12 @@
-import type { Normalization, RgbImage } from '../base/types.js';
+import type { NormalizationName, RgbImage } from '../base/types.js';
+import { NORMALIZATIONS } from '../image/normalization.js';
 import { DRAW_FIELDS, DRAWS, type Draw, drawFields, drawJob } from '../wasm/ops/augment.js';
 import { adamJob, sgdJob } from '../wasm/ops/optimizer.js';
 import type { Runtime } from '../wasm/runtime.js';
 import { type Drawing, plainDraw } from './augment.js';
-import { Graph } from './graph.js';
 import type { TrainingConfig } from './options.js';
 import { type Layout, shareCells, type TrainingState } from './parameters.js';
+import { StepJobs } from './step-jobs.js';
 
 /** A picture of a batch, and its label. */
 export interface Example {
@@ -20,21 +21,20 @@ export interface BatchResult {
 }
 
 /** What is taken from a byte, and what it is multiplied with then, in the network's order of channels; the fourth channel stays 0. */
-const NORMALIZATIONS: Record<Normalization, { bgr: boolean; mean: number[]; scale: number[] }> = {
-  caffe: { bgr: true, mean: [103.939, 116.779, 123.68, 0], scale: [1, 1, 1, 0] },
-  torch: {
-    bgr: false,
-    mean: [0.485, 0.456, 0.406, 0].map((mean) => 255 * mean),
-    scale: [...[0.229, 0.224, 0.225].map((deviation) => 1 / (255 * deviation)), 0],
-  },
-};
+function byteScaling(normalization: NormalizationName): { mean: number[]; scale: number[] } {
+  const { unit, mean, deviation } = NORMALIZATIONS[normalization];
+  return {
+    mean: [...mean.map((value) => unit * value), 0],
+    scale: [...deviation.map((value) => 1 / (unit * value)), 0],
+  };
+}
 
 /** The network at one input size, in the wasm memory, with its state. Everything is allocated once. */
 export class StageRun {
   readonly #runtime: Runtime;
   readonly #layout: Layout;
   readonly #config: TrainingConfig;
-  readonly #graph: Graph;
+  readonly #jobs: StepJobs;
   readonly #addresses: { parameters: number; gradients: number; mean: number; squares: number; statistics: number };
   readonly #draws: number;
   readonly #constants: { mean: number; scale: number };
@@ -57,7 +57,7 @@ export class StageRun {
       runtime.arena.f32(ptr, values.length).set(values);
       return ptr;
     };
-    const { bgr: _, mean, scale } = NORMALIZATIONS[config.normalization];
+    const { mean, scale } = byteScaling(config.normalization);
     this.#constants = { mean: put(mean), scale: put(scale) };
     this.#addresses = {
       parameters: put(state.parameters),
@@ -72,7 +72,7 @@ export class StageRun {
     this.#images = runtime.arena.alloc(pictures * this.#imageBytes);
     this.#shared = shared;
     this.#shareCells();
-    this.#graph = new Graph(runtime, layout, this.#addresses, { pictures, mode, dropout, fixedStatistics });
+    this.#jobs = new StepJobs(runtime, layout, this.#addresses, { pictures, mode, dropout, fixedStatistics });
   }
 
   get side(): number {
@@ -85,12 +85,12 @@ export class StageRun {
     drawings: readonly Drawing[],
     { step, rate, seed, signal }: { step: number; rate: number; seed: number; signal?: AbortSignal },
   ): Promise<BatchResult> {
-    const graph = this.#graph;
+    const jobs = this.#jobs;
     const statistics = this.#statistics().slice();
     try {
       this.#draw(examples, drawings);
       this.#label(examples, drawings);
-      for (const job of [...graph.forward(true, seed), ...graph.backward(seed)])
+      for (const job of [...jobs.forward(true, seed), ...jobs.backward(seed)])
         await this.#runtime.runAsync(job, signal);
     } catch (error) {
       this.#statistics().set(statistics); // the forward pass has moved them
@@ -103,7 +103,7 @@ export class StageRun {
   /** Moves the running statistics to those of a batch of pictures, as they are, by the share `momentum`. */
   async calibrate(examples: readonly Example[], momentum: number, signal?: AbortSignal): Promise<void> {
     this.#draw(examples, this.#plainDrawings(examples));
-    for (const job of this.#graph.statistics(momentum)) await this.#runtime.runAsync(job, signal);
+    for (const job of this.#jobs.statistics(momentum)) await this.#runtime.runAsync(job, signal);
   }
 
   /** Losses and right answers of at most a batch of pictures, as they are. */
@@ -111,7 +111,7 @@ export class StageRun {
     const drawings = this.#plainDrawings(examples);
     this.#draw(examples, drawings);
     this.#label(examples, drawings);
-    for (const job of this.#graph.forward(false)) await this.#runtime.runAsync(job, signal);
+    for (const job of this.#jobs.forward(false)) await this.#runtime.runAsync(job, signal);
     return this.#result(examples.length);
   }
 
@@ -152,14 +152,14 @@ export class StageRun {
       ...fields(other, (i + 1) % examples.length),
     ]);
     arena.i32(this.#draws, all.length).set(all);
-    const { bgr } = NORMALIZATIONS[this.#config.normalization];
-    const batch = { ...this.#graph.input, pictures: examples.length };
+    const bgr = NORMALIZATIONS[this.#config.normalization].channels[0] === 2;
+    const batch = { ...this.#jobs.input, pictures: examples.length };
     this.#runtime.run(drawJob(this.#draws, batch, { bgr, ...this.#constants }));
   }
 
   #label(examples: readonly Example[], drawings: readonly Drawing[]): void {
     const classes = this.#classes;
-    const targets = this.#runtime.arena.f32(this.#graph.targets, this.#config.batch * classes).fill(0);
+    const targets = this.#runtime.arena.f32(this.#jobs.targets, this.#config.batch * classes).fill(0);
     examples.forEach(({ label }, i) => {
       const { share } = drawings[i];
       targets[i * classes + label] += 1 - share;
@@ -197,7 +197,7 @@ export class StageRun {
   #result(count: number): BatchResult {
     const classes = this.#classes;
     const { arena } = this.#runtime;
-    const { logits, targets, loss } = this.#graph;
+    const { logits, targets, loss } = this.#jobs;
     const best = (values: Float32Array) => values.indexOf(values.reduce((a, b) => Math.max(a, b)));
     const row = (ptr: number, i: number) => arena.f32(ptr + 4 * i * classes, classes);
     let correct = 0;

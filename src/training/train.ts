@@ -5,7 +5,6 @@ import { Runtime, throwIfAborted } from '../wasm/runtime.js';
 import { requireChain } from '../weights/check-chain.js';
 import { openWeights } from '../weights/open.js';
 import { chooseDrawings } from './augment.js';
-import { PictureCache } from './batches.js';
 import {
   type EpochSums,
   type Identity,
@@ -16,9 +15,9 @@ import {
 } from './checkpoint.js';
 import { drawCurve } from './curve.js';
 import { type Dataset, openDataset, type Sample } from './dataset.js';
-import { keyOf, randomOf } from './draws.js';
 import { encodeNetwork, stateOf, weightsOf } from './export.js';
 import { RunFiles } from './files.js';
+import { keyOf, randomOf } from './keyed-random.js';
 import {
   checkConfig,
   type EpochReport,
@@ -28,6 +27,7 @@ import {
   type TrainOptions,
 } from './options.js';
 import { initialState, type Layout, layoutOf, resizeState, type TrainingState } from './parameters.js';
+import { PictureCache } from './picture-cache.js';
 import { type Example, StageRun } from './stage.js';
 import { buildTopology } from './vgg.js';
 

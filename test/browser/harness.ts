@@ -10,7 +10,7 @@ import type { AddressInfo } from 'node:net';
 import { extname, join, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium, type Page } from 'playwright-core';
-import { browserFlags, findBrowser } from '../../scripts/find-browser.js';
+import { launchOptions } from '../../scripts/find-browser.js';
 
 /** The repository's root. */
 export const root = resolve(fileURLToPath(new URL('../..', import.meta.url)));
@@ -108,11 +108,7 @@ export interface Browser extends AsyncDisposable {
 
 /** Starts Chromium. Close it with `await using` or in `afterAll`. */
 export async function startBrowser(): Promise<Browser> {
-  const { executablePath, env } = findBrowser();
-  const variables = Object.entries({ ...process.env, ...env }).filter(
-    (entry): entry is [string, string] => entry[1] !== undefined,
-  );
-  const browser = await chromium.launch({ executablePath, args: browserFlags, env: Object.fromEntries(variables) });
+  const browser = await chromium.launch(launchOptions());
   const page = async (site: Site, path = '/pages/run.html') => {
     const opened = await browser.newPage();
     await opened.goto(site.origin + path);

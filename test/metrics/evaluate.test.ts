@@ -13,9 +13,9 @@ import {
   evaluateExplanations,
   summarizeEvaluations,
 } from '../../src/metrics/evaluate-maps.js';
-import { choosePictures } from '../../src/metrics/lots.js';
 import { type MaskedPicture, readMaskedPictures } from '../../src/metrics/masked-pictures.js';
 import { pictureGrid } from '../../src/metrics/picture-grid.js';
+import { choosePictures } from '../../src/metrics/random-choice.js';
 import { maskOf } from '../support/masked-pictures.js';
 
 const SIDE = 32;

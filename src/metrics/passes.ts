@@ -9,7 +9,7 @@ export interface Watch {
 }
 
 /** Counts the passes of one call. */
-export class Course {
+export class PassCounter {
   #done = 0;
 
   constructor(

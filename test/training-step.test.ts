@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Graph } from '../src/training/graph.js';
 import { initialState, type Layout, layoutOf, shareCells, slice } from '../src/training/parameters.js';
+import { StepJobs } from '../src/training/step-jobs.js';
 import { buildTopology } from '../src/training/vgg.js';
 import { Runtime } from '../src/wasm/runtime.js';
 import { dropoutBits, meanLoss } from './reference/training.js';
@@ -49,7 +49,7 @@ describe.each([
   ['pooled', topology, 'pooled'],
   ['dilated', topology, 'dilated'],
   ['dilated with degridding layers', withDegrid, 'dilated'],
-] as const)('the whole training graph, %s', (_, topology, mode) => {
+] as const)('a whole training step, %s', (_, topology, mode) => {
   const layout = layoutOf(topology);
 
   it('has the loss and the gradients of a float64 network', async () => {
@@ -61,16 +61,16 @@ describe.each([
       statistics: put(runtime, initialState(layout, 3, 'sgd').statistics),
     };
     const options = { pictures: PICTURES, mode, dropout: DROPOUT, fixedStatistics: false };
-    const graph = new Graph(runtime, layout, addresses, options);
+    const jobs = new StepJobs(runtime, layout, addresses, options);
     const input = pictures();
-    const { ptr, gap } = graph.input;
+    const { ptr, gap } = jobs.input;
     for (let p = 0; p < PICTURES; p++)
       runtime.arena
         .f32(ptr + 16 * p * (SIZE + gap) * SIZE, SIZE * SIZE * 4)
         .set(input.subarray(p * SIZE * SIZE * 4, (p + 1) * SIZE * SIZE * 4));
-    runtime.arena.f32(graph.targets, targets.length).set(targets);
-    for (const job of [...graph.forward(true, SEED), ...graph.backward(SEED)]) runtime.run(job);
-    const losses = get(runtime, graph.loss, PICTURES);
+    runtime.arena.f32(jobs.targets, targets.length).set(targets);
+    for (const job of [...jobs.forward(true, SEED), ...jobs.backward(SEED)]) runtime.run(job);
+    const losses = get(runtime, jobs.loss, PICTURES);
     const gradients = get(runtime, addresses.gradients, layout.parameters);
     runtime.dispose();
 

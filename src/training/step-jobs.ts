@@ -32,7 +32,7 @@ export interface StateAddresses {
   readonly statistics: number;
 }
 
-export interface GraphOptions {
+export interface StepOptions {
   /** Pictures of a batch. */
   readonly pictures: number;
   readonly mode: Exclude<Mode, 'atrous'>;
@@ -84,7 +84,7 @@ interface DenseNode {
  * allocated once. A map lies in memory for the whole batch; of each convolution its output z and what the next layer reads are kept.
  * Gradients of maps take two buffers in turn.
  */
-export class Graph {
+export class StepJobs {
   /** The pictures, 4 channels. */
   readonly input: Batch;
   /** (pictures, classes) */
@@ -102,11 +102,11 @@ export class Graph {
   /** Transformed weights of the convolution at hand. */
   readonly #weights: number;
   readonly #share: number;
-  readonly #options: GraphOptions;
+  readonly #options: StepOptions;
   /** Where the mode's one pool before the head writes; the last convolution's own pool where there is one. */
   readonly #pooled: Batch;
 
-  constructor(runtime: Runtime, layout: Layout, state: StateAddresses, options: GraphOptions) {
+  constructor(runtime: Runtime, layout: Layout, state: StateAddresses, options: StepOptions) {
     this.#runtime = runtime;
     this.#layout = layout;
     this.#state = state;

@@ -10,8 +10,9 @@ export {
 } from './batch-norm';
 export { batchPool, batchPoolBackward } from './batch-pool';
 export { channelSum } from './cam';
-export { conv3x3, packConv } from './conv';
-export { adjointConv, biasGradient, convWeightGradient, unpackConv } from './conv-gradient';
+export { conv } from './conv';
+export { biasGradient, convWeightGradient } from './conv-gradient';
+export { adjointConv, packConv, unpackConv } from './conv-pack';
 export { dense, denseInputGradient } from './dense';
 export { expandFloat16 } from './float16';
 export { gemm } from './gemm';

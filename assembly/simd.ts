@@ -12,6 +12,12 @@ export class simd {
     return f32x4.pmax(v, f32x4.splat(0));
   }
 
+  /** min(max(v, low), high) that keeps NaN, by the same order of operands. */
+  @inline
+  static clip(v: v128, low: v128, high: v128): v128 {
+    return f32x4.pmin(f32x4.pmax(v, low), high);
+  }
+
   /** The first n (1 to 4) of four float32 at ptr, then zeros; reads no more than n. */
   @inline
   static loadLanes(ptr: usize, n: i32): v128 {

@@ -102,7 +102,10 @@ export class WorkerNetwork extends DescribedNetwork implements Network {
     return this.#call('preprocess', image, options);
   }
 
-  activations(image: ImageInput | TensorInput, options?: ActivationsOptions & TransferOption): Promise<Record<string, Activation>> {
+  activations(
+    image: ImageInput | TensorInput,
+    options?: ActivationsOptions & TransferOption,
+  ): Promise<Record<string, Activation>> {
     return this.#call('activations', image, options);
   }
 

@@ -3,6 +3,9 @@
  * arguments, in order, with their types.
  */
 
+/** Bytes of region, patch and product in a task's scratch. */
+export const GRADIENT_HEAD = 320;
+
 /** Channels of one task of the bias's gradient: a cache line. */
 export const TOTALS = 16;
 
@@ -17,6 +20,9 @@ export const COLUMNS = 8;
 
 /** The largest depth of a block of rows, and the distance between its rows, in floats; a constant, so that addresses are immediates. */
 export const DEPTH = 256;
+
+/** Bytes of a region in a task's scratch. */
+export const REGION = 128;
 
 /** Strips of a task of adjointWinograd. */
 export const ADJOINT_STRIPS = 4;
@@ -42,6 +48,7 @@ export const OWN = 9536;
 const AdjointConvArgs = {
   from: 'usize',
   to: 'usize',
+  taps: 'i32',
   cin: 'i32',
   cout: 'i32',
 } as const;
@@ -106,19 +113,31 @@ const ChannelSumArgs = {
 } as const;
 
 const ConvArgs = {
+  h: 'i32',
+  w: 'i32',
+  outH: 'i32',
+  outW: 'i32',
+  rows: 'i32',
+  columns: 'i32',
+  stride: 'i32',
+  spread: 'i32',
+  dilation: 'i32',
+  startY: 'i32',
+  startX: 'i32',
+  phasesY: 'i32',
+  phasesX: 'i32',
   x: 'usize',
   xRow: 'i32',
   xPix: 'i32',
   y: 'usize',
   yRow: 'i32',
   yPix: 'i32',
-  h: 'i32',
-  w: 'i32',
   cin: 'i32',
   cout: 'i32',
   packed: 'usize',
-  dilation: 'i32',
-  relu: 'i32',
+  accumulate: 'i32',
+  low: 'f32',
+  high: 'f32',
   pixels: 'i32',
   channels: 'i32',
   taps: 'i32',
@@ -126,21 +145,31 @@ const ConvArgs = {
 } as const;
 
 const ConvWeightGradientArgs = {
+  h: 'i32',
+  w: 'i32',
+  outH: 'i32',
+  outW: 'i32',
+  rows: 'i32',
+  columns: 'i32',
+  stride: 'i32',
+  spread: 'i32',
+  dilation: 'i32',
+  startY: 'i32',
+  startX: 'i32',
+  phasesY: 'i32',
+  phasesX: 'i32',
   x: 'usize',
   xRow: 'i32',
   xPix: 'i32',
   dy: 'usize',
   dyRow: 'i32',
   dyPix: 'i32',
-  h: 'i32',
-  w: 'i32',
   cin: 'i32',
   cout: 'i32',
   dw: 'usize',
-  dilation: 'i32',
   accumulate: 'i32',
-  channels: 'i32',
-  columns: 'i32',
+  inputs: 'i32',
+  outputs: 'i32',
   patchRows: 'i32',
   patchCols: 'i32',
   first: 'i32',
@@ -327,6 +356,7 @@ const OptimizerArgs = {
 const PackConvArgs = {
   weights: 'usize',
   packed: 'usize',
+  taps: 'i32',
   cin: 'i32',
   cout: 'i32',
 } as const;
@@ -454,7 +484,7 @@ export const KERNEL_FIELDS = {
   batchRelu: BatchArgs,
   biasGradient: BiasGradientArgs,
   channelSum: ChannelSumArgs,
-  conv3x3: ConvArgs,
+  conv: ConvArgs,
   convWeightGradient: ConvWeightGradientArgs,
   dense: DenseArgs,
   denseInputGradient: DenseInputGradientArgs,
@@ -471,7 +501,7 @@ export const KERNEL_FIELDS = {
   softmaxBackward: SoftmaxBackwardArgs,
   softmaxCrossEntropy: CrossEntropyArgs,
   softmaxCrossEntropyBackward: CrossEntropyBackwardArgs,
-  unpackConv: AdjointConvArgs,
+  unpackConv: PackConvArgs,
   winogradGemm: WinogradArgs,
   winogradGradientData: WinogradGradientArgs,
   winogradGradientGemm: WinogradGradientArgs,

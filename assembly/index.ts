@@ -1,4 +1,5 @@
 // One line a file; every kernel has the signature (args, task, scratch), see src/wasm/job.ts.
+export { activation, activationBackward } from './activation';
 export { drawPictures } from './augment';
 export {
   batchGradient,
@@ -10,16 +11,20 @@ export {
 } from './batch-norm';
 export { batchPool, batchPoolBackward } from './batch-pool';
 export { channelSum } from './cam';
+export { takeChannels, takeChannelsBackward } from './channels';
 export { conv } from './conv';
 export { biasGradient, convWeightGradient } from './conv-gradient';
 export { adjointConv, packConv, unpackConv } from './conv-pack';
 export { dense, denseInputGradient } from './dense';
 export { expandFloat16 } from './float16';
 export { gemm } from './gemm';
+export { layerNorm, layerNormBackward } from './layer-norm';
+export { addMaps, affine, copyMap, multiplyMaps } from './map';
 export { adamStep, dropout, sgdStep } from './optimizer';
 export { maxPool, maxPoolBackward } from './pool';
 export { reluBackward } from './relu';
 export { softmax, softmaxBackward, softmaxCrossEntropy, softmaxCrossEntropyBackward } from './softmax';
+export { spreadSum } from './spread-sum';
 export { multiplyTile } from './tile'; // not a kernel, see there
 export { winogradGemm, winogradInput, winogradOutput, winogradTiles } from './winograd';
 export { adjointWinograd } from './winograd-adjoint';

@@ -39,6 +39,12 @@ export class simd {
     }
   }
 
+  /** (x2, x3, x2, x3) */
+  @inline
+  static upper(v: v128): v128 {
+    return v128.shuffle<i64>(v, v, 1, 1);
+  }
+
   /** x0 + x1 + x2 + x3, as (x0 + x2) + (x1 + x3). */
   @inline
   static sum(v: v128): f32 {

@@ -9,8 +9,50 @@ export const GRADIENT_HEAD = 320;
 /** Channels of one task of the bias's gradient: a cache line. */
 export const TOTALS = 16;
 
+/** Bytes of an `Exp`. */
+export const EXP_BYTES = 400;
+
+/** Activations by number. What a and b are stands beside. */
+export const RELU = 0;
+
+/** min(max(x, a), b) */
+export const CLIP = 1;
+
+/** a x where x is negative. PRELU: a by channel. */
+export const LEAKY_RELU = 2;
+
+export const PRELU = 3;
+
+/** b x where x is positive, else a (e^x - 1). SELU is one. */
+export const ELU = 4;
+
+export const SIGMOID = 5;
+
+export const TANH = 6;
+
+/** x sigmoid(x) */
+export const SILU = 7;
+
+/** a x + b, held between 0 and 1. */
+export const HARD_SIGMOID = 8;
+
+/** x (x / 6 + 1 / 2, held between 0 and 1) */
+export const HARD_SWISH = 9;
+
+/** x times the normal distribution function. */
+export const GELU = 10;
+
+/** x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)) */
+export const GELU_TANH = 11;
+
+/** log(1 + e^x) */
+export const SOFTPLUS = 12;
+
 /** Rows of c: floats of a step of a. Columns of c are `COLUMNS` of tile.ts. */
 export const QUAD = 4;
+
+/** Channels of a task: a cache line. */
+export const SUM_CHANNELS = 16;
 
 /** Rows of the register tile. */
 export const ROWS = 5;
@@ -45,6 +87,45 @@ export const WORK = 9216;
 /** Where in a task's scratch its own copy of the arguments lies, behind chunks, zeros and tile. */
 export const OWN = 9536;
 
+const ActivationArgs = {
+  x: 'usize',
+  xRow: 'i32',
+  xPix: 'i32',
+  y: 'usize',
+  yRow: 'i32',
+  yPix: 'i32',
+  h: 'i32',
+  w: 'i32',
+  c: 'i32',
+  kind: 'i32',
+  a: 'f32',
+  b: 'f32',
+  slope: 'usize',
+  rows: 'i32',
+} as const;
+
+const ActivationBackwardArgs = {
+  x: 'usize',
+  xRow: 'i32',
+  xPix: 'i32',
+  dy: 'usize',
+  dyRow: 'i32',
+  dyPix: 'i32',
+  dx: 'usize',
+  dxRow: 'i32',
+  dxPix: 'i32',
+  h: 'i32',
+  w: 'i32',
+  c: 'i32',
+  kind: 'i32',
+  a: 'f32',
+  b: 'f32',
+  slope: 'usize',
+  guided: 'i32',
+  accumulate: 'i32',
+  rows: 'i32',
+} as const;
+
 const AdjointConvArgs = {
   from: 'usize',
   to: 'usize',
@@ -60,6 +141,23 @@ const AdjointWinogradArgs = {
   toStride: 'usize',
   cin: 'i32',
   cout: 'i32',
+} as const;
+
+const AffineArgs = {
+  x: 'usize',
+  xRow: 'i32',
+  xPix: 'i32',
+  y: 'usize',
+  yRow: 'i32',
+  yPix: 'i32',
+  h: 'i32',
+  w: 'i32',
+  c: 'i32',
+  scale: 'usize',
+  shift: 'usize',
+  low: 'f32',
+  high: 'f32',
+  rows: 'i32',
 } as const;
 
 const BatchArgs = {
@@ -109,6 +207,42 @@ const ChannelSumArgs = {
   y: 'usize',
   yRow: 'i32',
   yPix: 'i32',
+  rows: 'i32',
+} as const;
+
+const ChannelsArgs = {
+  x: 'usize',
+  xRow: 'i32',
+  xPix: 'i32',
+  y: 'usize',
+  yRow: 'i32',
+  yPix: 'i32',
+  h: 'i32',
+  w: 'i32',
+  cin: 'i32',
+  cout: 'i32',
+  order: 'usize',
+  accumulate: 'i32',
+  rows: 'i32',
+} as const;
+
+const CombineArgs = {
+  a: 'usize',
+  aRow: 'i32',
+  aPix: 'i32',
+  b: 'usize',
+  bRow: 'i32',
+  bPix: 'i32',
+  y: 'usize',
+  yRow: 'i32',
+  yPix: 'i32',
+  h: 'i32',
+  w: 'i32',
+  c: 'i32',
+  rate: 'i32',
+  low: 'f32',
+  high: 'f32',
+  accumulate: 'i32',
   rows: 'i32',
 } as const;
 
@@ -174,6 +308,20 @@ const ConvWeightGradientArgs = {
   patchCols: 'i32',
   first: 'i32',
   last: 'i32',
+} as const;
+
+const CopyArgs = {
+  x: 'usize',
+  xRow: 'i32',
+  xPix: 'i32',
+  y: 'usize',
+  yRow: 'i32',
+  yPix: 'i32',
+  h: 'i32',
+  w: 'i32',
+  c: 'i32',
+  accumulate: 'i32',
+  rows: 'i32',
 } as const;
 
 const CrossEntropyArgs = {
@@ -293,6 +441,41 @@ const GemmArgs = {
   blockDepth: 'i32',
 } as const;
 
+const LayerNormArgs = {
+  x: 'usize',
+  xRow: 'i32',
+  xPix: 'i32',
+  y: 'usize',
+  yRow: 'i32',
+  yPix: 'i32',
+  h: 'i32',
+  w: 'i32',
+  c: 'i32',
+  scale: 'usize',
+  shift: 'usize',
+  epsilon: 'f32',
+  rows: 'i32',
+} as const;
+
+const LayerNormBackwardArgs = {
+  x: 'usize',
+  xRow: 'i32',
+  xPix: 'i32',
+  dy: 'usize',
+  dyRow: 'i32',
+  dyPix: 'i32',
+  dx: 'usize',
+  dxRow: 'i32',
+  dxPix: 'i32',
+  h: 'i32',
+  w: 'i32',
+  c: 'i32',
+  scale: 'usize',
+  epsilon: 'f32',
+  accumulate: 'i32',
+  rows: 'i32',
+} as const;
+
 const MaxPoolArgs = {
   x: 'usize',
   xRow: 'i32',
@@ -391,6 +574,24 @@ const SoftmaxBackwardArgs = {
   columns: 'i32',
 } as const;
 
+const SpreadSumArgs = {
+  a: 'usize',
+  aRow: 'i32',
+  aPix: 'i32',
+  b: 'usize',
+  bRow: 'i32',
+  bPix: 'i32',
+  y: 'usize',
+  yRow: 'i32',
+  yPix: 'i32',
+  h: 'i32',
+  w: 'i32',
+  c: 'i32',
+  rate: 'i32',
+  negative: 'i32',
+  accumulate: 'i32',
+} as const;
+
 const WinogradArgs = {
   x: 'usize',
   xRow: 'usize',
@@ -471,9 +672,13 @@ const WinogradWeightsArgs = {
 
 /** The fields of each kernel. */
 export const KERNEL_FIELDS = {
+  activation: ActivationArgs,
+  activationBackward: ActivationBackwardArgs,
   adamStep: OptimizerArgs,
+  addMaps: CombineArgs,
   adjointConv: AdjointConvArgs,
   adjointWinograd: AdjointWinogradArgs,
+  affine: AffineArgs,
   batchGradient: BatchArgs,
   batchGradientFinish: FinishArgs,
   batchGradientSums: BatchArgs,
@@ -486,14 +691,18 @@ export const KERNEL_FIELDS = {
   channelSum: ChannelSumArgs,
   conv: ConvArgs,
   convWeightGradient: ConvWeightGradientArgs,
+  copyMap: CopyArgs,
   dense: DenseArgs,
   denseInputGradient: DenseInputGradientArgs,
   drawPictures: DrawArgs,
   dropout: DropoutArgs,
   expandFloat16: ExpandFloat16Args,
   gemm: GemmArgs,
+  layerNorm: LayerNormArgs,
+  layerNormBackward: LayerNormBackwardArgs,
   maxPool: MaxPoolArgs,
   maxPoolBackward: MaxPoolBackwardArgs,
+  multiplyMaps: CombineArgs,
   packConv: PackConvArgs,
   reluBackward: ReluBackwardArgs,
   sgdStep: OptimizerArgs,
@@ -501,6 +710,9 @@ export const KERNEL_FIELDS = {
   softmaxBackward: SoftmaxBackwardArgs,
   softmaxCrossEntropy: CrossEntropyArgs,
   softmaxCrossEntropyBackward: CrossEntropyBackwardArgs,
+  spreadSum: SpreadSumArgs,
+  takeChannels: ChannelsArgs,
+  takeChannelsBackward: ChannelsArgs,
   unpackConv: PackConvArgs,
   winogradGemm: WinogradArgs,
   winogradGradientData: WinogradGradientArgs,

@@ -22,15 +22,18 @@ export async function onRuntime<T>(build: (typeof builds)[number], body: (runtim
   }
 }
 
+/** What has the memory that kernels run on. */
+export type Memory = Pick<Runtime, 'arena'>;
+
 /** Address of a copy of `data`. */
-export function put(runtime: Runtime, data: ArrayLike<number>): number {
+export function put(runtime: Memory, data: ArrayLike<number>): number {
   const ptr = runtime.arena.alloc(4 * data.length);
   runtime.arena.f32(ptr, data.length).set(data);
   return ptr;
 }
 
 /** Address of a copy of `data` that ends where the memory ends, so that reading or writing behind it traps. */
-export function putLast(runtime: Runtime, data: ArrayLike<number>): number {
+export function putLast(runtime: Memory, data: ArrayLike<number>): number {
   const { arena } = runtime;
   const bytes = 4 * data.length;
   arena.reserve(bytes);
@@ -41,15 +44,15 @@ export function putLast(runtime: Runtime, data: ArrayLike<number>): number {
 }
 
 /** Address of `length` floats that read UNTOUCHED. */
-export const reserve = (runtime: Runtime, length: number): number =>
+export const reserve = (runtime: Memory, length: number): number =>
   put(runtime, new Float32Array(length).fill(UNTOUCHED));
 
 /** A copy of `length` floats at `ptr`. */
-export const get = (runtime: Runtime, ptr: number, length: number): Float32Array =>
+export const get = (runtime: Memory, ptr: number, length: number): Float32Array =>
   runtime.arena.f32(ptr, length).slice();
 
 /** The elements of a view, dense. */
-export function readView(runtime: Runtime, v: View): Float32Array {
+export function readView(runtime: Memory, v: View): Float32Array {
   const data = runtime.arena.f32(0, runtime.arena.memory.buffer.byteLength / 4);
   const dense = new Float32Array(v.h * v.w * v.c);
   for (let y = 0; y < v.h; y++)
@@ -59,7 +62,7 @@ export function readView(runtime: Runtime, v: View): Float32Array {
 }
 
 /** Writes a dense map into a view. */
-export function writeView(runtime: Runtime, v: View, dense: ArrayLike<number>): void {
+export function writeView(runtime: Memory, v: View, dense: ArrayLike<number>): void {
   const data = runtime.arena.f32(0, runtime.arena.memory.buffer.byteLength / 4);
   for (let y = 0; y < v.h; y++)
     for (let x = 0; x < v.w; x++)

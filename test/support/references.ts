@@ -57,6 +57,23 @@ export function expectClose(
   ).toBe(0);
 }
 
+/** Fails with the worst element unless |actual - expected| <= allowed(i), or both are NaN or the same infinity, everywhere. */
+export function expectWithin(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  allowed: (i: number) => number,
+  what: string,
+): void {
+  expect(actual.length, `${what}: number of elements`).toBe(expected.length);
+  let worst = { excess: 1, text: '' };
+  for (let i = 0; i < expected.length; i++) {
+    if (Object.is(actual[i], expected[i])) continue;
+    const excess = Math.abs(actual[i] - expected[i]) / allowed(i);
+    if (!(excess <= worst.excess)) worst = { excess, text: `[${i}] ${actual[i]} for ${expected[i]}` };
+  }
+  expect(worst.text, `${what}: off by ${worst.excess} times what is allowed`).toBe('');
+}
+
 /** Fails unless the relative L2 error, |actual - expected| / |expected|, is within `tolerance`. */
 export function expectNear(
   actual: ArrayLike<number>,

@@ -214,9 +214,8 @@ export function convWeightGradientJobs(
   workspace: Workspace,
 ): Job[] {
   const { dilation } = call;
-  const weights =
-    weightGradientAlgorithm(layer, x, dilation, precision) === 'direct'
-      ? directWeightGradientJobs(x, dy, layer, call, target.kernel, accumulate)
-      : winogradWeightGradientJobs(x, dy, target.kernel, { dilation, accumulate }, workspace);
+  if (weightGradientAlgorithm(layer, x, dilation, precision) === 'direct')
+    return directWeightGradientJobs(x, dy, layer, call, target, accumulate);
+  const weights = winogradWeightGradientJobs(x, dy, target.kernel, { dilation, accumulate }, workspace);
   return [biasGradientJob(dy, target.bias, accumulate), ...weights];
 }

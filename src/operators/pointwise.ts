@@ -13,6 +13,7 @@ import {
   layerNormBackwardJob,
   layerNormJob,
   layerNormWeightGradientJobs,
+  layerNormWorkspaceBytes,
   multiplyJob,
   preluWeightGradientJobs,
   spreadSumJob,
@@ -59,8 +60,9 @@ export const layerNorm: Operator<NodeOf<'layer-norm'>> = {
   ],
   backward: ({ node: { epsilon }, x, dy, dx, accumulate, packed: { at } }) =>
     dx[0] ? [layerNormBackwardJob(x[0]!, { scale: at.scale, epsilon }, dy, dx[0], accumulate[0])] : [],
-  weightGradient: ({ node: { epsilon }, x, dy }, { scale, shift }, accumulate) =>
-    layerNormWeightGradientJobs(x[0]!, epsilon, dy, { scale, shift }, accumulate),
+  backwardWorkspace: ({ dy }, weights) => (weights ? layerNormWorkspaceBytes(dy) : 0),
+  weightGradient: ({ node: { epsilon }, x, dy, workspace }, { scale, shift }, accumulate) =>
+    layerNormWeightGradientJobs(x[0]!, dy, { epsilon }, { scale, shift }, accumulate, workspace),
 };
 
 /** Whether the second operand is a vector for each phase, spread over the first. */

@@ -13,7 +13,7 @@ const PREPROCESSING = { resize: 'bilinear', fit: 'squash' } as const;
 export function weightsOf(
   layout: Layout,
   state: TrainingState,
-  { labels, normalization }: { labels: readonly string[]; normalization: NormalizationNameName },
+  { labels, normalization }: { labels: readonly string[]; normalization: NormalizationName },
 ): NetworkWeights {
   const { topology } = layout;
   const convs = convLayers(topology).map((layer, i): ConvWeights => {

@@ -9,6 +9,12 @@ export const GRADIENT_HEAD = 320;
 /** Channels of one task of the bias's gradient: a cache line. */
 export const TOTALS = 16;
 
+/** Channels of a task of depthwiseWeightGradient: a cache line. */
+export const GRADIENT_CHANNELS = 16;
+
+/** Channels of a group of a packed kernel: two adjacent vectors. */
+export const CHANNEL_GROUP = 8;
+
 /** Bytes of an `Exp`. */
 export const EXP_BYTES = 400;
 
@@ -360,6 +366,58 @@ const DenseInputGradientArgs = {
   rows: 'i32',
 } as const;
 
+const DepthwiseArgs = {
+  x: 'usize',
+  xRow: 'i32',
+  xPix: 'i32',
+  h: 'i32',
+  w: 'i32',
+  y: 'usize',
+  yRow: 'i32',
+  yPix: 'i32',
+  outH: 'i32',
+  outW: 'i32',
+  c: 'i32',
+  kernel: 'usize',
+  bias: 'usize',
+  rows: 'i32',
+  columns: 'i32',
+  stride: 'i32',
+  dilation: 'i32',
+  startY: 'i32',
+  startX: 'i32',
+  accumulate: 'i32',
+  low: 'f32',
+  high: 'f32',
+  each: 'i32',
+  channels: 'i32',
+} as const;
+
+const DepthwiseWeightGradientArgs = {
+  x: 'usize',
+  xRow: 'i32',
+  xPix: 'i32',
+  h: 'i32',
+  w: 'i32',
+  dy: 'usize',
+  dyRow: 'i32',
+  dyPix: 'i32',
+  outW: 'i32',
+  c: 'i32',
+  dkernel: 'usize',
+  dbias: 'usize',
+  rows: 'i32',
+  columns: 'i32',
+  stride: 'i32',
+  dilation: 'i32',
+  startY: 'i32',
+  startX: 'i32',
+  accumulate: 'i32',
+  first: 'i32',
+  last: 'i32',
+  each: 'i32',
+} as const;
+
 const Draw = {
   source: 'usize',
   width: 'i32',
@@ -439,6 +497,40 @@ const GemmArgs = {
   blockRows: 'i32',
   blockColumns: 'i32',
   blockDepth: 'i32',
+} as const;
+
+const GlobalPoolArgs = {
+  x: 'usize',
+  xRow: 'i32',
+  xPix: 'i32',
+  h: 'i32',
+  w: 'i32',
+  c: 'i32',
+  y: 'usize',
+  yRow: 'i32',
+  yPix: 'i32',
+  rate: 'i32',
+  mean: 'i32',
+  channels: 'i32',
+} as const;
+
+const GlobalPoolBackwardArgs = {
+  x: 'usize',
+  xRow: 'i32',
+  xPix: 'i32',
+  h: 'i32',
+  w: 'i32',
+  c: 'i32',
+  dy: 'usize',
+  dyRow: 'i32',
+  dyPix: 'i32',
+  dx: 'usize',
+  dxRow: 'i32',
+  dxPix: 'i32',
+  rate: 'i32',
+  mean: 'i32',
+  accumulate: 'i32',
+  channels: 'i32',
 } as const;
 
 const LayerNormArgs = {
@@ -542,6 +634,56 @@ const PackConvArgs = {
   taps: 'i32',
   cin: 'i32',
   cout: 'i32',
+} as const;
+
+const PoolArgs = {
+  x: 'usize',
+  xRow: 'i32',
+  xPix: 'i32',
+  h: 'i32',
+  w: 'i32',
+  c: 'i32',
+  y: 'usize',
+  yRow: 'i32',
+  yPix: 'i32',
+  outH: 'i32',
+  outW: 'i32',
+  rows: 'i32',
+  columns: 'i32',
+  stride: 'i32',
+  dilation: 'i32',
+  startY: 'i32',
+  startX: 'i32',
+  mean: 'i32',
+  zero: 'i32',
+  task: 'i32',
+} as const;
+
+const PoolBackwardArgs = {
+  x: 'usize',
+  xRow: 'i32',
+  xPix: 'i32',
+  h: 'i32',
+  w: 'i32',
+  c: 'i32',
+  dy: 'usize',
+  dyRow: 'i32',
+  dyPix: 'i32',
+  outH: 'i32',
+  outW: 'i32',
+  dx: 'usize',
+  dxRow: 'i32',
+  dxPix: 'i32',
+  rows: 'i32',
+  columns: 'i32',
+  stride: 'i32',
+  dilation: 'i32',
+  startY: 'i32',
+  startX: 'i32',
+  mean: 'i32',
+  zero: 'i32',
+  accumulate: 'i32',
+  channels: 'i32',
 } as const;
 
 const ReluBackwardArgs = {
@@ -694,16 +836,23 @@ export const KERNEL_FIELDS = {
   copyMap: CopyArgs,
   dense: DenseArgs,
   denseInputGradient: DenseInputGradientArgs,
+  depthwise: DepthwiseArgs,
+  depthwiseInputGradient: DepthwiseArgs,
+  depthwiseWeightGradient: DepthwiseWeightGradientArgs,
   drawPictures: DrawArgs,
   dropout: DropoutArgs,
   expandFloat16: ExpandFloat16Args,
   gemm: GemmArgs,
+  globalPool: GlobalPoolArgs,
+  globalPoolBackward: GlobalPoolBackwardArgs,
   layerNorm: LayerNormArgs,
   layerNormBackward: LayerNormBackwardArgs,
   maxPool: MaxPoolArgs,
   maxPoolBackward: MaxPoolBackwardArgs,
   multiplyMaps: CombineArgs,
   packConv: PackConvArgs,
+  pool: PoolArgs,
+  poolBackward: PoolBackwardArgs,
   reluBackward: ReluBackwardArgs,
   sgdStep: OptimizerArgs,
   softmax: SoftmaxArgs,

@@ -92,7 +92,9 @@ class ForwardWalk extends Walk {
     const wanted = fold === undefined ? take : [...take, fold];
     const known = new Set(given);
     this.#own = this.closure([...wanted, ...frontier], known);
-    this.#others = this.mode === 'pooled' ? new Set() : this.closure(wanted, known);
+    // In `dilated` the head needs all points.
+    const others = this.mode === 'dilated' ? this.#own : this.closure(wanted, known);
+    this.#others = this.mode === 'pooled' ? new Set() : others;
     const deepest = Math.max(0, ...wanted.map((id) => this.levelOf(id)));
     const own = layout.levels[this.mode === 'pooled' ? layout.levels.length - 1 : deepest].stride;
     this.#spacing = this.mode === 'dilated' ? 1 : this.mode === 'pooled' ? own : spacingOf(own, request.outputStride);

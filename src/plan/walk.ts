@@ -144,12 +144,13 @@ export class Walk {
    */
   compute(at: Lattice, live: Live, pending: Map<NodeId, number>, { apart, whole, onMap }: Computing): void {
     const done = new Set<NodeId>();
+    const lasting = this.#placeLasting(at, live, pending, whole);
     for (const id of pending.keys()) {
       if (done.has(id)) continue;
       const fused = apart.has(id) ? undefined : this.fusedInto(id);
       const result = fused !== undefined && pending.has(fused) ? fused : id;
       done.add(result);
-      if (!live.has(result)) this.#computeNode(id, result, at, live, pending, whole?.get(result));
+      if (!live.has(result)) this.#computeNode(id, result, at, live, pending, whole?.get(result), lasting.get(result));
       onMap(result, live.get(result)!);
       for (const from of new Set(this.node(id).from)) {
         const left = pending.get(from);
@@ -161,6 +162,20 @@ export class Walk {
     }
   }
 
+  /**
+   * Room for the only map that stays for what comes after a level's nodes, before those that come and go: these would leave a hole below it
+   * that is too small for what follows.
+   */
+  #placeLasting(at: Lattice, live: Live, pending: ReadonlyMap<NodeId, number>, whole: Live | undefined): Live {
+    const stay = [...pending].filter(([id, readers]) => readers === Number.POSITIVE_INFINITY && !live.has(id));
+    if (stay.length !== 1) return new Map();
+    const [[id]] = stay;
+    const node = this.node(id);
+    const inPlace = IN_PLACE.includes(node.op) && this.fusedInto(node.from[0]) !== id;
+    if (whole?.has(id) || this.geometry.isView(node) || inPlace) return new Map();
+    return new Map([[id, this.allocFor(id, at)]]);
+  }
+
   #computeNode(
     id: NodeId,
     result: NodeId,
@@ -168,6 +183,7 @@ export class Walk {
     live: Live,
     pending: ReadonlyMap<NodeId, number>,
     whole: Placed | undefined,
+    lasting: Placed | undefined,
   ): void {
     const node = this.node(id);
     const x = node.from.map((from) => live.get(from)!);
@@ -177,7 +193,7 @@ export class Walk {
     }
     const [from] = node.from;
     const replaces = IN_PLACE.includes(node.op) && pending.get(from) === 1 && x[0].owner.uses === 1;
-    const y = whole ? this.part(whole, at) : replaces ? this.part(x[0], at) : this.allocFor(result, at);
+    const y = whole ? this.part(whole, at) : (lasting ?? (replaces ? this.part(x[0], at) : this.allocFor(result, at)));
     const next = result === id ? undefined : this.node(result);
     const clip = next?.op === 'activation' ? clipOf(next.activation) : undefined;
     const views = x.map(({ view }) => view);

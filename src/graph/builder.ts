@@ -46,6 +46,9 @@ export class GraphBuilder {
     const { c } = this.shape(x);
     if (!(Number.isInteger(groups) && groups >= 1) || c % groups !== 0 || cout % groups !== 0)
       throw wrong(names.name, `${groups} groups do not divide ${c} input and ${cout} output channels`);
+    // A convolution of one tap on a vector is a dense layer.
+    if (this.#isVector(x) && groups === 1 && options.size[0] === 1 && options.size[1] === 1)
+      return this.dense(x, cout, names);
     const { window, h, w } = this.#window(x, options, names.name);
     return this.#add({ op: 'conv', window, groups }, [x], { h, w, c: cout }, names);
   }
@@ -109,6 +112,12 @@ export class GraphBuilder {
         `the network ends in a map of ${h} x ${w} points, not in one number a class`,
       );
     return { nodes: this.#nodes, logits, head };
+  }
+
+  /** Whether a node makes one vector: a mean of the whole map, a dense layer, or what is made of them. */
+  #isVector(id: NodeId): boolean {
+    const { op, from } = this.#nodes[id];
+    return op === 'global' || op === 'dense' || (from.length > 0 && from.every((other) => this.#isVector(other)));
   }
 
   #window(

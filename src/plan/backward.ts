@@ -303,7 +303,8 @@ class BackwardWalk extends Walk {
     if (!this.hasDeeper(level, deeper)) return;
     const [group] = childLattices(geometry, level, at, this.#spacing, true);
     const together =
-      this.isWhole || (this.#many && (at.rate > 1 || (group.rate > 1 && this.isSmall(level + 1, group, deeper))));
+      this.isWhole ||
+      (this.#many && (at.rate > 1 || (this.isGroup(group, this.#spacing) && this.isSmall(level + 1, group, deeper))));
     const children = together ? [group] : childLattices(geometry, level, at, this.#spacing, false);
     for (const child of this.#many ? children : children.slice(0, 1)) this.#visit(level + 1, child, live, here);
     for (const id of this.layout.levels[level].nodes) {

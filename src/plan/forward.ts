@@ -213,7 +213,9 @@ class ForwardWalk extends Walk {
     if (!others && !(own && this.hasDeeper(level, this.#own))) return;
     const { geometry } = this;
     const [group] = childLattices(geometry, level, at, this.#spacing, true);
-    const together = this.isWhole || (others && !own && group.rate > 1 && this.isSmall(level + 1, group, this.#others));
+    const together =
+      this.isWhole ||
+      (others && !own && this.isGroup(group, this.#spacing) && this.isSmall(level + 1, group, this.#others));
     const children = together ? [group] : childLattices(geometry, level, at, this.#spacing, false);
     for (const [i, child] of (others ? children : children.slice(0, 1)).entries())
       this.#visit(level + 1, child, live, own && i === 0);

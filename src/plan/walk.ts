@@ -206,6 +206,11 @@ export class Walk {
     live.delete(id);
   }
 
+  /** Whether children that are computed together are several, and only wanted ones down to the last level. */
+  isGroup({ rate, unit }: Lattice, outputStride: number): boolean {
+    return rate > 1 && unit % outputStride === 0;
+  }
+
   /** Whether what is `needed` of the levels from `level` on is small on the lattices that begin with `at`. */
   isSmall(level: number, at: Lattice, needed: ReadonlySet<NodeId>): boolean {
     let lattice = at;

@@ -8,6 +8,7 @@ import type { View } from '../wasm/job.js';
 import { copyJob } from '../wasm/ops/map.js';
 import type { Runtime } from '../wasm/runtime.js';
 import type { AdjointKernels } from './adjoint.js';
+import { clearView } from './clear-view.js';
 import type { PackedNetwork } from './packed-network.js';
 import type { WeightSums } from './weight-sums.js';
 
@@ -81,12 +82,7 @@ export class Executor {
   async copy({ x, y, accumulate }: CopyStep): Promise<void> {
     const to = this.at(y);
     if (x) return this.runtime.runAsync(copyJob(this.at(x), to, { accumulate }), this.signal);
-    const { arena } = this.runtime;
-    const isDense = to.pix === to.c && to.row === to.w * to.c;
-    if (isDense) arena.f32(to.ptr, to.h * to.w * to.c).fill(0);
-    else
-      for (let i = 0; i < to.h; i++)
-        for (let j = 0; j < to.w; j++) arena.f32(to.ptr + 4 * (i * to.row + j * to.pix), to.c).fill(0);
+    clearView(this.runtime.arena, to);
   }
 }
 

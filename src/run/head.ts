@@ -9,6 +9,7 @@ import { activationJob, copyJob } from '../wasm/ops/map.js';
 import { globalBackwardJob, globalJob, poolBackwardJob, poolJob } from '../wasm/ops/pool.js';
 import { softmaxJob } from '../wasm/ops/softmax.js';
 import type { Runtime } from '../wasm/runtime.js';
+import { clearView } from './clear-view.js';
 import type { PackedNetwork } from './packed-network.js';
 import type { WeightSums } from './weight-sums.js';
 
@@ -144,10 +145,22 @@ export class Head {
 
   /** The gradients at the maps in front, from those at the nodes that read them: `dmaps` are overwritten. */
   async backwardToMaps(maps: FrontMaps, dmaps: FrontMaps, { first = 0, signal }: Options = {}): Promise<void> {
-    for (const [id, views] of dmaps)
-      for (const [i, reader] of this.#readersOfMap(id).entries())
-        for (const job of this.#mapJobs(id, reader, maps.get(id)!, views, first, i > 0))
+    for (const [id, views] of dmaps) {
+      const readers = this.#readersOfMap(id);
+      const overlaps = readers.some((reader) => this.#hasOverlaps(reader, views[0]));
+      if (overlaps) for (const dx of views) clearView(this.runtime.arena, dx);
+      for (const [i, reader] of readers.entries())
+        for (const job of this.#mapJobs(id, reader, maps.get(id)!, views, first, overlaps || i > 0))
           await this.runtime.runAsync(job, signal);
+    }
+  }
+
+  /** Whether the cells that a flattening layer sees of a map of `dilated` share points. */
+  #hasOverlaps(id: NodeId, { h, w }: View): boolean {
+    if (this.mode !== 'dilated' || !this.#isFlattening(id)) return false;
+    const { nodes } = this.network.graph;
+    const cells = nodes[nodes[id].from[0]].shape;
+    return h % cells.h !== 0 || w % cells.w !== 0;
   }
 
   /**
@@ -199,11 +212,14 @@ export class Head {
 
   #vectorSums(id: NodeId, count: number, at: Readonly<Record<string, number>>): Job[] {
     const node = this.network.graph.nodes[id];
+    const operator = operatorOf(node);
     const x = [this.#rowsView(this.#values, node.from[0], 0, count)];
     const dy = this.#rowsView(this.#gradients!, id, 0, count);
     const rest = { dx: [], accumulate: [], rate: 1, guided: false, precision: this.network.precision };
-    const call = { node, x, dy, packed: this.network.packed[id], workspace: { ptr: 0, bytes: 0 }, ...rest };
-    return operatorOf(node).weightGradient!(call, at, false);
+    const call = { node, x, dy, packed: this.network.packed[id], ...rest };
+    const bytes = operator.backwardWorkspace?.(call, true) ?? 0;
+    const workspace = { ptr: this.runtime.arena.alloc(bytes), bytes };
+    return operator.weightGradient!({ ...call, workspace }, at, false);
   }
 
   /** Where each node's value lies; `alloc` gets floats a row. */

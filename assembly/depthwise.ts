@@ -109,7 +109,7 @@ function compute(
   const height = ceilDiv(args.outH - row, step);
   const ranges = ceilDiv(ceilDiv(height, period), args.each);
   const residue = task / groups / ranges;
-  if (residue >= 99) return; // a residue modulo the stride with fewer rows has fewer tasks
+  if (residue >= period) return; // a residue modulo the stride with fewer rows has fewer tasks
   const first = ((task / groups) % ranges) * args.each;
   const last = min(ceilDiv(height - residue, period), first + args.each);
 

@@ -44,7 +44,10 @@ export type DrawableInput = { readonly width: number; readonly height: number } 
     }
 );
 
-/** What the network computes on, as `preprocess` makes it: (rows, columns, channels) float32, normalised; 0 is the data set's mean colour. */
+/**
+ * What the network computes on, as `preprocess` makes it: (rows, columns, channels) float32, normalised; 0 is the data
+ * set's mean colour.
+ */
 export interface TensorInput {
   readonly tensor: Float32Array;
 }
@@ -93,7 +96,10 @@ export interface Limits {
 
 /** How a network is loaded and where it runs. */
 export interface LoadOptions extends CallOptions {
-  /** Threads, the calling one included. Default: what the machine offers, 8 at most; one where memory cannot be shared. The results do not depend on it. */
+  /**
+   * Threads, the calling one included. Default: what the machine offers, 8 at most; one where memory cannot be shared.
+   * The results do not depend on it.
+   */
   threads?: number;
   /** Instruction set. Default `auto`: relaxed SIMD where the engine has it. */
   kernels?: KernelSet;
@@ -135,7 +141,10 @@ export interface ExplainOptions extends CallOptions {
   score?: Score;
   /** Whose head gives the gradient in `atrous`: that of phase (0,0), `one`. */
   heads?: Heads;
-  /** Pixels of the input between two points of the map in `atrous`: a power of two up to the network's own spacing, 16 in VGG16; default 1. */
+  /**
+   * Pixels of the input between two points of the map in `atrous`: a power of two up to the network's own spacing, 16
+   * in VGG16; default 1.
+   */
   outputStride?: number;
   /**
    * How the grid is averaged away, before the last normalisation; methods that explain the input itself have no lattice to average
@@ -186,7 +195,10 @@ export interface Explanation extends PredictionResult {
    * input. Of several layers, or with `augSmooth`, the combined map before its last normalisation.
    */
   raw: { width: number; height: number; data: Float32Array };
-  /** The finished map, 0..1 (-1..1 where it is `signed`), at the input's size. `flat`: all values are equal, so there is nothing to show. */
+  /**
+   * The finished map, 0..1 (-1..1 where it is `signed`), at the input's size. `flat`: all values are equal, so there is
+   * nothing to show.
+   */
   map: { width: number; height: number; data: Float32Array; flat: boolean; signed?: boolean };
   /** The part of the upright photograph that the network saw. */
   rect: Rect;
@@ -224,7 +236,10 @@ export interface GradientsOptions extends CallOptions {
   mode?: Mode;
   /** A class index, a label, or `top` (the default): the pooled network's top class, in every mode. */
   target?: 'top' | number | string;
-  /** What is differentiated: the target's logit (default), its probability, or the `loss`, softmax cross-entropy with the target as label. */
+  /**
+   * What is differentiated: the target's logit (default), its probability, or the `loss`, softmax cross-entropy with
+   * the target as label.
+   */
   score?: GradientScore;
   /**
    * Whose score in `atrous`. `one` (default): the network's own, phase (0,0)'s; the gradient is the pooled network's, zero at the points

@@ -260,7 +260,10 @@ export class Kernels {
     });
   }
 
-  /** loss (rows) = sum_j t_j (log sum_i exp(x_i) - x_j): the cross-entropy of softmax(x) with the targets t, row by row, without overflow. */
+  /**
+   * loss (rows) = sum_j t_j (log sum_i exp(x_i) - x_j): the cross-entropy of softmax(x) with the targets t, row by row,
+   * without overflow.
+   */
   softmaxCrossEntropy(options: CrossEntropyOptions): Float32Array {
     const { x, targets, rows, columns } = crossEntropyOperands(new Checks('softmaxCrossEntropy'), options);
     return this.#scoped(() => {

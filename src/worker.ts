@@ -32,7 +32,10 @@ export type { WorkerOptions } from './worker/start.js';
 
 /** Whether arrays are handed over or copied. */
 export interface TransferOption {
-  /** Hands the buffer of an array (a picture's bytes or pixels, a weight file's bytes) over to the worker instead of copying it; the caller cannot use it afterwards. */
+  /**
+   * Hands the buffer of an array (a picture's bytes or pixels, a weight file's bytes) over to the worker instead of
+   * copying it; the caller cannot use it afterwards.
+   */
   transfer?: boolean;
 }
 

@@ -273,8 +273,9 @@ class Training {
   }
 
   /**
-   * Takes the running statistics anew from training pictures as they are in use, neither cut nor mixed, with the network as it is now: the
-   * running means are those of the last few dozen batches, each with another network (Wu and Johnson 2021, https://arxiv.org/abs/2105.07576).
+   * Takes the running statistics anew from training pictures as they are in use, neither cut nor mixed, with the
+   * network as it is now: the running means are those of the last few dozen batches, each with another network (Wu and
+   * Johnson 2021, https://arxiv.org/abs/2105.07576).
    */
   async #calibrate(run: StageRun, epoch: number): Promise<void> {
     const batches = Math.min(Math.ceil(CALIBRATION / this.config.batch), this.#stepsPerEpoch);

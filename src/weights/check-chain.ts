@@ -190,11 +190,13 @@ function inputSide({ source, layout, dense }: RawNetwork, channels: number, want
   const { shape } = dense[0].kernel;
   const rows = layout === 'keras' ? shape[0] : sizeFrom(shape, 1);
   const side = Math.sqrt(rows / channels);
-  if (!Number.isInteger(side) || side < 1)
+  if (!Number.isInteger(side) || side < 1) {
+    const got = `32*sqrt(${rows}/${channels}) = ${(32 * side).toFixed(2)}`;
     throw badWeights(
       source,
-      `the input side is 32*sqrt(rows of fc1 / last channels): expected a multiple of 32, got 32*sqrt(${rows}/${channels}) = ${(32 * side).toFixed(2)}`,
+      `the input side is 32*sqrt(rows of fc1 / last channels): expected a multiple of 32, got ${got}`,
     );
+  }
   if (wanted !== undefined && wanted !== 32 * side)
     throw new AtrousCamError(
       'BAD_ARGUMENT',

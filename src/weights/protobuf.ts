@@ -5,7 +5,7 @@ export interface Field {
   readonly number: number;
   /** 0: varint, 1: 64 bits, 2: bytes, 5: 32 bits. */
   readonly wire: number;
-  /** The value of a varint; as the wire format has no sign, -1 is 2^64 - 1. */
+  /** The value of a varint as a 64-bit number with a sign; exact up to 2^53. */
   readonly value: number;
   readonly offset: number;
   readonly size: number;
@@ -28,6 +28,7 @@ export class ProtobufReader {
   async *fields(begin: number, end: number): AsyncGenerator<Field> {
     for (let at = begin; at < end; ) {
       const tag = await this.#varint(at, end);
+      if (tag.value < 8) throw this.#damaged(at); // field 0, or a sign
       const [number, wire] = [Math.floor(tag.value / 8), tag.value % 8];
       let [value, offset, size] = [0, tag.next, 0];
       if (wire === 0) {
@@ -41,7 +42,7 @@ export class ProtobufReader {
         offset = length.next;
         size = length.value;
       } else throw this.#damaged(at);
-      if (number === 0 || offset + size > end) throw this.#damaged(at);
+      if (size < 0 || offset + size > end) throw this.#damaged(at);
       yield { number, wire, value, offset, size };
       at = offset + size;
     }
@@ -56,43 +57,53 @@ export class ProtobufReader {
   }
 
   async text(field: Field): Promise<string> {
+    if (field.wire !== 2) throw this.#damaged(field.offset);
     return new TextDecoder().decode(await this.bytes(field, 1 << 16));
   }
 
   /** The whole numbers of a repeated field, which come one by one or packed. */
   async numbers(field: Field, most: number): Promise<number[]> {
     if (field.wire === 0) return [field.value];
+    if (field.wire !== 2) throw this.#damaged(field.offset);
     const values = new Array<number>(most);
     values.length = await this.unpack(field, values);
     return values;
   }
 
+  /** The float32 numbers of a repeated field, which come one by one or packed. */
+  async floats(field: Field, most: number): Promise<Float32Array> {
+    if (field.wire !== 5 && (field.wire !== 2 || field.size % 4 !== 0)) throw this.#damaged(field.offset);
+    const bytes = await this.bytes(field, 4 * most);
+    return new Float32Array(bytes.slice().buffer);
+  }
+
+  /** A message of a name and a text (StringStringEntryProto). */
+  async entry({ offset, size }: Field): Promise<[string, string]> {
+    const entry: [string, string] = ['', ''];
+    for await (const field of this.fields(offset, offset + size))
+      if (field.number === 1 || field.number === 2) entry[field.number - 1] = await this.text(field);
+    return entry;
+  }
+
   /** Writes the numbers of a packed field to `target`, as many as it has room for at most; returns how many there are. */
   async unpack(field: Field, target: { [index: number]: number; readonly length: number }): Promise<number> {
     const bytes = await this.bytes(field, 10 * target.length);
-    let [count, value, scale] = [0, 0, 1];
-    for (const byte of bytes) {
-      value += (byte & 0x7f) * scale;
-      scale *= 128;
-      if (byte >= 0x80) continue;
-      if (count === target.length) throw this.#damaged(field.offset);
-      target[count++] = value;
-      [value, scale] = [0, 1];
+    let count = 0;
+    for (let at = 0; at < bytes.length; ) {
+      const varint = decodeVarint(bytes, at, bytes.length);
+      if (!varint || count === target.length) throw this.#damaged(field.offset);
+      target[count++] = varint.value;
+      at = varint.next;
     }
-    if (scale !== 1) throw this.#damaged(field.offset);
     return count;
   }
 
-  /** Seven bits a byte, the lowest first. Digits beyond 2^53 are lost, which no size or index in a file needs. */
   async #varint(at: number, end: number): Promise<{ value: number; next: number }> {
-    await this.#cover(at, Math.min(end, at + 10));
-    let value = 0;
-    for (let i = 0; i < 10 && at + i < end; i++) {
-      const byte = this.#window[at + i - this.#start];
-      value += (byte & 0x7f) * 2 ** (7 * i);
-      if (byte < 0x80) return { value, next: at + i + 1 };
-    }
-    throw this.#damaged(at);
+    const last = Math.min(end, at + 10);
+    await this.#cover(at, last);
+    const varint = decodeVarint(this.#window, at - this.#start, last - this.#start);
+    if (!varint) throw this.#damaged(at);
+    return { value: varint.value, next: varint.next + this.#start };
   }
 
   async #cover(begin: number, end: number): Promise<void> {
@@ -105,4 +116,19 @@ export class ProtobufReader {
   #damaged(at: number): Error {
     return badWeights(this.source.name, `ONNX: the message at byte ${at} is damaged or cut off`);
   }
+}
+
+/** Seven bits a byte, the lowest first, as an int64; nothing where the bytes end before. Digits beyond 2^53 are lost, but not the sign. */
+function decodeVarint(bytes: Uint8Array, at: number, end: number): { value: number; next: number } | undefined {
+  let value = 0;
+  const last = Math.min(end, at + 10);
+  for (let i = at, scale = 1; i < last; i++, scale *= 128) {
+    value += (bytes[i] & 0x7f) * scale;
+    if (bytes[i] >= 0x80) continue;
+    if (i - at < 7) return { value, next: i + 1 };
+    let exact = 0n;
+    for (let k = i; k >= at; k--) exact = (exact << 7n) | BigInt(bytes[k] & 0x7f);
+    return { value: Number(BigInt.asIntN(64, exact)), next: i + 1 };
+  }
+  return undefined;
 }

@@ -33,11 +33,11 @@ function readBlocks(file: TensorFile): RawLayer[][] {
     if (i === indices.length - 1) break;
     const [next, inBlock] = [indices[i + 1], index + (norm ? 3 : 2)];
     if (next === inBlock + 1) blocks.push([]);
-    else if (next !== inBlock)
-      throw badWeights(
-        file.source,
-        `expected a tensor "features.${inBlock}.weight" or, after a pool, "features.${inBlock + 1}.weight", got "features.${next}.weight" next to "features.${index}.weight"`,
-      );
+    else if (next !== inBlock) {
+      const weight = (at: number) => `"features.${at}.weight"`;
+      const expected = `a tensor ${weight(inBlock)} or, after a pool, ${weight(inBlock + 1)}`;
+      throw badWeights(file.source, `expected ${expected}, got ${weight(next)} next to ${weight(index)}`);
+    }
   }
   const counts = blocks.map(({ length }) => length).join(', ');
   if (blocks.length === 5 && !Object.values(knownBlocks).some((known) => known.join(', ') === counts))
@@ -92,8 +92,7 @@ function notVgg({ source, tensors }: TensorFile): Error {
     names.length === 0
       ? 'no tensors'
       : `${names.join(', ')}${tensors.size > 4 ? `, ... (${tensors.size} tensors)` : ''}`;
-  return badWeights(
-    source,
-    `expected a VGG network with torchvision's or timm's names ("features.0.weight" of 4 dimensions, ..., "classifier.0.weight" or "pre_logits.fc1.weight") or packed ("block1_conv1.kernel", ...), got ${found}`,
-  );
+  const torch = '"features.0.weight" of 4 dimensions, ..., "classifier.0.weight" or "pre_logits.fc1.weight"';
+  const expected = `a VGG network with torchvision's or timm's names (${torch}) or packed ("block1_conv1.kernel", ...)`;
+  return badWeights(source, `expected ${expected}, got ${found}`);
 }

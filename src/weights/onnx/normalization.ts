@@ -1,0 +1,77 @@
+import type { Call } from './call.js';
+import { type Dim, runsOnly, sameDim, sizeOf } from './layout.js';
+import type { Operators } from './operators.js';
+import { type Form, type MapValue, mapValue, reshapedConstant } from './values.js';
+
+/** Normalizations with trained scales. */
+export const normalizationOperators: Operators = {
+  BatchNormalization: {
+    attributes: ['epsilon', 'momentum', 'spatial', 'training_mode', 'consumed_inputs', 'is_test'],
+    inputs: 5,
+    translate: batchNormalization,
+  },
+  LayerNormalization: { attributes: ['axis', 'epsilon', 'stash_type'], inputs: 3, translate: layerNormalization },
+};
+
+/** (x - mean) / sqrt(variance + epsilon) * scale + bias, in float64. */
+async function batchNormalization(call: Call): Promise<MapValue> {
+  const x = call.map(0);
+  if (call.number('training_mode', 0) !== 0 || call.number('spatial', 1) !== 1)
+    throw call.refuse('it is in training mode or normalizes each point by itself; export the model in evaluation mode');
+  if (x.dims.length < 2) throw call.bad('expected channels as the second dimension');
+  const epsilon = call.number('epsilon', 1e-5);
+  const channels = sizeOf(x.dims[1]);
+  const vectors = [1, 2, 3, 4].map(async (input) => {
+    const given = call.constant(input);
+    if (given.shape.length !== 1 || given.shape[0] !== channels)
+      throw call.bad(`expected ${channels} numbers as input ${input + 1}, got shape [${given.shape}]`);
+    return call.to.byChannel(call, await reshapedConstant(given, [channels, ...x.dims.slice(2).map(() => 1)]), x);
+  });
+  const [scale, bias, mean, variance] = await Promise.all(vectors);
+  const negative = variance.findIndex((value) => value < 0);
+  if (negative >= 0) throw call.bad(`expected variances, got ${variance[negative]}`);
+  const by = scale.map((value, i) => value / Math.sqrt(variance[i] + epsilon));
+  const shift = bias.map((value, i) => value - mean[i] * by[i]);
+  return mapValue(call.to.affine(call, x.node, by, shift), x.dims);
+}
+
+async function layerNormalization(call: Call): Promise<MapValue> {
+  const x = call.map(0);
+  const { to } = call;
+  const axis = call.axis(call.number('axis', -1), x.dims.length);
+  const over = x.dims.slice(axis);
+  const { c } = to.shape(x.node);
+  if (!over.every((dim) => runsOnly(dim, 'c')) || over.reduce((product, dim) => product * sizeOf(dim), 1) !== c)
+    throw call.refuse('it normalizes over rows and columns too, where only channels are understood');
+  const [scale, shift] = await Promise.all([
+    call.has(1) ? to.byChannel(call, call.constant(1), x) : 1,
+    call.has(2) ? to.byChannel(call, call.constant(2), x) : 0,
+  ]);
+  return mapValue(to.layerNorm(call, x.node, call.number('epsilon', 1e-5), scale, shift), x.dims);
+}
+
+/** Whether the dimensions are those of `x` without its channels. */
+const withoutChannels = (dims: readonly Dim[], x: readonly Dim[]): boolean =>
+  dims.length === x.length &&
+  dims.every((dim, d) =>
+    sameDim(
+      dim,
+      x[d].filter(({ axis }) => axis !== 'c'),
+    ),
+  );
+
+/** x less the mean of its channels. */
+export function centredOf(call: Call, x: MapValue, { node, dims, form, what }: Form): Form {
+  if (form.f !== 'mean' || node !== x.node || !withoutChannels(dims, x.dims))
+    throw call.refuse(`it subtracts ${what}, which is understood in a layer normalization alone`);
+  return { kind: 'form', form: { f: 'centred' }, node, dims: x.dims, what: `the difference of ${call.label}` };
+}
+
+/** A layer normalization made of its parts: centred / deviation, or centred * inverse deviation. */
+export function normOf(call: Call, centred: Form, by: Form): MapValue | undefined {
+  const wanted = call.operator === 'Div' ? 'deviation' : 'inverse-deviation';
+  if (centred.form.f !== 'centred' || by.form.f !== wanted || centred.node !== by.node) return undefined;
+  if (!withoutChannels(by.dims, centred.dims)) return undefined;
+  const { epsilon } = by.form as { epsilon: number };
+  return mapValue(call.to.layerNorm(call, centred.node, epsilon, 1, 0), centred.dims);
+}

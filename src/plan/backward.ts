@@ -100,8 +100,9 @@ class BackwardWalk extends Walk {
     }
     this.#back = back;
     this.#through = through;
-    this.#kept = new Set([...through].flatMap((id) => this.#keeps(id)));
     const twice = this.mode === 'dilated' && !this.isWhole;
+    const walked = [...through].filter((id) => !(twice && this.#isDoneFirst(id)));
+    this.#kept = new Set(walked.flatMap((id) => this.#keeps(id)));
     const shown = activations ? layers.filter((id) => !(twice && frontier.includes(id))) : [];
     this.#needed = this.closure([...(twice ? [] : frontier), ...this.#kept, ...shown]);
     this.#many = this.mode === 'dilated' || (this.mode === 'atrous' && heads !== 'one');
@@ -159,9 +160,16 @@ class BackwardWalk extends Walk {
     }
   }
 
+  /** `dilated`: whether the gradient of an activation in front of the head is found at its whole map, before the walk. */
+  #isDoneFirst(id: NodeId): boolean {
+    const { frontier, readers, placings } = this.layout;
+    const isLast = frontier.includes(id) && readers[id].every((reader) => placings[reader].head);
+    return isLast && this.#through.has(id) && isToldByOutput(this.node(id));
+  }
+
   /** `dilated`: forward to the whole maps in front of the head, the head, and the gradients there, which stay. Returns the input. */
   #firstPass(): Placed {
-    const { frontier, readers, placings } = this.layout;
+    const { frontier } = this.layout;
     const { activations } = this.request;
     const wanted = new Map(
       frontier.filter((id) => this.#back.has(id)).map((id) => [id, this.allocFor(id, ORIGIN)] as const),
@@ -172,9 +180,7 @@ class BackwardWalk extends Walk {
     const stored = new Map<NodeId, Placed>();
     for (const [id, gradient] of wanted) {
       this.#taken('gradient', id, gradient);
-      const node = this.node(id);
-      const isLast = readers[id].every((reader) => placings[reader].head);
-      if (isLast && this.#through.has(id) && isToldByOutput(node)) {
+      if (this.#isDoneFirst(id)) {
         const { view } = gradient;
         const x = [whole.get(id)!.view];
         this.steps.push({
@@ -188,7 +194,7 @@ class BackwardWalk extends Walk {
           weights: false,
           at: ORIGIN,
         });
-        stored.set(node.from[0], gradient);
+        stored.set(this.node(id).from[0], gradient);
       } else stored.set(id, gradient);
     }
     for (const placed of whole.values()) this.release(placed);

@@ -99,14 +99,14 @@ export class GraphBuilder {
     const [{ h, w }] = shapes;
     if (shapes.some((shape) => shape.h !== h || shape.w !== w))
       throw wrong(names.name, `concatenation of ${shapes.map(text).join(' and ')}`);
-    return this.#add({ op: 'concat' }, from, { h, w, c: shapes.reduce((sum, { c }) => sum + c, 0) }, names);
+    return this.#add({ op: 'concat' }, [...from], { h, w, c: shapes.reduce((sum, { c }) => sum + c, 0) }, names);
   }
 
   channels(x: NodeId, order: readonly number[], names: Names): NodeId {
     const { h, w, c } = this.shape(x);
     if (order.some((k) => !Number.isInteger(k) || k < -1 || k >= c))
       throw wrong(names.name, `there is no such channel among ${c}`);
-    return this.#add({ op: 'channels', order }, [x], { h, w, c: order.length }, names);
+    return this.#add({ op: 'channels', order: [...order] }, [x], { h, w, c: order.length }, names);
   }
 
   finish(logits: NodeId, head: HeadKind): Graph {

@@ -115,9 +115,23 @@ export function plainTensor(source: string, raw: RawTensor): Tensor {
   return { name, shape, copyInto, copyHalves };
 }
 
+/** Numbers in memory as an array. */
+export const rawNumbers = (name: string, shape: readonly number[], values: Float64Array): RawTensor => ({
+  name,
+  shape,
+  async readRows(first, target) {
+    const start = first * sizeFrom(shape, 1);
+    target.set(values.subarray(start, start + target.length));
+  },
+});
+
+/** A vector in memory, rounded to float32. */
+export const numbersTensor = (source: string, name: string, values: Float64Array): Tensor =>
+  plainTensor(source, rawNumbers(name, [values.length], values));
+
 /** A whole vector, checked. */
 export async function readVector(source: string, raw: RawTensor): Promise<Float32Array> {
-  const values = new Float32Array(raw.shape[0]);
+  const values = new Float32Array(sizeFrom(raw.shape));
   await plainTensor(source, raw).copyInto(values);
   return values;
 }

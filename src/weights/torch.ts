@@ -4,8 +4,9 @@ import { badWeights, quote } from './source.js';
 import type { RawTensor } from './tensor.js';
 import { requiredTensor, type TensorFile } from './tensor-file.js';
 
-/** Reads a file of tensors with torchvision's or timm's names. */
-export function readTorchNetwork(file: TensorFile): RawNetwork {
+/** Reads a file of tensors with torchvision's or timm's names, perhaps with a prefix before all of them. */
+export function readTorchNetwork(whole: TensorFile): RawNetwork {
+  const file = withoutPrefix(whole);
   for (const name of file.tensors.keys()) {
     const layerOfBias = /^((?:features|classifier)\.\d{1,6})\.bias$/.exec(name)?.[1];
     if (layerOfBias) requiredTensor(file, `${layerOfBias}.weight`); // layers are looked for by their weights
@@ -17,6 +18,15 @@ export function readTorchNetwork(file: TensorFile): RawNetwork {
     dense: readDense(file),
     metadata: file.metadata,
   };
+}
+
+/** The same tensors by names without what stands before all of them (`module.` of DataParallel). */
+function withoutPrefix(file: TensorFile): TensorFile {
+  const names = [...file.tensors.keys()];
+  const [prefix, other] = names.flatMap((name) => /^(.*\.)?features\.0\.weight$/.exec(name)?.[1] ?? []);
+  if (!prefix || other !== undefined || !names.every((name) => name.startsWith(prefix))) return file;
+  const tensors = new Map([...file.tensors].map(([name, raw]) => [name.slice(prefix.length), raw]));
+  return { ...file, tensors };
 }
 
 /**

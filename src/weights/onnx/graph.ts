@@ -2,11 +2,12 @@ import { AtrousCamError } from '../../base/errors.js';
 import { type Graph, type HeadKind, type Node, weightShapes } from '../../graph/graph.js';
 import { type Draft, simplify } from '../../graph/passes.js';
 import { type ByteSource, badWeights, quote } from '../source.js';
+import { numbersTensor } from '../tensor.js';
 import type { Tensor } from '../types.js';
 import { Call } from './call.js';
 import { type OnnxModel, type OnnxNode, readOnnxFile } from './file.js';
 import { type InputLayout, imageInput, inputLayouts } from './input.js';
-import { kernelTensor, vectorTensor } from './kernel.js';
+import { kernelTensor } from './kernel.js';
 import { dimsOf } from './layout.js';
 import { labelsOf } from './metadata.js';
 import { lastOfModules } from './modules.js';
@@ -173,7 +174,7 @@ function named(draft: Draft, to: Translation): Pick<OnnxNetwork, 'graph' | 'tens
         `${node.name}.${key}`,
         key === 'kernel'
           ? kernelTensor(to.source, to.kernels.get(name)!, shape, vectors.factor)
-          : vectorTensor(to.source, `${node.name}.${key}`, vectors[key as 'bias' | 'scale' | 'shift' | 'slope']!),
+          : numbersTensor(to.source, `${node.name}.${key}`, vectors[key as 'bias' | 'scale' | 'shift' | 'slope']!),
       );
   }
   return { graph, tensors };

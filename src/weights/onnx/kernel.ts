@@ -1,6 +1,6 @@
 import { sizeFrom } from '../../base/shape.js';
 import { badWeights, quote } from '../source.js';
-import { arrangedTensor, plainTensor, type RawTensor } from '../tensor.js';
+import { arrangedTensor, plainTensor, type RawTensor, rawNumbers } from '../tensor.js';
 import type { Tensor } from '../types.js';
 import { type Constant, gathered } from './values.js';
 
@@ -72,16 +72,6 @@ function rowsOf(sizes: readonly number[], steps: readonly number[], places?: Int
 const unlessOrdered = (rows?: Int32Array): Int32Array | undefined =>
   rows?.every((row, i) => row === i) ? undefined : rows;
 
-/** An array in memory. */
-const rawNumbers = (name: string, shape: readonly number[], values: Float64Array): RawTensor => ({
-  name,
-  shape,
-  async readRows(first, target) {
-    const start = first * sizeFrom(shape, 1);
-    target.set(values.subarray(start, start + target.length));
-  },
-});
-
 /** The kernel in the engine's shape, each output times its factor; read from the file when it is copied. */
 export function kernelTensor(
   source: string,
@@ -95,10 +85,4 @@ export function kernelTensor(
   if ((!outFirst || inputs === 1 || out === 1) && !rows && !factor) return { ...plainTensor(source, raw), shape };
   const scales = factor && (async () => factor);
   return arrangedTensor(source, raw, { shape, outFirst, rows, scales });
-}
-
-/** A vector in memory. */
-export function vectorTensor(source: string, name: string, values: Float64Array): Tensor {
-  const tensor = plainTensor(source, rawNumbers(name, [values.length], values));
-  return { ...tensor, copyHalves: undefined };
 }

@@ -20,7 +20,7 @@ export const MODES: readonly Mode[] = ['pooled', 'dilated', 'atrous'];
 /** Options of every sub-command. */
 export interface WeightsFlags {
   weights?: string;
-  inputSize?: number;
+  inputSize?: number | [number, number];
   precision: Precision;
 }
 
@@ -94,10 +94,11 @@ function parseThreads(value: string): number {
   return Number(value);
 }
 
-function parseInputSize(value: string): number {
-  const size = /^\d{1,4}$/.test(value) ? Number(value) : 0;
-  if (size < 32 || size > 4096 || size % 32 !== 0) throw wrong('--input-size', 'a multiple of 32 up to 4096', value);
-  return size;
+function parseInputSize(value: string): number | [number, number] {
+  const [height, width = height] = /^\d{1,4}(x\d{1,4})?$/.test(value) ? value.split('x').map(Number) : [0];
+  if (height < 1 || width < 1 || height > 4096 || width > 4096)
+    throw wrong('--input-size', 'a side, or HEIGHTxWIDTH, up to 4096', value);
+  return height === width ? height : [height, width];
 }
 
 function parseRetries(value: string): number {
@@ -136,8 +137,8 @@ export const weights = () =>
   );
 export const inputSize = () =>
   new Option(
-    '--input-size <pixels>',
-    'side of the input of weights without dense layers, a multiple of 32 (default: 224)',
+    '--input-size <side|HxW>',
+    'size of the input, where the network takes several (default: as the file says)',
   ).argParser(parseInputSize);
 export const mode = (standard: Mode | 'all') =>
   choice('--mode', [...MODES, 'all'], 'the network: see "Modes" below').default(standard);
@@ -199,7 +200,11 @@ export const mapOptions = () => [
   ...[smoothing(), sign(), augSmooth(), eigenSmooth()],
 ];
 export const preprocess = () =>
-  choice('--preprocess', ['caffe', 'torch'], 'channel order, mean and scale (default: as for the weights)');
+  choice(
+    '--preprocess',
+    ['caffe', 'torch', 'tf', 'unit', 'raw'],
+    'channel order, mean and scale: tf is -1..1, unit 0..1, raw 0..255 (default: as for the weights)',
+  );
 export const resize = () =>
   choice('--resize', ['nearest', 'bilinear', 'bicubic', 'lanczos'], 'resize filter (default: as for the weights)');
 export const fit = () =>
@@ -238,10 +243,13 @@ export const takeShard = <T>(items: readonly T[], { shard }: PicturesFlags): T[]
   shard ? items.filter((_, i) => i % shard.count === shard.index - 1) : [...items];
 
 /** Loads the network that the options ask for, with a progress bar. */
-export function loadNetwork(flags: NetworkFlags, { load, signal, progress }: Context): Promise<Network> {
+export async function loadNetwork(flags: NetworkFlags, context: Context): Promise<Network> {
+  const { load, signal, progress } = context;
   progress.begin(1);
   const onProgress = ({ done }: { done: number }) => progress.update('loading weights', done);
-  return load(flags.weights, { ...loadOptions(flags), signal, onProgress });
+  const network = await load(flags.weights, { ...loadOptions(flags), signal, onProgress });
+  for (const assumption of network.assumptions) context.complain(assumption);
+  return network;
 }
 
 /** The library's options for loading a network. */

@@ -22,15 +22,17 @@ const number = (value: number) => value.toLocaleString('en-US');
 
 /** A plan as text: names to the left, numbers to the right, totals below. */
 export function formatPlan({ mode, rows, parameters, macs, peakBytes }: PlanTable): string {
-  const head = ['Layer', 'Output shape', 'Parameters', 'Multiply-adds', 'Output bytes'];
+  const head = ['Layer', 'Operation', 'Output shape', 'Stride', 'Parameters', 'Multiply-adds', 'Output bytes'];
   const body = rows.map((row) => [
     row.layer,
+    row.operation,
     `(${row.output.join(', ')}${row.output.length === 1 ? ',' : ''})`,
+    row.stride === undefined ? '' : number(row.stride),
     number(row.parameters),
     number(row.macs),
     number(row.bytes),
   ]);
-  const [title, ...lines] = alignColumns([head, ...body], 2);
+  const [title, ...lines] = alignColumns([head, ...body], 3);
   const width = title.length;
   return [
     `Mode ${mode}`,

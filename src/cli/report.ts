@@ -10,8 +10,8 @@ export function predictionLines(predictions: readonly Prediction[]): string {
 }
 
 /** What the JSON documents of all sub-commands say. */
-export function describeWeights({ source, parameters, inputSize }: NetworkInfo) {
-  return { version: version(), weights: { source, parameters, input: [inputSize, inputSize, 3] } };
+export function describeWeights({ source, parameters, inputShape }: NetworkInfo) {
+  return { version: version(), weights: { source, parameters, input: inputShape } };
 }
 
 /** What the JSON documents of sub-commands that run a network say. */

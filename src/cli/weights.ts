@@ -70,7 +70,7 @@ function describePublished(entry: PublishedWeights | undefined): string {
 function describeContents(file: {
   source: string;
   parameters: number;
-  input: number[];
+  input: readonly number[];
   classes: number;
   layers: readonly string[];
   preprocessing: object;

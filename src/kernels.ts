@@ -20,6 +20,7 @@ import {
   adjointWorkspaceBytes,
   biasOf,
   type ConvKernel,
+  convInputGradientJobs,
   convJobs,
   convKernel,
   convKernelBytes,
@@ -29,7 +30,8 @@ import {
   weightGradientBytes,
   workspaceBytes,
 } from './operators/convolution.js';
-import { type Job, type View, view } from './wasm/job.js';
+import { type Job, RELU, type View, view } from './wasm/job.js';
+import { same3x3 } from './wasm/ops/conv.js';
 import { denseInputGradientJob, denseJob } from './wasm/ops/dense.js';
 import { gemmJob, matrix, transpose } from './wasm/ops/gemm.js';
 import { maxPoolBackwardJob, maxPoolJob } from './wasm/ops/pool.js';
@@ -102,7 +104,9 @@ export class Kernels {
       this.#runtime.arena.f32(biasOf(kernel), cout).set(b ?? new Float32Array(cout));
       const source = view(this.#put(x), height, width, cin);
       const target = view(this.#alloc(n * height * width * cout), height, width, cout);
-      this.#convolve(n, source, kernel, target, dilation, relu);
+      const workspace = this.#workspace(workspaceBytes({ layer: kernel.form, x: source, dilation }, this.precision));
+      const call = { ...same3x3(dilation), clip: relu ? RELU : undefined };
+      for (let i = 0; i < n; i++) this.#run(convJobs(image(source, i), kernel, image(target, i), call, workspace));
       return this.#get(target.ptr, n * height * width * cout);
     });
   }
@@ -124,15 +128,20 @@ export class Kernels {
       const DY = view(this.#put(dy), height, width, cout);
       this.#maskGradient(DY.ptr, dy.length, options);
       const [dw, db] = [this.#alloc(w.length), this.#alloc(cout)];
+      const layer = { cin, cout };
+      const call = same3x3(dilation);
       for (let i = 0; i < n; i++) {
-        const how = { dilation, precision, accumulate: i > 0 };
-        const workspace = this.#workspace(weightGradientBytes(X, cout, how));
-        this.#run(convWeightGradientJobs(image(X, i), image(DY, i), dw, db, how, workspace));
+        const how = { precision, accumulate: i > 0 };
+        const workspace = this.#workspace(weightGradientBytes({ layer, x: X, dilation }, precision));
+        const [x, dy] = [image(X, i), image(DY, i)];
+        this.#run(convWeightGradientJobs(x, dy, layer, call, { kernel: dw, bias: db }, how, workspace));
       }
       const kernel = this.#packed(w, cin, cout);
       const adjoint = adjointKernel(kernel, precision, this.#alloc(adjointKernelBytes(kernel, precision) / 4));
       this.#run(adjointJobs(kernel, adjoint, this.#workspace(adjointWorkspaceBytes(kernel, adjoint))));
-      this.#convolve(n, DY, adjoint, DX, dilation, false);
+      const workspace = this.#workspace(workspaceBytes({ layer: adjoint.form, x: DY, dilation }, precision));
+      for (let i = 0; i < n; i++)
+        this.#run(convInputGradientJobs(image(DY, i), adjoint, image(DX, i), call, false, workspace));
       return { dx: this.#get(DX.ptr, x.length), dw: this.#get(dw, w.length), db: this.#get(db, cout) };
     });
   }
@@ -327,12 +336,6 @@ export class Kernels {
     const kernel = convKernel(layer, this.precision, this.#alloc(convKernelBytes(layer, this.precision) / 4));
     this.#runtime.run(packKernelJob(this.#put(w), kernel));
     return kernel;
-  }
-
-  /** Convolves n maps that lie one after the other. */
-  #convolve(n: number, x: View, kernel: ConvKernel, y: View, dilation: number, relu: boolean): void {
-    const workspace = this.#workspace(workspaceBytes({ layer: kernel.weights, x, dilation }, this.precision));
-    for (let i = 0; i < n; i++) this.#run(convJobs(image(x, i), kernel, image(y, i), dilation, workspace, relu));
   }
 
   /** Takes `length` gradients at dy backwards through the ReLU of which y is the output, in place; without y they stay. */

@@ -7,7 +7,7 @@ import {
   adjointWorkspaceBytes,
   biasOf,
   type ConvKernel,
-  convJobs,
+  convInputGradientJobs,
   convKernel,
   convKernelBytes,
   convWeightGradientJobs,
@@ -16,6 +16,7 @@ import {
   workspaceBytes,
 } from '../src/operators/convolution.js';
 import { type Job, type View, view } from '../src/wasm/job.js';
+import { same3x3 } from '../src/wasm/ops/conv.js';
 import { biasGradientJob } from '../src/wasm/ops/conv-gradient.js';
 import { winogradFits } from '../src/wasm/ops/winograd.js';
 import { winogradGradientBytes, winogradWeightGradientJobs } from '../src/wasm/ops/winograd-gradient.js';
@@ -103,9 +104,12 @@ function jobsOf(
   o: { dilation: number; accumulate: boolean },
 ): Job[] {
   const db = to + 4 * 9 * x.c * dy.c;
-  const how = { ...o, precision: way === 'exact' ? way : 'fast' } as const;
-  if (way !== 'Winograd')
-    return convWeightGradientJobs(x, dy, to, db, how, workspace(runtime, weightGradientBytes(x, dy.c, how)));
+  const layer = { cin: x.c, cout: dy.c };
+  if (way !== 'Winograd') {
+    const space = workspace(runtime, weightGradientBytes({ layer, x, dilation: o.dilation }, way));
+    const how = { precision: way, accumulate: o.accumulate };
+    return convWeightGradientJobs(x, dy, layer, same3x3(o.dilation), { kernel: to, bias: db }, how, space);
+  }
   const space = workspace(runtime, winogradGradientBytes(x, dy.c, o.dilation));
   return [biasGradientJob(dy, db, o.accumulate), ...winogradWeightGradientJobs(x, dy, to, o, space)];
 }
@@ -122,11 +126,16 @@ describe.each(builds)('the gradients of conv3x3, $kernels, $threads threads', (b
         ['fast', 'fast'],
       ] as const) {
         const kernel = adjoint(runtime, pack(runtime, o.w, cin, cout, from), to);
-        const layer = kernel.weights;
-        const bytes = workspaceBytes({ layer, x: dy, dilation }, to);
-        const dx = gappedView(runtime, undefined, h, w, cin);
-        for (const job of convJobs(dy, kernel, dx, dilation, workspace(runtime, bytes), false)) runtime.run(job);
-        expectNear(readView(runtime, dx), expected, TOLERANCE[to], `${from} to ${to}`);
+        const space = workspace(runtime, workspaceBytes({ layer: kernel.form, x: dy, dilation }, to));
+        const run = (dx: View, accumulate: boolean): Float32Array => {
+          for (const job of convInputGradientJobs(dy, kernel, dx, same3x3(dilation), accumulate, space))
+            runtime.run(job);
+          return readView(runtime, dx);
+        };
+        const dx = run(gappedView(runtime, undefined, h, w, cin), false);
+        expectNear(dx, expected, TOLERANCE[to], `${from} to ${to}`);
+        const added = expected.map((value, i) => value + o.x[i]);
+        expectNear(run(gappedView(runtime, o.x, h, w, cin), true), added, TOLERANCE[to], `added, ${from} to ${to}`);
       }
     });
   });
@@ -218,8 +227,10 @@ describe.each(builds)('the gradients of conv3x3, $kernels, $threads threads', (b
         const at = (name: string, data: Float32Array) => (name === last ? putLast : put)(runtime, data);
         const [x, dy] = last === 'x' ? [0, at('dy', o.dy)] : [at('x', o.x), 0];
         const maps = [view(x || at('x', o.x), h, w, cin), view(dy || at('dy', o.dy), h, w, cout)] as const;
-        const options = { dilation: 2, precision: 'exact', accumulate: false } as const;
-        for (const job of convWeightGradientJobs(...maps, to, to + 4 * dw.length, options, { ptr: 0, bytes: 0 }))
+        const target = { kernel: to, bias: to + 4 * dw.length };
+        const how = { precision: 'exact', accumulate: false } as const;
+        const space = { ptr: 0, bytes: 0 };
+        for (const job of convWeightGradientJobs(...maps, { cin, cout }, same3x3(2), target, how, space))
           runtime.run(job);
         expectNear(get(runtime, to, dw.length), dw, TOLERANCE.exact, `${last} at the end`);
       });

@@ -1,8 +1,11 @@
 import type { Precision } from '../base/types.js';
-import type { ConvLayer } from '../graph/topology.js';
+import type { NodeOf, Shape } from '../graph/graph.js';
 import type { Plan } from '../plan/forward.js';
-import type { Job, View } from '../wasm/job.js';
+import type { Job, View, WindowCall } from '../wasm/job.js';
 import {
+  type ConvCall,
+  type ConvSize,
+  convInputGradientJob,
   convJob,
   type PackedConv,
   packAdjointJob,
@@ -11,6 +14,7 @@ import {
   unpackConvJob,
 } from '../wasm/ops/conv.js';
 import { biasGradientJob, convWeightGradientJobs as directWeightGradientJobs } from '../wasm/ops/conv-gradient.js';
+import { tapsOf } from '../wasm/ops/window.js';
 import {
   type WinogradWeights,
   winogradFits,
@@ -26,12 +30,47 @@ import {
   winogradWeightGradientJobs,
 } from '../wasm/ops/winograd-gradient.js';
 
+/**
+ * What the algorithm of a convolution (of one group) depends on, besides the precision: nothing that differs between modes, phases or
+ * maps, so that the same point has the same bits wherever it is computed.
+ */
+export interface ConvForm extends ConvSize {
+  readonly stride: number;
+  /** Whether the window's middle lies over its output, and the output is as large as the input. */
+  readonly same: boolean;
+}
+
+/** The form of a layer. What is left out is that of a 3x3 window with stride 1 and padding 'same'. */
+export type ConvLayerForm = Pick<ConvForm, 'cin' | 'cout'> & Partial<ConvForm>;
+
+const formOf = (layer: ConvLayerForm): ConvForm => ({
+  rows: layer.rows ?? 3,
+  columns: layer.columns ?? 3,
+  cin: layer.cin,
+  cout: layer.cout,
+  stride: layer.stride ?? 1,
+  same: layer.same ?? true,
+});
+
+/** The form of one group of a node that reads a map of shape x. */
+export function convForm({ window, groups, shape }: NodeOf<'conv'>, x: Shape): ConvForm {
+  const { rows, columns, stride, dilation, top, left } = window;
+  const middle = 2 * top === dilation * (rows - 1) && 2 * left === dilation * (columns - 1);
+  const same = middle && shape.h === x.h && shape.w === x.w;
+  return { rows, columns, cin: x.c / groups, cout: shape.c / groups, stride, same };
+}
+
+/** The form of the convolution that is the input's gradient, where the stride is 1. */
+export const adjointForm = ({ cin, cout, ...form }: ConvLayerForm): ConvLayerForm => ({
+  ...form,
+  cin: cout,
+  cout: cin,
+});
+
 /** A convolution's weights in the wasm memory, in the form that its algorithm reads. */
 export type ConvKernel =
-  | { readonly algorithm: 'direct'; readonly weights: PackedConv }
-  | { readonly algorithm: 'winograd'; readonly weights: WinogradWeights };
-
-type Channels = Pick<ConvLayer, 'cin' | 'cout'>;
+  | { readonly algorithm: 'direct'; readonly form: ConvForm; readonly weights: PackedConv }
+  | { readonly algorithm: 'winograd'; readonly form: ConvForm; readonly weights: WinogradWeights };
 
 /** A piece of memory. */
 export interface Workspace {
@@ -39,31 +78,46 @@ export interface Workspace {
   readonly bytes: number;
 }
 
-/** Which algorithm a layer runs by: Winograd's where `fast` is asked for and its channels fill whole vectors, else the direct one. */
-const algorithmOf = ({ cin, cout }: Channels, precision: Precision): ConvKernel['algorithm'] =>
-  precision === 'fast' && winogradFits(cin, cout) ? 'winograd' : 'direct';
+/**
+ * Which algorithm a layer runs by: Winograd's where `fast` is asked for, the window is 3x3 with stride 1 and padding 'same', and the
+ * channels fill whole vectors; else the direct one.
+ */
+function algorithmOf(layer: ConvLayerForm, precision: Precision): ConvKernel['algorithm'] {
+  const { rows, columns, cin, cout, stride, same } = formOf(layer);
+  const tiles = rows === 3 && columns === 3 && stride === 1 && same;
+  return precision === 'fast' && tiles && winogradFits(cin, cout) ? 'winograd' : 'direct';
+}
+
+/** A kernel of a form by an algorithm; `bias` is where a Winograd kernel has it, 0 for none. */
+function kernelAt(
+  layer: ConvLayerForm,
+  algorithm: ConvKernel['algorithm'],
+  { ptr, bias }: { ptr: number; bias: number },
+): ConvKernel {
+  const form = formOf(layer);
+  const { rows, columns, cin, cout } = form;
+  return algorithm === 'direct'
+    ? { algorithm, form, weights: { ptr, rows, columns, cin, cout } }
+    : { algorithm, form, weights: { ptr, bias, cin, cout } };
+}
 
 /** Bytes of a layer's packed weights, bias included. */
-export function convKernelBytes(layer: Channels, precision: Precision): number {
+export function convKernelBytes(layer: ConvLayerForm, precision: Precision): number {
   const { cin, cout } = layer;
   return algorithmOf(layer, precision) === 'direct'
-    ? packedConvBytes({ rows: 3, columns: 3, cin, cout })
+    ? packedConvBytes(formOf(layer))
     : winogradWeightBytes(cin, cout) + 4 * cout;
 }
 
 /** A kernel whose weights will lie at `ptr`, in `convKernelBytes` bytes. */
-export function convKernel(layer: Channels, precision: Precision, ptr: number): ConvKernel {
-  const { cin, cout } = layer;
-  const algorithm = algorithmOf(layer, precision);
-  if (algorithm === 'direct') return { algorithm, weights: { rows: 3, columns: 3, ptr, cin, cout } };
-  return { algorithm, weights: { ptr, bias: ptr + winogradWeightBytes(cin, cout), cin, cout } };
-}
+export const convKernel = (layer: ConvLayerForm, precision: Precision, ptr: number): ConvKernel =>
+  kernelAt(layer, algorithmOf(layer, precision), { ptr, bias: ptr + winogradWeightBytes(layer.cin, layer.cout) });
 
 /** Where a kernel's bias (cout) lies. */
 export const biasOf = (kernel: ConvKernel): number =>
   kernel.algorithm === 'direct' ? kernel.weights.ptr : kernel.weights.bias;
 
-/** Brings a (3, 3, cin, cout) kernel at `source` into its form. */
+/** Brings a (rows, columns, cin, cout) kernel at `source` into its form. */
 export function packKernelJob(source: number, { algorithm, weights }: ConvKernel): Job {
   if (algorithm === 'direct') return packConvJob(source, weights);
   return winogradWeightsJob(source, weights.ptr, weights.cin, weights.cout);
@@ -71,55 +125,64 @@ export function packKernelJob(source: number, { algorithm, weights }: ConvKernel
 
 /** The workspace that a layer needs for the map x. */
 export function workspaceBytes(
-  { layer, x, dilation }: { layer: Channels; x: Pick<View, 'h' | 'w' | 'c'>; dilation: number },
+  { layer, x, dilation }: { layer: ConvLayerForm; x: Pick<View, 'h' | 'w' | 'c'>; dilation: number },
   precision: Precision,
 ): number {
   return algorithmOf(layer, precision) === 'direct' ? 0 : winogradPlan(x, layer.cout, dilation).bytes;
 }
 
-/** The jobs of y = relu(conv3x3(x)), or without ReLU, to be run one after the other. */
-export function convJobs(
-  x: View,
-  kernel: ConvKernel,
-  y: View,
-  dilation: number,
+/** The jobs of y = or += conv(x), clipped if asked for, to be run one after the other. */
+export function convJobs(x: View, kernel: ConvKernel, y: View, call: ConvCall, workspace: Workspace): Job[] {
+  if (kernel.algorithm === 'direct') return [convJob(x, kernel.weights, y, call)];
+  checkSame(x, y, call);
+  return winogradJobs(x, kernel.weights, y, call, workspace);
+}
+
+/**
+ * The jobs of dx = or += the gradient of `convJobs` without its bounds at its input, from dy at its output; `call` is the forward's,
+ * `adjoint` a kernel of `adjointKernel`.
+ */
+export function convInputGradientJobs(
+  dy: View,
+  adjoint: ConvKernel,
+  dx: View,
+  call: WindowCall,
+  accumulate: boolean,
   workspace: Workspace,
-  relu = true,
 ): Job[] {
-  if (kernel.algorithm === 'direct') {
-    const clip = relu ? { low: 0, high: Number.POSITIVE_INFINITY } : undefined;
-    return [convJob(x, kernel.weights, y, { stride: 1, dilation, startY: -dilation, startX: -dilation, clip })];
-  }
-  return winogradJobs(x, kernel.weights, y, { dilation, relu }, workspace);
+  if (adjoint.algorithm === 'direct') return [convInputGradientJob(dy, adjoint.weights, dx, call, accumulate)];
+  checkSame(dy, dx, call);
+  return winogradJobs(dy, adjoint.weights, dx, { dilation: call.dilation, accumulate }, workspace);
+}
+
+/** Winograd's algorithm knows no other windows. */
+function checkSame(x: View, y: View, { stride, dilation, startY, startX }: WindowCall): void {
+  if (stride === 1 && startY === -dilation && startX === -dilation && x.h === y.h && x.w === y.w) return;
+  throw new Error('internal: a Winograd convolution of a window that is not 3x3 with stride 1 and padding "same"');
 }
 
 /**
  * The kernel whose convolution is the input's gradient: taps turned by 180 degrees, cin and cout swapped, bias zero. It will lie at
- * `ptr`, in `adjointKernelBytes` bytes, when the jobs of `adjointJobs` have run; the gradient at the input of `convJobs` without its
- * ReLU is then `convJobs(dy, adjoint, dx, dilation, workspace, false)`. A Winograd kernel's adjoint is one too, whatever the precision.
+ * `ptr`, in `adjointKernelBytes` bytes, when the jobs of `adjointJobs` have run, and is for `convInputGradientJobs`. A Winograd kernel's
+ * adjoint is one too, whatever the precision.
  */
-export function adjointKernel(from: ConvKernel, precision: Precision, ptr: number): ConvKernel {
-  const weights = { ptr, cin: from.weights.cout, cout: from.weights.cin };
-  const algorithm = adjointAlgorithm(from, precision);
-  return algorithm === 'direct'
-    ? { algorithm, weights: { ...weights, rows: 3, columns: 3 } }
-    : { algorithm, weights: { ...weights, bias: 0 } };
-}
+export const adjointKernel = (from: ConvKernel, precision: Precision, ptr: number): ConvKernel =>
+  kernelAt(adjointForm(from.form), adjointAlgorithm(from, precision), { ptr, bias: 0 });
 
-const adjointAlgorithm = ({ algorithm, weights }: ConvKernel, precision: Precision): ConvKernel['algorithm'] =>
-  algorithm === 'winograd' ? algorithm : algorithmOf(weights, precision);
+const adjointAlgorithm = ({ algorithm, form }: ConvKernel, precision: Precision): ConvKernel['algorithm'] =>
+  algorithm === 'winograd' ? algorithm : algorithmOf(form, precision);
 
 /** Bytes of the adjoint of a kernel. */
 export function adjointKernelBytes(from: ConvKernel, precision: Precision): number {
-  const { cin, cout } = from.weights;
+  const { cin, cout } = from.form;
   return adjointAlgorithm(from, precision) === 'direct'
-    ? packedConvBytes({ rows: 3, columns: 3, cin: cout, cout: cin })
+    ? packedConvBytes({ ...from.form, cin: cout, cout: cin })
     : winogradWeightBytes(cout, cin);
 }
 
 /** The workspace that `adjointJobs` needs: only a direct kernel becomes a Winograd one by way of plain weights. */
-export const adjointWorkspaceBytes = (from: ConvKernel, to: ConvKernel): number =>
-  from.algorithm === to.algorithm ? 0 : 4 * 9 * from.weights.cin * from.weights.cout;
+export const adjointWorkspaceBytes = ({ algorithm, form }: ConvKernel, to: ConvKernel): number =>
+  algorithm === to.algorithm ? 0 : 4 * tapsOf(form) * form.cin * form.cout;
 
 /** The jobs that make `to`, a kernel of `adjointKernel`, from the packed weights of `from`, to be run one after the other. */
 export function adjointJobs(from: ConvKernel, to: ConvKernel, workspace: Workspace): Job[] {
@@ -131,46 +194,49 @@ export function adjointJobs(from: ConvKernel, to: ConvKernel, workspace: Workspa
   return [unpackConvJob(from.weights, workspace.ptr), winogradWeightsJob(workspace.ptr, ptr, cin, cout, true)];
 }
 
-/** How a convolution's weight gradient is computed. */
-export interface WeightGradientOptions {
-  readonly dilation: number;
-  readonly precision: Precision;
-  /** Whether dw and db are added to, as sums over phases or pictures need; else they are overwritten. */
-  readonly accumulate: boolean;
-}
-
 /** Below so many tiles the transformed sums, four times as large as the weights, cost more than Winograd's algorithm saves. */
 const FEWEST_TILES = 16;
 
-const weightGradientAlgorithm = (
+function weightGradientAlgorithm(
   x: Pick<View, 'h' | 'w' | 'c'>,
-  cout: number,
-  { precision, dilation }: WeightGradientOptions,
-): ConvKernel['algorithm'] =>
-  winogradTiles(x.h, x.w, dilation) < FEWEST_TILES ? 'direct' : algorithmOf({ cin: x.c, cout }, precision);
+  layer: ConvLayerForm,
+  dilation: number,
+  precision: Precision,
+): ConvKernel['algorithm'] {
+  const algorithm = algorithmOf(layer, precision);
+  return algorithm === 'winograd' && winogradTiles(x.h, x.w, dilation) < FEWEST_TILES ? 'direct' : algorithm;
+}
 
 /** The workspace that `convWeightGradientJobs` needs for a layer's input x (h, w, cin). */
-export function weightGradientBytes(x: Pick<View, 'h' | 'w' | 'c'>, cout: number, how: WeightGradientOptions): number {
-  return weightGradientAlgorithm(x, cout, how) === 'direct' ? 0 : winogradGradientBytes(x, cout, how.dilation);
+export function weightGradientBytes(
+  { layer, x, dilation }: { layer: ConvLayerForm; x: Pick<View, 'h' | 'w' | 'c'>; dilation: number },
+  precision: Precision,
+): number {
+  const algorithm = weightGradientAlgorithm(x, layer, dilation, precision);
+  return algorithm === 'direct' ? 0 : winogradGradientBytes(x, layer.cout, dilation);
 }
 
 /**
- * The jobs, to be run one after the other, of the gradients of `convJobs` without its ReLU at its weights: dw (3, 3, cin, cout) and
- * db (cout), plain float32 arrays, from the layer's input x (h, w, cin) and dy (h, w, cout). The bits do not depend on threads.
+ * The jobs, to be run one after the other, of the gradients of `convJobs` without its bounds at its weights: `kernel` (rows, columns, cin,
+ * cout) and `bias` (cout), plain float32 arrays, overwritten or, as sums over phases or pictures need, added to. From the layer's input
+ * x and dy at its output; `call` is the forward's. The bits do not depend on threads.
  */
 export function convWeightGradientJobs(
   x: View,
   dy: View,
-  dw: number,
-  db: number,
-  how: WeightGradientOptions,
+  layer: ConvLayerForm,
+  call: WindowCall,
+  target: { readonly kernel: number; readonly bias: number },
+  { precision, accumulate }: { readonly precision: Precision; readonly accumulate: boolean },
   workspace: Workspace,
 ): Job[] {
-  const { dilation, accumulate } = how;
-  if (weightGradientAlgorithm(x, dy.c, how) === 'winograd')
-    return [biasGradientJob(dy, db, accumulate), ...winogradWeightGradientJobs(x, dy, dw, how, workspace)];
-  const call = { stride: 1, dilation, startY: -dilation, startX: -dilation };
-  return directWeightGradientJobs(x, dy, { rows: 3, columns: 3 }, call, { kernel: dw, bias: db }, accumulate);
+  if (weightGradientAlgorithm(x, layer, call.dilation, precision) === 'direct')
+    return directWeightGradientJobs(x, dy, formOf(layer), call, target, accumulate);
+  checkSame(x, dy, call);
+  return [
+    biasGradientJob(dy, target.bias, accumulate),
+    ...winogradWeightGradientJobs(x, dy, target.kernel, { dilation: call.dilation, accumulate }, workspace),
+  ];
 }
 
 /** Bytes of workspace that the convolutions of a plan need. */

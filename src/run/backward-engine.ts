@@ -1,7 +1,13 @@
 import { throwIfAborted } from '../base/errors.js';
 import type { Heads, Precision } from '../base/types.js';
 import { pooledStride } from '../graph/topology.js';
-import { convJobs, convWeightGradientJobs, weightGradientBytes, workspaceBytes } from '../operators/convolution.js';
+import {
+  adjointForm,
+  convInputGradientJobs,
+  convWeightGradientJobs,
+  weightGradientBytes,
+  workspaceBytes,
+} from '../operators/convolution.js';
 import {
   adjointLayers,
   type BackwardPlan,
@@ -12,6 +18,7 @@ import {
   type WeightGradientStep,
 } from '../plan/backward.js';
 import { phase, type View } from '../wasm/job.js';
+import { same3x3 } from '../wasm/ops/conv.js';
 import { maxPoolBackwardJob } from '../wasm/ops/pool.js';
 import { reluBackwardJob } from '../wasm/ops/relu.js';
 import type { Runtime } from '../wasm/runtime.js';
@@ -73,11 +80,9 @@ function stepWorkspace(step: BackwardStep, forward: Precision, backward: Precisi
     case 'conv':
       return workspaceBytes(step, forward);
     case 'conv-gradient':
-      return workspaceBytes({ ...step, layer: { cin: step.layer.cout, cout: step.layer.cin }, x: step.dy }, backward);
-    case 'weight-gradient': {
-      const options = { dilation: step.dilation, precision: backward, accumulate: true };
-      return weightGradientBytes(step.x, step.layer.cout, options);
-    }
+      return workspaceBytes({ ...step, layer: adjointForm(step.layer), x: step.dy }, backward);
+    case 'weight-gradient':
+      return weightGradientBytes(step, backward);
     default:
       return 0;
   }
@@ -197,16 +202,19 @@ export class BackwardRun {
 
   async #convGradient({ layer, dy, dx, dilation }: ConvGradientStep): Promise<void> {
     const adjoint = this.adjoints.get(layer.name)!;
-    for (const job of convJobs(this.#at(dy), adjoint, this.#at(dx), dilation, this.#steps.workspace, false))
+    const { workspace } = this.#steps;
+    const call = same3x3(dilation);
+    for (const job of convInputGradientJobs(this.#at(dy), adjoint, this.#at(dx), call, false, workspace))
       await this.#run(job);
   }
 
   async #weightGradient({ layer, x, dy, dilation }: WeightGradientStep): Promise<void> {
     const sum = this.#sums!.of(layer);
-    const options = { dilation, precision: this.options.precision, accumulate: sum.begun };
+    const how = { precision: this.options.precision, accumulate: sum.begun };
     sum.begun = true;
     const { workspace } = this.#steps;
-    for (const job of convWeightGradientJobs(this.#at(x), this.#at(dy), sum.kernel, sum.bias, options, workspace))
+    const call = same3x3(dilation);
+    for (const job of convWeightGradientJobs(this.#at(x), this.#at(dy), layer, call, sum, how, workspace))
       await this.#run(job);
   }
 

@@ -12,8 +12,9 @@ import {
   type Step,
   stepMacs,
 } from '../plan/forward.js';
-import type { View } from '../wasm/job.js';
+import { RELU, type View } from '../wasm/job.js';
 import { channelSumJob } from '../wasm/ops/cam.js';
+import { same3x3 } from '../wasm/ops/conv.js';
 import { maxPoolJob } from '../wasm/ops/pool.js';
 import type { Runtime } from '../wasm/runtime.js';
 import { Head } from './head.js';
@@ -101,7 +102,7 @@ export class StepRunner {
 
   async convolve({ layer, x, y, dilation }: ConvStep): Promise<void> {
     const kernel = this.network.convs.get(layer.name)!;
-    for (const job of convJobs(this.at(x), kernel, this.at(y), dilation, this.workspace))
+    for (const job of convJobs(this.at(x), kernel, this.at(y), { ...same3x3(dilation), clip: RELU }, this.workspace))
       await this.runtime.runAsync(job, this.signal);
   }
 

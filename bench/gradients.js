@@ -111,21 +111,18 @@ async function ownBlock(kernels, { channels, side, rate, pool }, threads) {
 
   const layers = channels.slice(1).map((cout, i) => {
     const cin = channels[i];
-    const kernel = conv.convKernel(
-      { cin, cout },
-      precision,
-      arena.alloc(conv.convKernelBytes({ cin, cout }, precision)),
-    );
+    const layer = { rows: 3, columns: 3, stride: 1, same: true, cin, cout };
+    const kernel = conv.convKernel(layer, precision, arena.alloc(conv.convKernelBytes(layer, precision)));
     const adjoint = conv.adjointKernel(kernel, precision, arena.alloc(conv.adjointKernelBytes(kernel, precision)));
     return { kernel, adjoint, dw: arena.alloc(36 * cin * cout), db: arena.alloc(4 * cout), x: maps[i], y: maps[i + 1] };
   });
   const how = { precision, accumulate: false };
   const call = same3x3(rate);
   const bytes = layers.flatMap(({ kernel, adjoint, x, y }) => [
-    conv.workspaceBytes({ layer: kernel.form, x, dilation: rate }, precision),
-    conv.workspaceBytes({ layer: adjoint.form, x: y, dilation: rate }, precision),
+    conv.workspaceBytes(kernel, x, rate),
+    conv.workspaceBytes(adjoint, y, rate),
     conv.adjointWorkspaceBytes(kernel, adjoint),
-    conv.weightGradientBytes({ layer: kernel.form, x, dilation: rate }, precision),
+    conv.weightGradientBytes(kernel.layer, x, rate, precision),
   ]);
   const workspace = space(Math.max(...bytes));
   for (const { kernel, dw } of layers) {
@@ -149,9 +146,9 @@ async function ownBlock(kernels, { channels, side, rate, pool }, threads) {
       const above = i === layers.length - 1 && !pooled ? given : dy;
       await run([
         reluBackwardJob(y, above, dy),
-        ...conv.convWeightGradientJobs(x, dy, kernel.form, call, { kernel: dw, bias: db }, how, workspace),
+        ...conv.convWeightGradientJobs(kernel.layer, x, dy, call, { kernel: dw, bias: db }, how, workspace),
         ...conv.adjointJobs(kernel, adjoint, workspace),
-        ...conv.convInputGradientJobs(dy, adjoint, gradientOf(i), call, false, workspace),
+        ...conv.inputGradientJobs(dy, adjoint, gradientOf(i), call, false, workspace),
       ]);
     }
   };

@@ -20,7 +20,6 @@ import {
   adjointWorkspaceBytes,
   biasOf,
   type ConvKernel,
-  convInputGradientJobs,
   convJobs,
   convKernel,
   convKernelBytes,
@@ -104,9 +103,7 @@ export class Kernels {
       this.#runtime.arena.f32(biasOf(kernel), cout).set(b ?? new Float32Array(cout));
       const source = view(this.#put(x), height, width, cin);
       const target = view(this.#alloc(n * height * width * cout), height, width, cout);
-      const workspace = this.#workspace(workspaceBytes({ layer: kernel.form, x: source, dilation }, this.precision));
-      const call = { ...same3x3(dilation), clip: relu ? RELU : undefined };
-      for (let i = 0; i < n; i++) this.#run(convJobs(image(source, i), kernel, image(target, i), call, workspace));
+      this.#convolve(n, source, kernel, target, dilation, relu);
       return this.#get(target.ptr, n * height * width * cout);
     });
   }
@@ -128,20 +125,18 @@ export class Kernels {
       const DY = view(this.#put(dy), height, width, cout);
       this.#maskGradient(DY.ptr, dy.length, options);
       const [dw, db] = [this.#alloc(w.length), this.#alloc(cout)];
-      const layer = { cin, cout };
-      const call = same3x3(dilation);
       for (let i = 0; i < n; i++) {
+        const layer = squareLayer(cin, cout);
+        const workspace = this.#workspace(weightGradientBytes(layer, X, dilation, precision));
         const how = { precision, accumulate: i > 0 };
-        const workspace = this.#workspace(weightGradientBytes({ layer, x: X, dilation }, precision));
-        const [x, dy] = [image(X, i), image(DY, i)];
-        this.#run(convWeightGradientJobs(x, dy, layer, call, { kernel: dw, bias: db }, how, workspace));
+        const target = { kernel: dw, bias: db };
+        const [from, to] = [image(X, i), image(DY, i)];
+        this.#run(convWeightGradientJobs(layer, from, to, same3x3(dilation), target, how, workspace));
       }
       const kernel = this.#packed(w, cin, cout);
       const adjoint = adjointKernel(kernel, precision, this.#alloc(adjointKernelBytes(kernel, precision) / 4));
       this.#run(adjointJobs(kernel, adjoint, this.#workspace(adjointWorkspaceBytes(kernel, adjoint))));
-      const workspace = this.#workspace(workspaceBytes({ layer: adjoint.form, x: DY, dilation }, precision));
-      for (let i = 0; i < n; i++)
-        this.#run(convInputGradientJobs(image(DY, i), adjoint, image(DX, i), call, false, workspace));
+      this.#convolve(n, DY, adjoint, DX, dilation, false);
       return { dx: this.#get(DX.ptr, x.length), dw: this.#get(dw, w.length), db: this.#get(db, cout) };
     });
   }
@@ -266,7 +261,10 @@ export class Kernels {
     });
   }
 
-  /** loss (rows) = sum_j t_j (log sum_i exp(x_i) - x_j): the cross-entropy of softmax(x) with the targets t, row by row, without overflow. */
+  /**
+   * loss (rows) = sum_j t_j (log sum_i exp(x_i) - x_j): the cross-entropy of softmax(x) with the targets t, row by row,
+   * without overflow.
+   */
   softmaxCrossEntropy(options: CrossEntropyOptions): Float32Array {
     const { x, targets, rows, columns } = crossEntropyOperands(new Checks('softmaxCrossEntropy'), options);
     return this.#scoped(() => {
@@ -332,10 +330,17 @@ export class Kernels {
 
   /** A convolution's weights in the form that its algorithm reads; the bias is not set. */
   #packed(w: Float32Array, cin: number, cout: number): ConvKernel {
-    const layer = { cin, cout };
+    const layer = squareLayer(cin, cout);
     const kernel = convKernel(layer, this.precision, this.#alloc(convKernelBytes(layer, this.precision) / 4));
     this.#runtime.run(packKernelJob(this.#put(w), kernel));
     return kernel;
+  }
+
+  /** Convolves n maps that lie one after the other. */
+  #convolve(n: number, x: View, kernel: ConvKernel, y: View, dilation: number, relu: boolean): void {
+    const workspace = this.#workspace(workspaceBytes(kernel, x, dilation));
+    const call = { ...same3x3(dilation), clip: relu ? RELU : undefined };
+    for (let i = 0; i < n; i++) this.#run(convJobs(image(x, i), kernel, image(y, i), call, workspace));
   }
 
   /** Takes `length` gradients at dy backwards through the ReLU of which y is the output, in place; without y they stay. */
@@ -368,6 +373,9 @@ export class Kernels {
 }
 
 const elements = ({ h, w, c }: View): number => h * w * c;
+
+/** A 3x3 convolution with zero padding 'same'. */
+const squareLayer = (cin: number, cout: number) => ({ rows: 3, columns: 3, stride: 1, same: true, cin, cout });
 
 /** Image i of a batch that begins with the dense map `v`. */
 const image = (v: View, i: number): View => ({ ...v, ptr: v.ptr + 4 * i * elements(v) });

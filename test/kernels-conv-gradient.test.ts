@@ -7,16 +7,15 @@ import {
   adjointWorkspaceBytes,
   biasOf,
   type ConvKernel,
-  convInputGradientJobs,
   convKernel,
   convKernelBytes,
   convWeightGradientJobs,
+  inputGradientJobs,
   packKernelJob,
   weightGradientBytes,
   workspaceBytes,
 } from '../src/operators/convolution.js';
 import { type Job, type View, view } from '../src/wasm/job.js';
-import { same3x3 } from '../src/wasm/ops/conv.js';
 import { biasGradientJob } from '../src/wasm/ops/conv-gradient.js';
 import { winogradFits } from '../src/wasm/ops/winograd.js';
 import { winogradGradientBytes, winogradWeightGradientJobs } from '../src/wasm/ops/winograd-gradient.js';
@@ -71,6 +70,10 @@ function gappedView(runtime: Runtime, dense: ArrayLike<number> | undefined, h: n
   return v;
 }
 
+/** A 3x3 convolution with zero padding 'same'. */
+const square = (cin: number, cout: number) => ({ rows: 3, columns: 3, stride: 1, same: true, cin, cout });
+const callOf = (dilation: number) => ({ stride: 1, dilation, startY: -dilation, startX: -dilation });
+
 /** Nothing of a workspace may be read before it is written. */
 function workspace(runtime: Runtime, bytes: number) {
   const ptr = runtime.arena.alloc(bytes);
@@ -79,7 +82,7 @@ function workspace(runtime: Runtime, bytes: number) {
 }
 
 function pack(runtime: Runtime, w: Float32Array, cin: number, cout: number, precision: Precision): ConvKernel {
-  const layer = { cin, cout };
+  const layer = square(cin, cout);
   const kernel = convKernel(layer, precision, runtime.arena.alloc(convKernelBytes(layer, precision)));
   runtime.run(packKernelJob(put(runtime, w), kernel));
   runtime.arena.f32(biasOf(kernel), cout).fill(1);
@@ -104,11 +107,12 @@ function jobsOf(
   o: { dilation: number; accumulate: boolean },
 ): Job[] {
   const db = to + 4 * 9 * x.c * dy.c;
-  const layer = { cin: x.c, cout: dy.c };
+  const precision: Precision = way === 'exact' ? way : 'fast';
+  const layer = square(x.c, dy.c);
   if (way !== 'Winograd') {
-    const space = workspace(runtime, weightGradientBytes({ layer, x, dilation: o.dilation }, way));
-    const how = { precision: way, accumulate: o.accumulate };
-    return convWeightGradientJobs(x, dy, layer, same3x3(o.dilation), { kernel: to, bias: db }, how, space);
+    const space = workspace(runtime, weightGradientBytes(layer, x, o.dilation, precision));
+    const how = { precision, accumulate: o.accumulate };
+    return convWeightGradientJobs(layer, x, dy, callOf(o.dilation), { kernel: to, bias: db }, how, space);
   }
   const space = workspace(runtime, winogradGradientBytes(x, dy.c, o.dilation));
   return [biasGradientJob(dy, db, o.accumulate), ...winogradWeightGradientJobs(x, dy, to, o, space)];
@@ -126,10 +130,9 @@ describe.each(builds)('the gradients of conv3x3, $kernels, $threads threads', (b
         ['fast', 'fast'],
       ] as const) {
         const kernel = adjoint(runtime, pack(runtime, o.w, cin, cout, from), to);
-        const space = workspace(runtime, workspaceBytes({ layer: kernel.form, x: dy, dilation }, to));
+        const space = workspace(runtime, workspaceBytes(kernel, dy, dilation));
         const run = (dx: View, accumulate: boolean): Float32Array => {
-          for (const job of convInputGradientJobs(dy, kernel, dx, same3x3(dilation), accumulate, space))
-            runtime.run(job);
+          for (const job of inputGradientJobs(dy, kernel, dx, callOf(dilation), accumulate, space)) runtime.run(job);
           return readView(runtime, dx);
         };
         const dx = run(gappedView(runtime, undefined, h, w, cin), false);
@@ -154,7 +157,7 @@ describe.each(builds)('the gradients of conv3x3, $kernels, $threads threads', (b
             for (let k = 0; k < cout; k++) turned[((8 - tap) * cout + k) * cin + c] = w[(tap * cin + c) * cout + k];
         const bits = (kernel: ConvKernel, bytes: number) => get(runtime, kernel.weights.ptr, bytes / 4);
         for (const precision of ['exact', 'fast'] as const) {
-          const bytes = adjointKernelBytes(convKernel({ cin, cout }, precision, 0), precision);
+          const bytes = adjointKernelBytes(convKernel(square(cin, cout), precision, 0), precision);
           const plain = pack(runtime, turned, cout, cin, precision);
           runtime.arena.f32(biasOf(plain), cin).fill(0);
           const skew = (data: Float32Array) => (precision === 'fast' ? withoutSkew(data, cin, cout) : data);
@@ -228,10 +231,10 @@ describe.each(builds)('the gradients of conv3x3, $kernels, $threads threads', (b
         const [x, dy] = last === 'x' ? [0, at('dy', o.dy)] : [at('x', o.x), 0];
         const maps = [view(x || at('x', o.x), h, w, cin), view(dy || at('dy', o.dy), h, w, cout)] as const;
         const target = { kernel: to, bias: to + 4 * dw.length };
-        const how = { precision: 'exact', accumulate: false } as const;
+        const options = { precision: 'exact', accumulate: false } as const;
+        const layer = square(cin, cout);
         const space = { ptr: 0, bytes: 0 };
-        for (const job of convWeightGradientJobs(...maps, { cin, cout }, same3x3(2), target, how, space))
-          runtime.run(job);
+        for (const job of convWeightGradientJobs(layer, ...maps, callOf(2), target, options, space)) runtime.run(job);
         expectNear(get(runtime, to, dw.length), dw, TOLERANCE.exact, `${last} at the end`);
       });
   });

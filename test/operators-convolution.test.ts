@@ -1,20 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import { GraphBuilder, type WindowOptions } from '../src/graph/builder.js';
 import type { NodeOf } from '../src/graph/graph.js';
+import { convLayer } from '../src/operators/conv.js';
 import {
   adjointJobs,
   adjointKernel,
   adjointKernelBytes,
   adjointWorkspaceBytes,
   biasOf,
-  type ConvForm,
   type ConvKernel,
-  convForm,
-  convInputGradientJobs,
+  type ConvLayer,
   convJobs,
   convKernel,
   convKernelBytes,
   convWeightGradientJobs,
+  inputGradientJobs,
   packKernelJob,
   weightGradientBytes,
   workspaceBytes,
@@ -28,7 +28,7 @@ import { expectNear } from './support/references.js';
 
 const TOLERANCE = 2e-6;
 
-const same: ConvForm = { rows: 3, columns: 3, cin: 8, cout: 12, stride: 1, same: true };
+const same: ConvLayer = { rows: 3, columns: 3, cin: 8, cout: 12, stride: 1, same: true };
 
 /** A 3x3 window with stride 1 and padding 'same'. */
 function sameCase(h: number, w: number, cin: number, cout: number, dilation: number): ConvCase {
@@ -47,8 +47,8 @@ const cases = [
   sameCase(14, 13, 12, 20, 4),
 ].map((item) => [titleOfConv(item), item] as const);
 
-describe('the form of a convolution', () => {
-  it.each<[string, Partial<ConvForm>, ConvKernel['algorithm']]>([
+describe('a convolution', () => {
+  it.each<[string, Partial<ConvLayer>, ConvKernel['algorithm']]>([
     ['3x3, same', {}, 'winograd'],
     ['stride 2', { stride: 2 }, 'direct'],
     ['not same', { same: false }, 'direct'],
@@ -58,20 +58,16 @@ describe('the form of a convolution', () => {
     ['3 channels in', { cin: 3 }, 'direct'],
     ['10 channels out', { cout: 10 }, 'direct'],
   ])('chooses the algorithm: %s', (_, change, algorithm) => {
-    const form = { ...same, ...change };
-    expect(convKernel(form, 'fast', 64)).toMatchObject({ algorithm, form });
-    expect(convKernel(form, 'exact', 64).algorithm).toBe('direct');
-    const wide = { ...form, cin: 16 * form.cin + (form.cin % 2) }; // so many channels need a workspace
+    const layer = { ...same, ...change };
+    expect(convKernel(layer, 'fast', 64)).toMatchObject({ algorithm, layer });
+    expect(convKernel(layer, 'exact', 64).algorithm).toBe('direct');
+    const wide = { ...layer, cin: 16 * layer.cin + (layer.cin % 2) }; // so many channels need a workspace
     const x = { h: 30, w: 30, c: wide.cin };
-    expect(workspaceBytes({ layer: wide, x, dilation: 1 }, 'fast') > 0).toBe(algorithm === 'winograd');
-    expect(workspaceBytes({ layer: wide, x, dilation: 1 }, 'exact')).toBe(0);
+    expect(workspaceBytes(convKernel(wide, 'fast', 64), x, 1) > 0).toBe(algorithm === 'winograd');
+    expect(workspaceBytes(convKernel(wide, 'exact', 64), x, 1)).toBe(0);
   });
 
-  it('is 3x3 with stride 1 and padding "same" where nothing is said', () => {
-    expect(convKernel({ cin: 4, cout: 8 }, 'fast', 0).form).toEqual({ ...same, cin: 4, cout: 8 });
-  });
-
-  it.each<[string, WindowOptions & { groups?: number }, Partial<ConvForm>]>([
+  it.each<[string, WindowOptions & { groups?: number }, Partial<ConvLayer>]>([
     ['3x3, same', { size: [3, 3], pad: 'same' }, {}],
     ['3x3, padded by 1', { size: [3, 3], pad: [1, 1, 1, 1] }, {}],
     ['dilated', { size: [3, 3], dilation: 2, pad: [2, 2, 2, 2] }, {}],
@@ -87,7 +83,8 @@ describe('the form of a convolution', () => {
     const builder = new GraphBuilder();
     const shape = { h: 9, w: 10, c: 8 };
     const id = builder.conv(builder.input(shape, { name: 'input' }), 12, options, { name: 'conv' });
-    expect(convForm(builder.nodes[id] as NodeOf<'conv'>, shape)).toEqual({ ...same, ...expected });
+    const graph = { nodes: builder.nodes, logits: id, head: 'softmax' } as const;
+    expect(convLayer(graph, builder.nodes[id] as NodeOf<'conv'>)).toEqual({ ...same, ...expected });
   });
 });
 
@@ -107,13 +104,13 @@ describe.each(builds)('a layer of any form, fast, $kernels, $threads threads', (
     const { x: size, call, h, w } = item;
     const { cin, cout } = item.size;
     const { dilation } = call;
-    const form: ConvForm = { ...item.size, stride: call.stride, same: isSame(item) };
+    const layer: ConvLayer = { ...item.size, stride: call.stride, same: isSame(item) };
     const o = operandsOf(item);
     const input = { ...size, c: cin, data: o.x };
     const y = conv(input, o.w, o.b, shapeOf(item));
     const { dx, dw, db } = convBackward(input, o.w, o.dy, shapeOf(item));
     await onRuntime(build, (runtime) => {
-      const kernel = convKernel(form, 'fast', runtime.arena.alloc(convKernelBytes(form, 'fast')));
+      const kernel = convKernel(layer, 'fast', runtime.arena.alloc(convKernelBytes(layer, 'fast')));
       runtime.run(packKernelJob(put(runtime, o.w), kernel));
       runtime.arena.f32(biasOf(kernel), cout).set(o.b);
       const X = gappedView(runtime, { ...size, c: cin }, o.x);
@@ -123,7 +120,7 @@ describe.each(builds)('a layer of any form, fast, $kernels, $threads threads', (
         expect(writtenGaps(runtime, v), `written around ${what}`).toBe(0);
       };
 
-      const forward = space(runtime, workspaceBytes({ layer: form, x: X, dilation }, 'fast'));
+      const forward = space(runtime, workspaceBytes(kernel, X, dilation));
       const Y = gappedView(runtime, DY);
       runAll(runtime, convJobs(X, kernel, Y, call, forward));
       check(Y, y, 'y');
@@ -134,11 +131,11 @@ describe.each(builds)('a layer of any form, fast, $kernels, $threads threads', (
 
       const adjoint = adjointKernel(kernel, 'fast', runtime.arena.alloc(adjointKernelBytes(kernel, 'fast')));
       runAll(runtime, adjointJobs(kernel, adjoint, space(runtime, adjointWorkspaceBytes(kernel, adjoint))));
-      const backward = space(runtime, workspaceBytes({ layer: adjoint.form, x: DY, dilation }, 'fast'));
+      const backward = space(runtime, workspaceBytes(adjoint, DY, dilation));
       const [DX, sum] = [gappedView(runtime, X), gappedView(runtime, X, o.x)];
-      runAll(runtime, convInputGradientJobs(DY, adjoint, DX, call, false, backward));
+      runAll(runtime, inputGradientJobs(DY, adjoint, DX, call, false, backward));
       check(DX, dx, 'dx');
-      runAll(runtime, convInputGradientJobs(DY, adjoint, sum, call, true, backward));
+      runAll(runtime, inputGradientJobs(DY, adjoint, sum, call, true, backward));
       check(
         sum,
         dx.map((value, i) => value + o.x[i]),
@@ -146,9 +143,9 @@ describe.each(builds)('a layer of any form, fast, $kernels, $threads threads', (
       );
 
       const target = { kernel: runtime.arena.alloc(4 * o.w.length), bias: runtime.arena.alloc(4 * cout) };
-      const sums = space(runtime, weightGradientBytes({ layer: form, x: X, dilation }, 'fast'));
+      const sums = space(runtime, weightGradientBytes(layer, X, dilation, 'fast'));
       const how = { precision: 'fast', accumulate: false } as const;
-      runAll(runtime, convWeightGradientJobs(X, DY, form, call, target, how, sums));
+      runAll(runtime, convWeightGradientJobs(layer, X, DY, call, target, how, sums));
       expectNear(get(runtime, target.kernel, o.w.length), dw, TOLERANCE, 'dw');
       expectNear(get(runtime, target.bias, cout), db, TOLERANCE, 'db');
     });
@@ -158,13 +155,13 @@ describe.each(builds)('a layer of any form, fast, $kernels, $threads threads', (
 describe('a Winograd kernel', () => {
   it.each([{ stride: 2 }, { startY: 0 }, { startX: 1 }])('refuses another window: %o', (change) => {
     const map = view(64, 9, 9, 8);
-    const kernel = convKernel({ cin: 8, cout: 8 }, 'fast', 64);
+    const kernel = convKernel({ ...same, cout: 8 }, 'fast', 64);
     const call = { stride: 1, dilation: 1, startY: -1, startX: -1, ...change };
     expect(() => convJobs(map, kernel, map, call, { ptr: 64, bytes: 1e6 })).toThrow('internal');
   });
 
   it('refuses an output of another size', () => {
-    const kernel = convKernel({ cin: 8, cout: 8 }, 'fast', 64);
+    const kernel = convKernel({ ...same, cout: 8 }, 'fast', 64);
     const call = { stride: 1, dilation: 1, startY: -1, startX: -1 };
     const jobs = () => convJobs(view(64, 9, 9, 8), kernel, view(64, 8, 9, 8), call, { ptr: 64, bytes: 1e6 });
     expect(jobs).toThrow('internal');

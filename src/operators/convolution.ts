@@ -1,9 +1,6 @@
 import type { Precision } from '../base/types.js';
-import type { NodeOf, Shape } from '../graph/graph.js';
-import type { Plan } from '../plan/forward.js';
-import type { Job, View, WindowCall } from '../wasm/job.js';
+import type { Clip, Job, View, WindowCall } from '../wasm/job.js';
 import {
-  type ConvCall,
   type ConvSize,
   convInputGradientJob,
   convJob,
@@ -14,7 +11,6 @@ import {
   unpackConvJob,
 } from '../wasm/ops/conv.js';
 import { biasGradientJob, convWeightGradientJobs as directWeightGradientJobs } from '../wasm/ops/conv-gradient.js';
-import { tapsOf } from '../wasm/ops/window.js';
 import {
   type WinogradWeights,
   winogradFits,
@@ -30,47 +26,17 @@ import {
   winogradWeightGradientJobs,
 } from '../wasm/ops/winograd-gradient.js';
 
-/**
- * What the algorithm of a convolution (of one group) depends on, besides the precision: nothing that differs between modes, phases or
- * maps, so that the same point has the same bits wherever it is computed.
- */
-export interface ConvForm extends ConvSize {
+/** What a convolution's algorithm is chosen by. */
+export interface ConvLayer extends ConvSize {
   readonly stride: number;
-  /** Whether the window's middle lies over its output, and the output is as large as the input. */
+  /** Whether its output has the input's size, and each window its centre at the output's point. */
   readonly same: boolean;
 }
 
-/** The form of a layer. What is left out is that of a 3x3 window with stride 1 and padding 'same'. */
-export type ConvLayerForm = Pick<ConvForm, 'cin' | 'cout'> & Partial<ConvForm>;
-
-const formOf = (layer: ConvLayerForm): ConvForm => ({
-  rows: layer.rows ?? 3,
-  columns: layer.columns ?? 3,
-  cin: layer.cin,
-  cout: layer.cout,
-  stride: layer.stride ?? 1,
-  same: layer.same ?? true,
-});
-
-/** The form of one group of a node that reads a map of shape x. */
-export function convForm({ window, groups, shape }: NodeOf<'conv'>, x: Shape): ConvForm {
-  const { rows, columns, stride, dilation, top, left } = window;
-  const middle = 2 * top === dilation * (rows - 1) && 2 * left === dilation * (columns - 1);
-  const same = middle && shape.h === x.h && shape.w === x.w;
-  return { rows, columns, cin: x.c / groups, cout: shape.c / groups, stride, same };
-}
-
-/** The form of the convolution that is the input's gradient, where the stride is 1. */
-export const adjointForm = ({ cin, cout, ...form }: ConvLayerForm): ConvLayerForm => ({
-  ...form,
-  cin: cout,
-  cout: cin,
-});
-
 /** A convolution's weights in the wasm memory, in the form that its algorithm reads. */
 export type ConvKernel =
-  | { readonly algorithm: 'direct'; readonly form: ConvForm; readonly weights: PackedConv }
-  | { readonly algorithm: 'winograd'; readonly form: ConvForm; readonly weights: WinogradWeights };
+  | { readonly algorithm: 'direct'; readonly layer: ConvLayer; readonly weights: PackedConv }
+  | { readonly algorithm: 'winograd'; readonly layer: ConvLayer; readonly weights: WinogradWeights };
 
 /** A piece of memory. */
 export interface Workspace {
@@ -79,39 +45,29 @@ export interface Workspace {
 }
 
 /**
- * Which algorithm a layer runs by: Winograd's where `fast` is asked for, the window is 3x3 with stride 1 and padding 'same', and the
- * channels fill whole vectors; else the direct one.
+ * Which algorithm a layer runs by: Winograd's for 3x3 windows without stride where `fast` is asked for and channels fill whole vectors,
+ * else the direct one. The mode, the phase and the map's size do not count, so that the own phase has the bits of the pooled network.
  */
-function algorithmOf(layer: ConvLayerForm, precision: Precision): ConvKernel['algorithm'] {
-  const { rows, columns, cin, cout, stride, same } = formOf(layer);
-  const tiles = rows === 3 && columns === 3 && stride === 1 && same;
-  return precision === 'fast' && tiles && winogradFits(cin, cout) ? 'winograd' : 'direct';
+function algorithmOf(layer: ConvLayer, precision: Precision): ConvKernel['algorithm'] {
+  const { rows, columns, stride, same, cin, cout } = layer;
+  const square = rows === 3 && columns === 3 && stride === 1 && same;
+  return precision === 'fast' && square && winogradFits(cin, cout) ? 'winograd' : 'direct';
 }
 
-/** A kernel of a form by an algorithm; `bias` is where a Winograd kernel has it, 0 for none. */
-function kernelAt(
-  layer: ConvLayerForm,
-  algorithm: ConvKernel['algorithm'],
-  { ptr, bias }: { ptr: number; bias: number },
-): ConvKernel {
-  const form = formOf(layer);
-  const { rows, columns, cin, cout } = form;
-  return algorithm === 'direct'
-    ? { algorithm, form, weights: { ptr, rows, columns, cin, cout } }
-    : { algorithm, form, weights: { ptr, bias, cin, cout } };
-}
+const bytesOf = (algorithm: ConvKernel['algorithm'], layer: ConvSize): number =>
+  algorithm === 'direct' ? packedConvBytes(layer) : winogradWeightBytes(layer.cin, layer.cout) + 4 * layer.cout;
 
 /** Bytes of a layer's packed weights, bias included. */
-export function convKernelBytes(layer: ConvLayerForm, precision: Precision): number {
-  const { cin, cout } = layer;
-  return algorithmOf(layer, precision) === 'direct'
-    ? packedConvBytes(formOf(layer))
-    : winogradWeightBytes(cin, cout) + 4 * cout;
-}
+export const convKernelBytes = (layer: ConvLayer, precision: Precision): number =>
+  bytesOf(algorithmOf(layer, precision), layer);
 
 /** A kernel whose weights will lie at `ptr`, in `convKernelBytes` bytes. */
-export const convKernel = (layer: ConvLayerForm, precision: Precision, ptr: number): ConvKernel =>
-  kernelAt(layer, algorithmOf(layer, precision), { ptr, bias: ptr + winogradWeightBytes(layer.cin, layer.cout) });
+export function convKernel(layer: ConvLayer, precision: Precision, ptr: number): ConvKernel {
+  const { rows, columns, cin, cout } = layer;
+  const algorithm = algorithmOf(layer, precision);
+  if (algorithm === 'direct') return { algorithm, layer, weights: { ptr, rows, columns, cin, cout } };
+  return { algorithm, layer, weights: { ptr, bias: ptr + winogradWeightBytes(cin, cout), cin, cout } };
+}
 
 /** Where a kernel's bias (cout) lies. */
 export const biasOf = (kernel: ConvKernel): number =>
@@ -123,26 +79,69 @@ export function packKernelJob(source: number, { algorithm, weights }: ConvKernel
   return winogradWeightsJob(source, weights.ptr, weights.cin, weights.cout);
 }
 
-/** The workspace that a layer needs for the map x. */
-export function workspaceBytes(
-  { layer, x, dilation }: { layer: ConvLayerForm; x: Pick<View, 'h' | 'w' | 'c'>; dilation: number },
-  precision: Precision,
-): number {
-  return algorithmOf(layer, precision) === 'direct' ? 0 : winogradPlan(x, layer.cout, dilation).bytes;
+/** The workspace that `convJobs` needs for the map x, or with an adjoint kernel `inputGradientJobs` for dy. */
+export const workspaceBytes = (kernel: ConvKernel, x: Pick<View, 'h' | 'w' | 'c'>, dilation: number): number =>
+  kernel.algorithm === 'direct' ? 0 : winogradPlan(x, kernel.layer.cout, dilation).bytes;
+
+/** Winograd's kernels know no other windows. */
+function checkSame(x: View, y: View, { stride, dilation, startY, startX }: WindowCall): void {
+  if (stride === 1 && startY === -dilation && startX === -dilation && x.h === y.h && x.w === y.w) return;
+  throw new Error('internal: a Winograd convolution of a window that is not 3x3 with stride 1 and padding "same"');
 }
 
-/** The jobs of y = or += conv(x), clipped if asked for, to be run one after the other. */
-export function convJobs(x: View, kernel: ConvKernel, y: View, call: ConvCall, workspace: Workspace): Job[] {
+/** The jobs of y = clip(conv(x)), to be run one after the other. */
+export function convJobs(
+  x: View,
+  kernel: ConvKernel,
+  y: View,
+  call: WindowCall & { clip?: Clip },
+  workspace: Workspace,
+): Job[] {
   if (kernel.algorithm === 'direct') return [convJob(x, kernel.weights, y, call)];
   checkSame(x, y, call);
   return winogradJobs(x, kernel.weights, y, call, workspace);
 }
 
 /**
- * The jobs of dx = or += the gradient of `convJobs` without its bounds at its input, from dy at its output; `call` is the forward's,
- * `adjoint` a kernel of `adjointKernel`.
+ * The kernel of the input's gradient: taps turned by 180 degrees, cin and cout swapped, bias zero. It will lie at `ptr`, in
+ * `adjointKernelBytes` bytes, when the jobs of `adjointJobs` have run. The adjoint of a Winograd kernel is one too, whatever the precision.
  */
-export function convInputGradientJobs(
+export function adjointKernel(from: ConvKernel, precision: Precision, ptr: number): ConvKernel {
+  const { cin, cout } = from.layer;
+  const layer = { ...from.layer, cin: cout, cout: cin };
+  const { rows, columns } = layer;
+  const algorithm = adjointAlgorithm(from, precision);
+  return algorithm === 'direct'
+    ? { algorithm, layer, weights: { ptr, rows, columns, cin: cout, cout: cin } }
+    : { algorithm, layer, weights: { ptr, cin: cout, cout: cin, bias: 0 } };
+}
+
+const adjointAlgorithm = ({ algorithm, layer }: ConvKernel, precision: Precision): ConvKernel['algorithm'] =>
+  algorithm === 'winograd' ? algorithm : algorithmOf(layer, precision);
+
+/** Bytes of the adjoint of a kernel. */
+export function adjointKernelBytes(from: ConvKernel, precision: Precision): number {
+  const { cin, cout } = from.layer;
+  const to = { ...from.layer, cin: cout, cout: cin };
+  return adjointAlgorithm(from, precision) === 'direct' ? packedConvBytes(to) : winogradWeightBytes(cout, cin);
+}
+
+/** The workspace that `adjointJobs` needs: only a direct kernel becomes a Winograd one by way of plain weights. */
+export const adjointWorkspaceBytes = (from: ConvKernel, to: ConvKernel): number =>
+  from.algorithm === to.algorithm ? 0 : 4 * 9 * from.layer.cin * from.layer.cout;
+
+/** The jobs that make `to`, a kernel of `adjointKernel`, from the packed weights of `from`, to be run one after the other. */
+export function adjointJobs(from: ConvKernel, to: ConvKernel, workspace: Workspace): Job[] {
+  if (to.algorithm === 'direct')
+    if (from.algorithm === 'direct') return [packAdjointJob(from.weights, to.weights)];
+    else throw new Error('internal: a Winograd kernel has no direct adjoint');
+  if (from.algorithm === 'winograd') return [adjointWinogradJob(from.weights, to.weights)];
+  const { ptr, cin, cout } = to.weights;
+  return [unpackConvJob(from.weights, workspace.ptr), winogradWeightsJob(workspace.ptr, ptr, cin, cout, true)];
+}
+
+/** The jobs of dx = or += the gradient of `convJobs` without its bounds at its input; `call` is the forward's. Workspace as for `convJobs`. */
+export function inputGradientJobs(
   dy: View,
   adjoint: ConvKernel,
   dx: View,
@@ -155,90 +154,52 @@ export function convInputGradientJobs(
   return winogradJobs(dy, adjoint.weights, dx, { dilation: call.dilation, accumulate }, workspace);
 }
 
-/** Winograd's algorithm knows no other windows. */
-function checkSame(x: View, y: View, { stride, dilation, startY, startX }: WindowCall): void {
-  if (stride === 1 && startY === -dilation && startX === -dilation && x.h === y.h && x.w === y.w) return;
-  throw new Error('internal: a Winograd convolution of a window that is not 3x3 with stride 1 and padding "same"');
-}
-
-/**
- * The kernel whose convolution is the input's gradient: taps turned by 180 degrees, cin and cout swapped, bias zero. It will lie at
- * `ptr`, in `adjointKernelBytes` bytes, when the jobs of `adjointJobs` have run, and is for `convInputGradientJobs`. A Winograd kernel's
- * adjoint is one too, whatever the precision.
- */
-export const adjointKernel = (from: ConvKernel, precision: Precision, ptr: number): ConvKernel =>
-  kernelAt(adjointForm(from.form), adjointAlgorithm(from, precision), { ptr, bias: 0 });
-
-const adjointAlgorithm = ({ algorithm, form }: ConvKernel, precision: Precision): ConvKernel['algorithm'] =>
-  algorithm === 'winograd' ? algorithm : algorithmOf(form, precision);
-
-/** Bytes of the adjoint of a kernel. */
-export function adjointKernelBytes(from: ConvKernel, precision: Precision): number {
-  const { cin, cout } = from.form;
-  return adjointAlgorithm(from, precision) === 'direct'
-    ? packedConvBytes({ ...from.form, cin: cout, cout: cin })
-    : winogradWeightBytes(cout, cin);
-}
-
-/** The workspace that `adjointJobs` needs: only a direct kernel becomes a Winograd one by way of plain weights. */
-export const adjointWorkspaceBytes = ({ algorithm, form }: ConvKernel, to: ConvKernel): number =>
-  algorithm === to.algorithm ? 0 : 4 * tapsOf(form) * form.cin * form.cout;
-
-/** The jobs that make `to`, a kernel of `adjointKernel`, from the packed weights of `from`, to be run one after the other. */
-export function adjointJobs(from: ConvKernel, to: ConvKernel, workspace: Workspace): Job[] {
-  if (to.algorithm === 'direct')
-    if (from.algorithm === 'direct') return [packAdjointJob(from.weights, to.weights)];
-    else throw new Error('internal: a Winograd kernel has no direct adjoint');
-  if (from.algorithm === 'winograd') return [adjointWinogradJob(from.weights, to.weights)];
-  const { ptr, cin, cout } = to.weights;
-  return [unpackConvJob(from.weights, workspace.ptr), winogradWeightsJob(workspace.ptr, ptr, cin, cout, true)];
+/** How a convolution's weight gradient is computed. */
+export interface WeightGradientOptions {
+  readonly precision: Precision;
+  /** Whether dw and db are added to, as sums over phases or pictures need; else they are overwritten. */
+  readonly accumulate: boolean;
 }
 
 /** Below so many tiles the transformed sums, four times as large as the weights, cost more than Winograd's algorithm saves. */
 const FEWEST_TILES = 16;
 
-function weightGradientAlgorithm(
+const weightGradientAlgorithm = (
+  layer: ConvLayer,
   x: Pick<View, 'h' | 'w' | 'c'>,
-  layer: ConvLayerForm,
   dilation: number,
   precision: Precision,
-): ConvKernel['algorithm'] {
-  const algorithm = algorithmOf(layer, precision);
-  return algorithm === 'winograd' && winogradTiles(x.h, x.w, dilation) < FEWEST_TILES ? 'direct' : algorithm;
-}
+): ConvKernel['algorithm'] =>
+  layer.same && winogradTiles(x.h, x.w, dilation) < FEWEST_TILES ? 'direct' : algorithmOf(layer, precision);
 
 /** The workspace that `convWeightGradientJobs` needs for a layer's input x (h, w, cin). */
 export function weightGradientBytes(
-  { layer, x, dilation }: { layer: ConvLayerForm; x: Pick<View, 'h' | 'w' | 'c'>; dilation: number },
+  layer: ConvLayer,
+  x: Pick<View, 'h' | 'w' | 'c'>,
+  dilation: number,
   precision: Precision,
 ): number {
-  const algorithm = weightGradientAlgorithm(x, layer, dilation, precision);
-  return algorithm === 'direct' ? 0 : winogradGradientBytes(x, layer.cout, dilation);
+  if (weightGradientAlgorithm(layer, x, dilation, precision) === 'direct') return 0;
+  return winogradGradientBytes(x, layer.cout, dilation);
 }
 
 /**
  * The jobs, to be run one after the other, of the gradients of `convJobs` without its bounds at its weights: `kernel` (rows, columns, cin,
- * cout) and `bias` (cout), plain float32 arrays, overwritten or, as sums over phases or pictures need, added to. From the layer's input
- * x and dy at its output; `call` is the forward's. The bits do not depend on threads.
+ * cout) and `bias` (cout), plain float32 arrays, from the layer's input x and dy. The bits do not depend on threads.
  */
 export function convWeightGradientJobs(
+  layer: ConvLayer,
   x: View,
   dy: View,
-  layer: ConvLayerForm,
   call: WindowCall,
-  target: { readonly kernel: number; readonly bias: number },
-  { precision, accumulate }: { readonly precision: Precision; readonly accumulate: boolean },
+  target: { kernel: number; bias: number },
+  { precision, accumulate }: WeightGradientOptions,
   workspace: Workspace,
 ): Job[] {
-  if (weightGradientAlgorithm(x, layer, call.dilation, precision) === 'direct')
-    return directWeightGradientJobs(x, dy, formOf(layer), call, target, accumulate);
+  const { dilation } = call;
+  if (weightGradientAlgorithm(layer, x, dilation, precision) === 'direct')
+    return directWeightGradientJobs(x, dy, layer, call, target, accumulate);
   checkSame(x, dy, call);
-  return [
-    biasGradientJob(dy, target.bias, accumulate),
-    ...winogradWeightGradientJobs(x, dy, target.kernel, { dilation: call.dilation, accumulate }, workspace),
-  ];
+  const weights = winogradWeightGradientJobs(x, dy, target.kernel, { dilation, accumulate }, workspace);
+  return [biasGradientJob(dy, target.bias, accumulate), ...weights];
 }
-
-/** Bytes of workspace that the convolutions of a plan need. */
-export const planWorkspace = (plan: Plan, precision: Precision): number =>
-  plan.steps.reduce((most, step) => (step.op === 'conv' ? Math.max(most, workspaceBytes(step, precision)) : most), 0);

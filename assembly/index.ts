@@ -12,11 +12,15 @@ export {
 export { batchPool, batchPoolBackward } from './batch-pool';
 export { channelSum } from './cam';
 export { takeChannels, takeChannelsBackward } from './channels';
-export { conv3x3, packConv } from './conv';
-export { adjointConv, biasGradient, convWeightGradient, unpackConv } from './conv-gradient';
+export { conv } from './conv';
+export { biasGradient, convWeightGradient } from './conv-gradient';
+export { adjointConv, packConv, unpackConv } from './conv-pack';
 export { dense, denseInputGradient } from './dense';
+export { depthwise, depthwiseInputGradient } from './depthwise';
+export { depthwiseWeightGradient } from './depthwise-gradient';
 export { expandFloat16 } from './float16';
 export { gemm } from './gemm';
+export { globalPool, globalPoolBackward } from './global-pool';
 export { layerNorm, layerNormBackward } from './layer-norm';
 export { addMaps, affine, copyMap, multiplyMaps } from './map';
 export { adamStep, dropout, sgdStep } from './optimizer';
@@ -34,3 +38,4 @@ export {
   winogradGradientWeights,
 } from './winograd-gradient';
 export { winogradWeights } from './winograd-weights';
+export { pool, poolBackward } from './window-pool';

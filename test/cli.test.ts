@@ -53,6 +53,7 @@ function fakeNetwork(calls: Calls): Network {
     source: 'default',
     parameters: 138357544,
     inputSize: 32,
+    inputShape: [64, 64, 3] as const,
     labels,
     layers: ['block1_conv1', 'block5_conv3'],
     kernels: 'simd',

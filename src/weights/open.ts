@@ -22,9 +22,10 @@ export interface OpenWeightsOptions extends NetworkOptions {
 }
 
 /**
- * Opens a weight file: safetensors or .pth with torchvision's or timm's names, a packed file, ONNX, HDF5 (.h5, .weights.h5) or .keras
- * as Keras writes them; without a source, the embedded default network. Only headers are read here; the tensors read their part of the file when they are copied. Preprocessing and
- * labels are those that belong to the file. Call `close()` when all tensors are copied.
+ * Opens a weight file: safetensors or .pth with torchvision's or timm's names, a packed file, ONNX, HDF5 (.h5,
+ * .weights.h5) or .keras as Keras writes them; without a source, the embedded default network. Only headers are read
+ * here; the tensors read their part of the file when they are copied. Preprocessing and labels are those that belong to
+ * the file. Call `close()` when all tensors are copied.
  *
  * Throws NOT_FOUND, BAD_WEIGHTS (broken, of another format, or not a VGG network), BAD_ARGUMENT and ABORTED.
  *

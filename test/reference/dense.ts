@@ -7,11 +7,12 @@ export function multiply(
   n: number,
   bias: ArrayLike<number> = new Float64Array(n),
 ): Float64Array {
+  const [left, right, start] = [new Float64Array(a), new Float64Array(b), new Float64Array(bias)]; // one type, whoever calls
   const c = new Float64Array(m * n);
   for (let i = 0; i < m; i++)
     for (let j = 0; j < n; j++) {
-      let sum = bias[j];
-      for (let p = 0; p < k; p++) sum += a[i * k + p] * b[p * n + j];
+      let sum = start[j];
+      for (let p = 0; p < k; p++) sum += left[i * k + p] * right[p * n + j];
       c[i * n + j] = sum;
     }
   return c;

@@ -68,3 +68,27 @@ export function writeView(runtime: Memory, v: View, dense: ArrayLike<number>): v
     for (let x = 0; x < v.w; x++)
       for (let k = 0; k < v.c; k++) data[v.ptr / 4 + y * v.row + x * v.pix + k] = dense[(y * v.w + x) * v.c + k];
 }
+
+/**
+ * A view with gaps between channels, pixels and rows, as a phase of a wider map or a slice of its channels has; filled with `dense`, or
+ * UNTOUCHED.
+ */
+export function gappedView(
+  runtime: Runtime,
+  { h, w, c }: Pick<View, 'h' | 'w' | 'c'>,
+  dense?: ArrayLike<number>,
+): View {
+  const pix = c + 3;
+  const row = w * pix + 5;
+  const v = { ptr: reserve(runtime, h * row + c), h, w, c, row, pix };
+  if (dense) writeView(runtime, v, dense);
+  return v;
+}
+
+/** How many of the floats around the elements of a `gappedView` have been written. */
+export function writtenGaps(runtime: Runtime, v: View): number {
+  const inside = new Set<number>();
+  for (let y = 0; y < v.h; y++)
+    for (let x = 0; x < v.w; x++) for (let k = 0; k < v.c; k++) inside.add(y * v.row + x * v.pix + k);
+  return get(runtime, v.ptr, v.h * v.row + v.c).filter((value, i) => !inside.has(i) && value !== UNTOUCHED).length;
+}

@@ -20,7 +20,7 @@ export { depthwise, depthwiseInputGradient } from './depthwise';
 export { depthwiseWeightGradient } from './depthwise-gradient';
 export { expandFloat16 } from './float16';
 export { gemm } from './gemm';
-export { globalPool, globalPoolBackward } from './global';
+export { globalPool, globalPoolBackward } from './global-pool';
 export { layerNorm, layerNormBackward } from './layer-norm';
 export { addMaps, affine, copyMap, multiplyMaps } from './map';
 export { adamStep, dropout, sgdStep } from './optimizer';

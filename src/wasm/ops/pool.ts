@@ -41,7 +41,7 @@ export function poolJob(kind: PoolKind, x: View, y: View, window: WindowCall & T
 
 /**
  * dx = or, with `accumulate`, += the gradient of `poolJob` at x. Of the largest: each dy goes to the first of them in row order, and is lost where that
- * is a zero beyond x. x and dx have the same sizes.
+ * is a zero beyond x. x and dx have the same sizes; of a mean x is not read.
  */
 export function poolBackwardJob(
   kind: PoolKind,
@@ -92,7 +92,10 @@ const square = ({ size, stride, dilation, offsetY, offsetX }: PoolWindow & PoolO
 export const globalJob = (kind: PoolKind, x: View, y: View, rate: number): Job =>
   globalPool('globalPool', kind, x, y, { ptr: 0, row: 0, pix: 0 }, rate, false);
 
-/** dx = or, with `accumulate`, += the gradient of `globalJob` at x. Of the largest, all goes to the first of them in row order. */
+/**
+ * dx = or, with `accumulate`, += the gradient of `globalJob` at x. Of the largest, all goes to the first of them in row order; of a mean x is
+ * not read.
+ */
 export const globalBackwardJob = (
   kind: PoolKind,
   x: View,

@@ -107,8 +107,11 @@ export interface LoadOptions extends CallOptions {
   wasm?: WasmOption;
   /** `fast` (Winograd, the default) or `exact` (direct accumulation). */
   precision?: Precision;
-  /** Side of the input for files without dense layers: a multiple of 32. */
-  inputSize?: number;
+  /**
+   * Side of the input, or rows and columns, where the network takes pictures of several sizes; by default what the file says. Networks of
+   * VGG's family take multiples of 32, and only without dense layers.
+   */
+  inputSize?: number | readonly [number, number];
   /** What untrusted files may ask for at most. */
   limits?: Limits;
 }
@@ -329,6 +332,8 @@ export interface NetworkInfo {
   /** Names of the layers that have a map, first to last. */
   readonly layers: readonly string[];
   readonly preprocessing: Preprocessing;
+  /** What the file does not say and was assumed, in whole sentences. */
+  readonly assumptions: readonly string[];
   /** What a mode computes, layer by layer, without running it. Throws BAD_ARGUMENT for another mode or output stride. */
   plan(mode: Mode, options?: { outputStride?: number }): PlanTable;
   /** What a call of `explain` would cost, from its plans; nothing is computed. Throws what `explain` would throw of its options. */

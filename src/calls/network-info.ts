@@ -16,13 +16,14 @@ export interface Description {
   readonly parameters: number;
   readonly labels: readonly string[];
   readonly preprocessing: Preprocessing;
+  readonly assumptions: readonly string[];
   readonly graph: Graph;
   readonly precision: Precision;
 }
 
 export function describe(weights: NetworkWeights, precision: Precision): Description {
-  const { source, parameters, labels, preprocessing } = weights;
-  return { source, parameters, labels, preprocessing, graph: weights.graph, precision };
+  const { source, parameters, labels, preprocessing, assumptions = [] } = weights;
+  return { source, parameters, labels, preprocessing, assumptions, graph: weights.graph, precision };
 }
 
 /** What is known of a network from its description; the file may be closed. */
@@ -34,6 +35,7 @@ export class DescribedNetwork implements NetworkInfo {
   readonly labels: readonly string[];
   readonly layers: readonly string[];
   readonly preprocessing: Preprocessing;
+  readonly assumptions: readonly string[];
   /** @internal */
   readonly description: Description;
 
@@ -55,6 +57,7 @@ export class DescribedNetwork implements NetworkInfo {
     this.labels = description.labels;
     this.layers = layerNames(graph);
     this.preprocessing = description.preprocessing;
+    this.assumptions = description.assumptions;
   }
 
   plan(mode: Mode, options: { outputStride?: number } = {}): PlanTable {

@@ -34,8 +34,7 @@ export class Call {
   integers(name: string): readonly number[] | undefined {
     const value = this.node.attributes.get(name);
     if (value === undefined) return undefined;
-    if (!Array.isArray(value) || !value.every(Number.isSafeInteger))
-      throw this.bad(`expected whole numbers as ${name}`);
+    if (!Array.isArray(value) || !value.every(Number.isInteger)) throw this.bad(`expected whole numbers as ${name}`);
     return value;
   }
 

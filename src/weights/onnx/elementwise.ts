@@ -9,10 +9,10 @@ import { type Constant, type Form, type MapValue, mapValue, type Value } from '.
 /** Sums, products and powers. */
 export const elementwiseOperators: Operators = {
   Erf: { inputs: 1, translate: erf },
-  Add: { attributes: ['axis', 'broadcast'], inputs: 2, translate: add },
-  Sub: { attributes: ['axis', 'broadcast'], inputs: 2, translate: subtract },
-  Mul: { attributes: ['axis', 'broadcast'], inputs: 2, translate: multiply },
-  Div: { attributes: ['axis', 'broadcast'], inputs: 2, translate: divide },
+  Add: { inputs: 2, translate: add },
+  Sub: { inputs: 2, translate: subtract },
+  Mul: { inputs: 2, translate: multiply },
+  Div: { inputs: 2, translate: divide },
   Sum: { inputs: 64, translate: sum },
   Pow: { inputs: 2, translate: power },
   Sqrt: { inputs: 1, translate: (call) => rootOf(call, 0.5) },

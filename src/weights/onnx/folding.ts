@@ -44,12 +44,11 @@ const unary: Record<string, (a: number) => number> = {
 export const foldingOperators: Operators = {
   ...mapped(comparisons, (f) => ({ inputs: 2, translate: (call) => pairwise(call, f, true) })),
   ...mapped(arithmetic, (f) => ({
-    attributes: ['axis', 'broadcast'],
     inputs: 64,
     translate: (call) => pairwise(call, f),
   })),
   ...mapped(unary, (f) => ({ inputs: 1, translate: (call) => each(call, f) })),
-  Div: { attributes: ['axis', 'broadcast'], inputs: 2, translate: divide },
+  Div: { inputs: 2, translate: divide },
   Mod: { attributes: ['fmod'], inputs: 2, translate: modulo },
   Where: { inputs: 3, translate: where },
   Range: { inputs: 3, translate: range },
@@ -90,8 +89,6 @@ async function spread({ shape, numbers }: Constant, to: readonly number[]): Prom
 }
 
 async function pairwise(call: Call, f: Binary, isTruth = false): Promise<Constant> {
-  if (call.number('broadcast', 1) !== 1 || call.number('axis', -1) !== -1)
-    throw call.refuse('the way in which it broadcasts is of a version that is not understood');
   const inputs = call.inputs.map((_, i) => call.constant(i));
   const shape = broadcastShape(
     call,

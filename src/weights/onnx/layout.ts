@@ -36,6 +36,20 @@ export function isWhole(dim: Dim, axis: Run['axis'], size: number): boolean {
   return dim.length === 1 && dim[0].axis === axis && dim[0].size === size && dim[0].step === 1;
 }
 
+/** The axis that a dimension runs through all of. Where its size is 1, the place says it: any axis of size 1 is as good for the numbers. */
+export function axisOf(dims: readonly Dim[], d: number, shape: Shape): 'h' | 'w' | 'c' | undefined {
+  const dim = dims[d];
+  const axes = ['h', 'w', 'c'] as const;
+  if (dim.length > 0) return axes.find((axis) => isWhole(dim, axis, shape[axis]));
+  for (const order of ['nchw', 'nhwc']) {
+    const fits =
+      dims.length === 4 &&
+      [...order].every((axis, at) => axis === 'n' || isWhole(dims[at], axis as Run['axis'], shape[axis as 'h']));
+    if (fits && order[d] !== 'n') return order[d] as 'h' | 'w' | 'c';
+  }
+  return undefined;
+}
+
 /** Whether a dimension runs through nothing but the given axes. */
 export const runsOnly = (dim: Dim, axes: string): boolean => dim.every(({ axis }) => axes.includes(axis));
 

@@ -759,7 +759,9 @@ const WinogradArgs = {
   count: 'i32',
   tilesPerTask: 'i32',
   stripsPerTask: 'i32',
-  relu: 'i32',
+  low: 'f32',
+  high: 'f32',
+  accumulate: 'i32',
 } as const;
 
 const WinogradGradientArgs = {
@@ -787,7 +789,9 @@ const WinogradGradientArgs = {
   count: 'i32',
   tilesPerTask: 'i32',
   stripsPerTask: 'i32',
-  relu: 'i32',
+  low: 'f32',
+  high: 'f32',
+  accumulate: 'i32',
   vQuad: 'usize',
   mStrip: 'usize',
   quadsPerTask: 'i32',

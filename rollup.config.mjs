@@ -25,7 +25,10 @@ const plugins = [
   commonjs(),
   shrinkDependencies(),
 ];
-/** What the chunks that are loaded when needed share with the library; without a chunk of its own it would turn dist/index.js into a mere list of exports. */
+/**
+ * What the chunks that are loaded when needed share with the library; without a chunk of its own it would turn
+ * dist/index.js into a mere list of exports.
+ */
 const sharedWithLazyChunks =
   /build\/js\/(base\/(base64|channel|errors|messages|platform|shape|suggest)|image\/(bytes|resize)|weights\/(assets|family|floats|source|tensor-file)|figure\/raster)\.js$/;
 /** By itself, because metrics need none of it. */
@@ -59,7 +62,10 @@ const kernelFiles = {
   },
 };
 const [library, metrics, training] = ['index', 'metrics', 'training'].map((name) => resolve(`build/js/${name}.js`));
-/** Workers as classic scripts, which the library then contains as text. A worker that is started from text has no files beside it: large data comes from the thread that started it. */
+/**
+ * Workers as classic scripts, which the library then contains as text. A worker that is started from text has no files
+ * beside it: large data comes from the thread that started it.
+ */
 const textOnly = {
   name: 'text-only',
   resolveId: (id, importer) =>
@@ -99,7 +105,8 @@ export default [
     plugins: [...plugins, licences('library'), notices, kernelFiles],
   },
   {
-    // The command is a user of the library like any other, so that dist/index.js and dist/metrics.js hold the library and nothing of the command.
+    // The command is a user of the library like any other, so that dist/index.js and dist/metrics.js hold the library
+    // and nothing of the command.
     input: { cli: 'build/js/cli.js' },
     output: {
       ...output,

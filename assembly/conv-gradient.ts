@@ -1,216 +1,217 @@
-import { firstStrip, stripBytes } from './conv';
 import { outerProduct, QUAD } from './outer';
 import { simd } from './simd';
 import { COLUMNS, ceilDiv } from './tile';
+import { placePhase, REGION, Region, WindowArgs } from './window';
 
+/** `spread` is 1, and y of the window is dy. Strides are in floats. */
 @unmanaged
-class AdjointConvArgs {
-  from: usize;
-  to: usize;
-  /** Channels of the kernel at `from`. */
-  cin: i32;
-  cout: i32;
+class ConvWeightGradientArgs extends WindowArgs {
+  x!: usize;
+  xRow!: i32;
+  xPix!: i32;
+  dy!: usize;
+  dyRow!: i32;
+  dyPix!: i32;
+  cin!: i32;
+  cout!: i32;
+  dw!: usize;
+  /** 0: dw is overwritten. */
+  accumulate!: i32;
+  /** Input and output channels of a task: multiples of 4 and 8. */
+  inputs!: i32;
+  outputs!: i32;
+  /** The largest patch of a phase that is taken at a time. */
+  patchRows!: i32;
+  patchCols!: i32;
+  /** Patches of this job: all patches of all phases are numbered, phase by phase. */
+  first!: i32;
+  last!: i32;
 }
 
 /**
- * The kernel whose convolution is the input's gradient, from packed to packed (see packConv): to(ky, kx, k, c) =
- * from(2 - ky, 2 - kx, c, k), bias zero. Task = strip of 8 output channels of `to`, that is input channels of `from`.
+ * A rectangle of pixels of a phase of dy, and the rows and columns of x that its taps see: stepY rows a row of dy, where rows that no
+ * tap sees are left out. Of the columns, every stepX-th lies side by side: stepX pieces of `width`.
  */
-export function adjointConv(args: AdjointConvArgs, task: i32, _scratch: usize): void {
-  const first = task * COLUMNS;
-  const lanes = min(COLUMNS, args.cin - first);
-  memory.fill(args.to + 4 * <usize>first, 0, 4 * COLUMNS);
-  let to = firstStrip(args.to, args.cin) + <usize>task * stripBytes(args.cout);
-  for (let tap = 8; tap >= 0; tap--) {
-    for (let k = 0; k < args.cout; k++) {
-      let from = weight(args.from, args.cin, args.cout, tap, first, k);
-      for (let lane = 0; lane < COLUMNS; lane++) {
-        store<f32>(to, lane < lanes ? load<f32>(from) : 0);
-        from += 4 * COLUMNS;
-        to += 4;
-      }
-    }
-  }
-}
-
-/** Address of element (tap, c, k) of packed weights. */
-function weight(packed: usize, cin: i32, cout: i32, tap: i32, c: i32, k: i32): usize {
-  const strip = firstStrip(packed, cout) + <usize>(k / COLUMNS) * stripBytes(cin);
-  return strip + 4 * <usize>((tap * cin + c) * COLUMNS + (k % COLUMNS));
-}
-
-/** weights (3, 3, cin, cout) at `to` from packed ones at `from`: packConv backwards. Task = strip of 8 output channels. */
-export function unpackConv(args: AdjointConvArgs, task: i32, _scratch: usize): void {
-  const first = task * COLUMNS;
-  const lanes = min(COLUMNS, args.cout - first);
-  let from = weight(args.from, args.cin, args.cout, 0, 0, first);
-  let to = args.to + 4 * <usize>first;
-  for (let k = 9 * args.cin; k > 0; k--) {
-    simd.storeLanes(to, v128.load(from), lanes);
-    if (lanes > 4) simd.storeLanes(to + 16, v128.load(from, 16), lanes - 4);
-    from += 4 * COLUMNS;
-    to += 4 * <usize>args.cout;
-  }
-}
-
-/** Strides are in floats. */
-@unmanaged
-class ConvWeightGradientArgs {
-  x: usize;
-  xRow: i32;
-  xPix: i32;
-  dy: usize;
-  dyRow: i32;
-  dyPix: i32;
-  h: i32;
-  w: i32;
-  cin: i32;
-  cout: i32;
-  dw: usize;
-  dilation: i32;
-  /** 0: dw is overwritten. */
-  accumulate: i32;
-  /** Input and output channels of a task: multiples of 4 and 8. */
-  channels: i32;
-  columns: i32;
-  /** The largest patch of a phase that is taken at a time. */
-  patchRows: i32;
-  patchCols: i32;
-  /** Patches of this job: all patches of all phases are numbered, phase by phase. */
-  first: i32;
-  last: i32;
-}
-
-/** A rectangle of pixels of a phase: where it begins, its size, and how far it is from the edges. Strides in bytes. */
 @unmanaged
 class Patch {
-  x: usize;
-  xRow: usize;
-  xPix: usize;
-  dy: usize;
-  dyRow: usize;
-  dyPix: usize;
+  row: i32;
+  col: i32;
   rows: i32;
   cols: i32;
-  /** First and last row and column under the taps that exist, counted from the patch's first pixel. */
-  top: i32;
-  left: i32;
-  bottom: i32;
-  right: i32;
+  stepY: i32;
+  stepX: i32;
+  height: i32;
+  width: i32;
 }
 
+/** Bytes of region, patch and product in a task's scratch. */
+export const GRADIENT_HEAD: usize = REGION + 64 + 4 * 4 * COLUMNS;
+
 /**
- * dw (3, 3, cin, cout) = the gradient of a 3x3 convolution at its weights: the sum over the pixels of x(pixel under the tap)' dy(pixel).
- * x (h, w, cin) and dy (h, w, cout) are views; dw is added to where `accumulate` says so, else overwritten. Task = (input channels,
+ * dw (rows, columns, cin, cout) = the gradient of a convolution at its weights: the sum over the pixels of x(pixel under the tap)' dy(pixel).
+ * x (h, w, cin) and dy (outH, outW, cout) are views; dw is added to where `accumulate` says so, else overwritten. Task = (input channels,
  * output channels); each sums all pixels, patch by patch, so that the order is the same for any task, view or number of threads.
- * scratch: patch | a product | x in panels of 4 channels, one pixel of margin around | dy in strips of 8 channels
+ * scratch: region | patch | a product | x in panels of 4 channels | dy in strips of 8 channels
  */
 export function convWeightGradient(args: ConvWeightGradientArgs, task: i32, scratch: usize): void {
-  const groups = ceilDiv(args.cout, args.columns);
-  const c0 = (task / groups) * args.channels;
-  const k0 = (task % groups) * args.columns;
-  const channels = min(args.channels, args.cin - c0);
-  const columns = min(args.columns, args.cout - k0);
-  const patch = changetype<Patch>(scratch);
-  const product = scratch + 64;
-  const panels = product + 4 * <usize>(QUAD * COLUMNS);
-  const panel: usize = 16 * <usize>((args.patchRows + 2) * (args.patchCols + 2));
-  const strips = panels + <usize>ceilDiv(args.channels, QUAD) * panel;
-  const strip: usize = 32 * <usize>(args.patchRows * args.patchCols);
+  const groups = ceilDiv(args.cout, args.outputs);
+  const c0 = (task / groups) * args.inputs;
+  const k0 = (task % groups) * args.outputs;
+  const inputs = min(args.inputs, args.cin - c0);
+  const outputs = min(args.outputs, args.cout - k0);
+  const region = changetype<Region>(scratch);
+  const patch = changetype<Patch>(scratch + REGION);
+  const panels = scratch + GRADIENT_HEAD;
 
-  if (!args.accumulate) clear(args, c0, channels, k0, columns);
+  if (!args.accumulate) clear(args, c0, inputs, k0, outputs);
   for (let i = args.first; i < args.last; i++) {
-    if (!locatePatch(args, i, patch)) continue;
-    gatherPanels(patch, c0, channels, panels, panel);
-    gatherStrips(patch, k0, columns, strips, strip);
-    const width = patch.cols + 2;
-    for (let k = 0; k < columns; k += COLUMNS) {
+    if (!locatePatch(args, i, region, patch)) continue;
+    const panel: usize = 16 * <usize>(patch.height * patch.stepX * patch.width);
+    const strip: usize = 32 * <usize>(patch.rows * patch.cols);
+    const strips = panels + <usize>ceilDiv(inputs, QUAD) * panel;
+    gatherPanels(args, region, patch, c0, inputs, panels, panel);
+    gatherStrips(args, region, patch, k0, outputs, strips, strip);
+    for (let k = 0; k < outputs; k += COLUMNS) {
       const b = strips + <usize>(k / COLUMNS) * strip;
-      for (let c = 0; c < channels; c += QUAD) {
+      for (let c = 0; c < inputs; c += QUAD) {
         const a = panels + <usize>(c / QUAD) * panel;
-        for (let tap = 0; tap < 9; tap++) {
-          const under = a + 16 * <usize>((tap / 3) * width + (tap % 3));
-          outerProduct(under, 32, patch.rows, patch.cols, b, product, 4 * COLUMNS, false);
-          const dw = element(args, tap, c0 + c, k0 + k);
-          addProduct(dw, args.cout, min(QUAD, channels - c), min(COLUMNS, columns - k), product);
-        }
+        multiplyTaps(args, patch, a, b, c0 + c, min(QUAD, inputs - c), k0 + k, min(COLUMNS, outputs - k));
       }
     }
   }
 }
 
-/** Address of dw(tap, c, k). */
-function element(args: ConvWeightGradientArgs, tap: i32, c: i32, k: i32): usize {
-  return args.dw + 4 * (<usize>(tap * args.cin + c) * <usize>args.cout + <usize>k);
+/** dw of all taps for `inputs` (4 at most) channels from c and `outputs` (8 at most) from k on += panel a times strip b. */
+function multiplyTaps(
+  args: ConvWeightGradientArgs,
+  patch: Patch,
+  a: usize,
+  b: usize,
+  c: i32,
+  inputs: i32,
+  k: i32,
+  outputs: i32,
+): void {
+  const product = changetype<usize>(patch) + 64;
+  const row = patch.stepX * patch.width;
+  const skip: usize = 16 * <usize>(patch.stepY * row - patch.cols);
+  const next: usize = 4 * <usize>args.cin * <usize>args.cout;
+  let dw = args.dw + 4 * (<usize>c * <usize>args.cout + <usize>k);
+  for (let i = 0; i < args.rows; i++) {
+    let piece = 0; // the column's among those side by side
+    let under = a + 16 * <usize>(i * row);
+    for (let j = args.columns; j > 0; j--) {
+      outerProduct(
+        under + 16 * <usize>(piece * patch.width),
+        skip,
+        patch.rows,
+        patch.cols,
+        b,
+        product,
+        4 * COLUMNS,
+        false,
+      );
+      addProduct(dw, args.cout, inputs, outputs, product);
+      dw += next;
+      if (++piece === patch.stepX) {
+        piece = 0;
+        under += 16;
+      }
+    }
+  }
 }
 
 /** Zeros of all taps of a block of channels. */
-function clear(args: ConvWeightGradientArgs, c0: i32, channels: i32, k0: i32, columns: i32): void {
-  for (let tap = 0; tap < 9; tap++)
-    for (let c = c0; c < c0 + channels; c++) memory.fill(element(args, tap, c, k0), 0, 4 * <usize>columns);
-}
-
-/** Finds a patch; false where there is none, because phases differ by a row or a column. */
-function locatePatch(args: ConvWeightGradientArgs, index: i32, patch: Patch): bool {
-  const d = args.dilation;
-  const across = ceilDiv(ceilDiv(args.w, d), args.patchCols);
-  const each = across * ceilDiv(ceilDiv(args.h, d), args.patchRows);
-  const phase = index / each;
-  const phasesX = min(d, args.w);
-  const py = phase / phasesX;
-  const px = phase % phasesX;
-  const h = ceilDiv(args.h - py, d);
-  const w = ceilDiv(args.w - px, d);
-  const y = ((index % each) / across) * args.patchRows;
-  const x = ((index % each) % across) * args.patchCols;
-  patch.rows = min(args.patchRows, h - y);
-  patch.cols = min(args.patchCols, w - x);
-  if (patch.rows <= 0 || patch.cols <= 0) return false;
-  const row = py + d * y;
-  const col = px + d * x;
-  patch.x = args.x + 4 * <usize>(row * args.xRow + col * args.xPix);
-  patch.xRow = 4 * <usize>(args.xRow * d);
-  patch.xPix = 4 * <usize>(args.xPix * d);
-  patch.dy = args.dy + 4 * <usize>(row * args.dyRow + col * args.dyPix);
-  patch.dyRow = 4 * <usize>(args.dyRow * d);
-  patch.dyPix = 4 * <usize>(args.dyPix * d);
-  patch.top = y > 0 ? -1 : 0;
-  patch.left = x > 0 ? -1 : 0;
-  patch.bottom = min(patch.rows, h - y - 1);
-  patch.right = min(patch.cols, w - x - 1);
-  return true;
-}
-
-/** panels [channels / 4][rows + 2][cols + 2][4] = channels c0 .. of x with one pixel around the patch, zeros where there is none. */
-function gatherPanels(patch: Patch, c0: i32, channels: i32, panels: usize, panel: usize): void {
-  for (let i = -1; i <= patch.rows; i++) {
-    for (let j = -1; j <= patch.cols; j++) {
-      const inside = i >= patch.top && i <= patch.bottom && j >= patch.left && j <= patch.right;
-      let from = patch.x + <usize>i * patch.xRow + <usize>j * patch.xPix + 4 * <usize>c0;
-      let to = panels;
-      for (let left = channels; left > 0; left -= QUAD) {
-        v128.store(to, inside ? simd.loadLanes(from, left) : f32x4.splat(0));
-        from += 16;
-        to += panel;
-      }
-      panels += 16;
+function clear(args: ConvWeightGradientArgs, c0: i32, inputs: i32, k0: i32, outputs: i32): void {
+  for (let tap = 0; tap < args.rows * args.columns; tap++) {
+    for (let c = c0; c < c0 + inputs; c++) {
+      const at = <usize>(tap * args.cin + c) * <usize>args.cout + <usize>k0;
+      memory.fill(args.dw + 4 * at, 0, 4 * <usize>outputs);
     }
   }
 }
 
-/** strips [columns / 8][rows * cols][8] = channels k0 .. of dy, zeros behind the last one. */
-function gatherStrips(patch: Patch, k0: i32, columns: i32, strips: usize, strip: usize): void {
+/** Finds a patch; false where there is none, because phases differ by a row or a column. */
+function locatePatch(args: ConvWeightGradientArgs, index: i32, region: Region, patch: Patch): bool {
+  const wide = ceilDiv(ceilDiv(args.outW, args.phasesX), args.patchCols);
+  const each = wide * ceilDiv(ceilDiv(args.outH, args.phasesY), args.patchRows);
+  placePhase(args, index / each, region);
+  patch.row = ((index % each) / wide) * args.patchRows;
+  patch.col = ((index % each) % wide) * args.patchCols;
+  patch.rows = min(args.patchRows, region.down.count - patch.row);
+  patch.cols = min(args.patchCols, region.across.count - patch.col);
+  patch.stepY = min(args.stride, args.rows);
+  patch.stepX = min(args.stride, args.columns);
+  patch.height = patch.stepY * (patch.rows - 1) + args.rows;
+  patch.width = patch.cols - 1 + ceilDiv(args.columns, patch.stepX);
+  return patch.rows > 0 && patch.cols > 0;
+}
+
+/** panels [inputs / 4][height][stepX][width][4] = channels c0 .. of x under the patch's taps, zeros where there is none. */
+function gatherPanels(
+  args: ConvWeightGradientArgs,
+  region: Region,
+  patch: Patch,
+  c0: i32,
+  inputs: i32,
+  panels: usize,
+  panel: usize,
+): void {
+  const down = region.down;
+  const across = region.across;
+  const step = across.stride;
+  const pix: usize = 4 * <usize>(args.xPix * across.xStep);
+  const x = args.x + 4 * <usize>(down.x * args.xRow + across.x * args.xPix + c0);
+  for (let i = 0; i < patch.height; i++) {
+    const yy = down.stride * (patch.row + i / patch.stepY) + (i % patch.stepY) + down.start;
+    const row = x + 4 * <usize>yy * <usize>(args.xRow * down.xStep);
+    const size = u32(yy) < u32(down.size) ? across.size : 0; // no column exists of a row that does not
+    for (let piece = 0; piece < patch.stepX; piece++) {
+      let xx = step * patch.col + piece + across.start;
+      for (let j = patch.width; j > 0; j--) {
+        let from = row + pix * <usize>xx;
+        const inside = u32(xx) < u32(size);
+        let to = panels;
+        for (let left = inputs; left > 0; left -= QUAD) {
+          v128.store(to, inside ? simd.loadLanes(from, left) : f32x4.splat(0));
+          from += 16;
+          to += panel;
+        }
+        panels += 16;
+        xx += step;
+      }
+    }
+  }
+}
+
+/** strips [outputs / 8][rows * cols][8] = channels k0 .. of dy, zeros behind the last one. */
+function gatherStrips(
+  args: ConvWeightGradientArgs,
+  region: Region,
+  patch: Patch,
+  k0: i32,
+  outputs: i32,
+  strips: usize,
+  strip: usize,
+): void {
+  const down = region.down;
+  const across = region.across;
+  const row: usize = 4 * <usize>(args.dyRow * down.yStep);
+  const pix: usize = 4 * <usize>(args.dyPix * across.yStep);
+  const dy = args.dy + 4 * <usize>(down.y * args.dyRow + across.y * args.dyPix + k0);
   for (let i = 0; i < patch.rows; i++) {
-    for (let j = 0; j < patch.cols; j++) {
-      let from = patch.dy + <usize>i * patch.dyRow + <usize>j * patch.dyPix + 4 * <usize>k0;
+    let pixel = dy + row * <usize>(patch.row + i) + pix * <usize>patch.col;
+    for (let j = patch.cols; j > 0; j--) {
+      let from = pixel;
       let to = strips;
-      for (let left = columns; left > 0; left -= COLUMNS) {
+      for (let left = outputs; left > 0; left -= COLUMNS) {
         v128.store(to, simd.loadLanes(from, left));
         v128.store(to, left > 4 ? simd.loadLanes(from + 16, left - 4) : f32x4.splat(0), 16);
         from += 4 * COLUMNS;
         to += strip;
       }
       strips += 4 * COLUMNS;
+      pixel += pix;
     }
   }
 }

@@ -90,10 +90,18 @@ export function multiplyBlock(
   columns: i32,
   sums: usize,
 ): void {
+  const beside = DEPTH / depth;
+  const tile: usize = 4 * <usize>depth;
   for (let k = 0; k < columns; k += COLUMNS) {
-    for (let i = 0; i < tiles; i++) {
-      multiplyTile(rowAt(rows, i * ROWS, depth), depth, panel, sums);
-      sums += 4 * ROWS * COLUMNS;
+    let below = rows;
+    for (let i = 0; i < tiles; i += beside) {
+      let at = below;
+      for (let left = min(beside, tiles - i); left > 0; left--) {
+        multiplyTile(at, depth, panel, sums);
+        sums += 4 * ROWS * COLUMNS;
+        at += tile;
+      }
+      below += 4 * ROWS * DEPTH;
     }
     panel += stripBytes;
   }
@@ -113,7 +121,29 @@ export function copyFloats(to: usize, from: usize, n: i32): void {
   }
 }
 
+/** Writes n zeros, for short rows as well. */
+export function clearFloats(to: usize, n: i32): void {
+  for (; n >= 4; n -= 4) {
+    v128.store(to, f32x4.splat(0));
+    to += 16;
+  }
+  for (; n > 0; n--) {
+    store<f32>(to, 0);
+    to += 4;
+  }
+}
+
 /** a / b, rounded up */
 export function ceilDiv(a: i32, b: i32): i32 {
   return (a + b - 1) / b;
+}
+
+/** The greatest common divisor. */
+export function gcd(a: i32, b: i32): i32 {
+  while (b > 0) {
+    const rest = a % b;
+    a = b;
+    b = rest;
+  }
+  return a;
 }

@@ -19,7 +19,11 @@ const [source] = positionals;
 const threads = Number(values.threads) || undefined;
 const aborts = Number(values.aborts);
 
-/** Prints the longest time from an abort to the call's end. @param {string} name @param {(signal: AbortSignal) => Promise<{ dispose?(): void }>} call */
+/**
+ * Prints the longest time from an abort to the call's end.
+ * @param {string} name
+ * @param {(signal: AbortSignal) => Promise<{ dispose?(): void }>} call
+ */
 async function measure(name, call) {
   const start = performance.now();
   (await call(new AbortController().signal)).dispose?.();

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { register } from 'node:module';
 
 /**
- * Makes the compiled sources in build/js loadable one by one: what the bundler makes of `embed:build/...` (scripts/building/embed.js) is here
- * made when Node loads it. Import this before them, and them by `import()`.
+ * Makes the compiled sources in build/js loadable one by one: what the bundler makes of `embed:build/...`
+ * (scripts/building/embed.js) is here made when Node loads it. Import this before them, and them by `import()`.
  */
 export const resolve = (specifier, context, next) =>
   specifier.startsWith('embed:') ? { url: specifier, format: 'module', shortCircuit: true } : next(specifier, context);

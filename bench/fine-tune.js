@@ -60,7 +60,10 @@ const unlabelled = (pets) =>
     return files.map((file) => resolve(root, pets, name, file));
   });
 
-/** @param {{ data: string, pets: string, weights: string, out: string, pictures: string, limit: string, rate: string, threads: string[] }} options */
+/**
+ * @param {{ data: string, pets: string, weights: string, out: string, pictures: string, limit: string, rate: string,
+ *   threads: string[] }} options
+ */
 async function measure({ data, pets, weights, out, pictures, limit, rate, threads }) {
   const evaluate = (/** @type {string} */ file, /** @type {string} */ mode) =>
     Object.fromEntries(

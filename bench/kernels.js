@@ -4,7 +4,7 @@ import { cpus } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import Benchmark from 'benchmark';
 import { view } from '../build/js/wasm/job.js';
-import { conv3x3Job, packConvJob, packedConvBytes } from '../build/js/wasm/ops/conv.js';
+import { convJob, packConvJob, packedConvBytes } from '../build/js/wasm/ops/conv.js';
 import { denseInputGradientJob, denseJob } from '../build/js/wasm/ops/dense.js';
 import { gemmJob, matrix } from '../build/js/wasm/ops/gemm.js';
 import { maxPoolBackwardJob, maxPoolJob } from '../build/js/wasm/ops/pool.js';
@@ -53,11 +53,13 @@ function operations() {
     name: `conv3x3 ${side}x${side} ${cin}->${cout} dilation ${dilation}`,
     flops: 2 * 9 * side * side * cin * cout,
     prepare(k) {
-      const packed = { ptr: k.alloc(packedConvBytes(cin, cout) / 4), cin, cout };
+      const size = { rows: 3, columns: 3, cin, cout };
+      const packed = { ...size, ptr: k.alloc(packedConvBytes(size) / 4) };
       k.run(packConvJob(k.random(9 * cin * cout), packed));
       const x = view(k.random(side * side * cin), side, side, cin);
       const y = view(k.alloc(side * side * cout), side, side, cout);
-      return conv3x3Job(x, packed, y, { dilation, relu: true });
+      const clip = { low: 0, high: Number.POSITIVE_INFINITY };
+      return convJob(x, packed, y, { stride: 1, dilation, startY: -dilation, startX: -dilation, clip });
     },
   }));
   const fc1 = { in: 25088, out: 4096 };

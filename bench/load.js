@@ -34,7 +34,11 @@ async function loadOnce(file, threads) {
   return result;
 }
 
-/** Median of `runs` processes for each file, which take turns. @param {string[]} files @param {{ threads?: string, runs: string, json?: string }} options */
+/**
+ * Median of `runs` processes for each file, which take turns.
+ * @param {string[]} files
+ * @param {{ threads?: string, runs: string, json?: string }} options
+ */
 function compare(files, { threads = '', runs, json }) {
   const self = fileURLToPath(import.meta.url);
   const results = files.map(() => /** @type {Awaited<ReturnType<typeof loadOnce>>[]} */ ([]));

@@ -108,7 +108,9 @@ function table(name, { machine, rows }) {
   });
   const title = name === 'default' ? 'The bundled network' : 'Full-size VGG16 (random weights)';
   const { parameters, date, processor, node, threads, kernels } = machine;
-  return `${title}, ${parameters.toLocaleString('en')} parameters: time, memory without weights. ${processor}, ${threads} threads, ${kernels}, Node ${node}, ${date}.
+  const measured = `${processor}, ${threads} threads, ${kernels}, Node ${node}, ${date}`;
+  return `${title}, ${parameters.toLocaleString('en')} parameters: time, memory without weights.
+${measured}.
 
 | method | ${modes.join(' | ')} |
 |---|${modes.map(() => '---').join('|')}|

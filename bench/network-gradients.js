@@ -13,7 +13,10 @@ Time of gradients() against the forward pass (predict()) of the same mode, and m
 gradient of a process, which makes the adjoint kernels, is told apart. 'mean' is atrous with the dense score; its forward pass is
 that of Grad-CAM.`;
 
-/** @typedef {{ threads?: string, kernels?: 'auto' | 'simd' | 'relaxed', wrt: string, runs: string, cases: string, json?: string }} Options */
+/**
+ * @typedef {{ threads?: string, kernels?: 'auto' | 'simd' | 'relaxed', wrt: string, runs: string, cases: string, json?:
+ *   string }} Options
+ */
 
 /**
  * Seconds of the forward pass, the first gradient and later ones, bytes of maps and scratch, and the highest resident set in MB after

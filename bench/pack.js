@@ -45,9 +45,10 @@ else {
     const rounded = await probabilities(packed, pictures, threads);
     for (const [i, { top, of }] of original.entries()) {
       const changes = [...of].map(([index, p]) => Math.abs(p - /** @type {number} */ (rounded[i].of.get(index))));
-      console.log(
-        `${basename(pictures[i])}: ${top.label} ${top.probability.toFixed(5)}, packed ${rounded[i].top.label} ${rounded[i].top.probability.toFixed(5)}, largest change of a probability ${Math.max(...changes).toExponential(1)}`,
-      );
+      const say = (/** @type {typeof top} */ { label, probability }) => `${label} ${probability.toFixed(5)}`;
+      const most = Math.max(...changes).toExponential(1);
+      const both = `${say(top)}, packed ${say(rounded[i].top)}`;
+      console.log(`${basename(pictures[i])}: ${both}, largest change of a probability ${most}`);
     }
   } finally {
     rmSync(folder, { recursive: true });

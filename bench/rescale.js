@@ -70,7 +70,10 @@ function addTo(sums, more) {
   for (const [k, value] of more.entries()) sums[k] = (sums[k] ?? 0) + value;
 }
 
-/** Multiplies a tensor of the file by `wanted` over `got`, its last axis being the channels; by at most 8; not where a channel is silent. */
+/**
+ * Multiplies a tensor of the file by `wanted` over `got`, its last axis being the channels; by at most 8; not where a
+ * channel is silent.
+ */
 function multiply(
   /** @type {Buffer} */ bytes,
   /** @type {number} */ begin,

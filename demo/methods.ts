@@ -26,7 +26,7 @@ export const METHODS: Readonly<Record<MethodName, { title: string; about: string
   smoothgrad: { title: 'SmoothGrad', about: 'Saliency, averaged over 25 noisy copies. Slow.' },
   'integrated-gradients': {
     title: 'Integrated gradients',
-    about: 'Gradients summed on the way from black to the picture. Slow.',
+    about: 'Gradients summed on the way from the mean colour to the picture. Slow.',
   },
   scorecam: { title: 'Score-CAM', about: 'The score when only a channel’s part of the picture is left. Very slow.' },
   ablationcam: { title: 'Ablation-CAM', about: 'How much the score falls without each channel. Slow.' },

@@ -46,4 +46,5 @@ export function describeNetwork({ parameters, inputSize, labels, kernels, thread
 export const describeThreads = (): string =>
   crossOriginIsolated
     ? ''
-    : 'Computing on one thread, because the server sends no COOP and COEP headers; the results are the same. “atrous-cam serve” sends them.';
+    : 'Computing on one thread, because the server sends no COOP and COEP headers; the results are the same. ' +
+      '“atrous-cam serve” sends them.';

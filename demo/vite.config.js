@@ -6,7 +6,10 @@ import { splitHdf5 } from '../scripts/building/split-hdf5.js';
 
 const library = () => [embed(), limitHdf5(), splitHdf5()];
 
-/** The page starts demo/worker.ts, which has files beside it: the library's text of a worker and the data it would post stay out of the page. */
+/**
+ * The page starts demo/worker.ts, which has files beside it: the library's text of a worker and the data it would post
+ * stay out of the page.
+ */
 const STUBS = {
   '/src/worker/host-text.ts': "export const hostText = '';",
   '/src/weights/assets.ts':

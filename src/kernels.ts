@@ -29,7 +29,8 @@ import {
   weightGradientBytes,
   workspaceBytes,
 } from './operators/convolution.js';
-import { type Job, type View, view } from './wasm/job.js';
+import { type Job, RELU, type View, view } from './wasm/job.js';
+import { same3x3 } from './wasm/ops/conv.js';
 import { denseInputGradientJob, denseJob } from './wasm/ops/dense.js';
 import { gemmJob, matrix, transpose } from './wasm/ops/gemm.js';
 import { maxPoolBackwardJob, maxPoolJob } from './wasm/ops/pool.js';
@@ -125,9 +126,12 @@ export class Kernels {
       this.#maskGradient(DY.ptr, dy.length, options);
       const [dw, db] = [this.#alloc(w.length), this.#alloc(cout)];
       for (let i = 0; i < n; i++) {
-        const how = { dilation, precision, accumulate: i > 0 };
-        const workspace = this.#workspace(weightGradientBytes(X, cout, how));
-        this.#run(convWeightGradientJobs(image(X, i), image(DY, i), dw, db, how, workspace));
+        const layer = squareLayer(cin, cout);
+        const workspace = this.#workspace(weightGradientBytes(layer, X, dilation, precision));
+        const how = { precision, accumulate: i > 0 };
+        const target = { kernel: dw, bias: db };
+        const [from, to] = [image(X, i), image(DY, i)];
+        this.#run(convWeightGradientJobs(layer, from, to, same3x3(dilation), target, how, workspace));
       }
       const kernel = this.#packed(w, cin, cout);
       const adjoint = adjointKernel(kernel, precision, this.#alloc(adjointKernelBytes(kernel, precision) / 4));
@@ -257,7 +261,10 @@ export class Kernels {
     });
   }
 
-  /** loss (rows) = sum_j t_j (log sum_i exp(x_i) - x_j): the cross-entropy of softmax(x) with the targets t, row by row, without overflow. */
+  /**
+   * loss (rows) = sum_j t_j (log sum_i exp(x_i) - x_j): the cross-entropy of softmax(x) with the targets t, row by row,
+   * without overflow.
+   */
   softmaxCrossEntropy(options: CrossEntropyOptions): Float32Array {
     const { x, targets, rows, columns } = crossEntropyOperands(new Checks('softmaxCrossEntropy'), options);
     return this.#scoped(() => {
@@ -323,7 +330,7 @@ export class Kernels {
 
   /** A convolution's weights in the form that its algorithm reads; the bias is not set. */
   #packed(w: Float32Array, cin: number, cout: number): ConvKernel {
-    const layer = { cin, cout };
+    const layer = squareLayer(cin, cout);
     const kernel = convKernel(layer, this.precision, this.#alloc(convKernelBytes(layer, this.precision) / 4));
     this.#runtime.run(packKernelJob(this.#put(w), kernel));
     return kernel;
@@ -331,8 +338,9 @@ export class Kernels {
 
   /** Convolves n maps that lie one after the other. */
   #convolve(n: number, x: View, kernel: ConvKernel, y: View, dilation: number, relu: boolean): void {
-    const workspace = this.#workspace(workspaceBytes({ layer: kernel.weights, x, dilation }, this.precision));
-    for (let i = 0; i < n; i++) this.#run(convJobs(image(x, i), kernel, image(y, i), dilation, workspace, relu));
+    const workspace = this.#workspace(workspaceBytes(kernel, x, dilation));
+    const call = { ...same3x3(dilation), clip: relu ? RELU : undefined };
+    for (let i = 0; i < n; i++) this.#run(convJobs(image(x, i), kernel, image(y, i), call, workspace));
   }
 
   /** Takes `length` gradients at dy backwards through the ReLU of which y is the output, in place; without y they stay. */
@@ -365,6 +373,9 @@ export class Kernels {
 }
 
 const elements = ({ h, w, c }: View): number => h * w * c;
+
+/** A 3x3 convolution with zero padding 'same'. */
+const squareLayer = (cin: number, cout: number) => ({ rows: 3, columns: 3, stride: 1, same: true, cin, cout });
 
 /** Image i of a batch that begins with the dense map `v`. */
 const image = (v: View, i: number): View => ({ ...v, ptr: v.ptr + 4 * i * elements(v) });

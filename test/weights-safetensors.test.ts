@@ -180,12 +180,12 @@ describe('other forms of the same network', () => {
       entries[`features.${index + 1}.num_batches_tracked`] = { dtype: 'I64', shape: [], data: new Uint8Array(8) };
     });
     const folded = await openWeights(safetensors(entries));
-    expect(folded.blocks.map(({ length }) => length)).toEqual([2, 2, 3, 3, 3]);
+    expect(folded.chain!.blocks.map(({ length }) => length)).toEqual([2, 2, 3, 3, 3]);
     expect(folded.parameters).toBe(20386);
-    for (const [i, conv] of folded.blocks.flat().entries()) {
+    for (const [i, conv] of folded.chain!.blocks.flat().entries()) {
       const channels = conv.bias.shape[0];
       const scale = (c: number) => statistic(c, 0) / Math.sqrt(statistic(c, 3) + 1e-5);
-      const before = plain.blocks.flat()[i];
+      const before = plain.chain!.blocks.flat()[i];
       const kernel = (await numbers(before.kernel)).map((value, j) => value * scale(j % channels));
       const bias = (await numbers(before.bias)).map((b, c) => (b - statistic(c, 2)) * scale(c) + statistic(c, 1));
       expect(await numbers(conv.kernel)).toEqual(kernel);

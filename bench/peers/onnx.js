@@ -35,7 +35,11 @@ const integer = (field, value) => [part([...varint(field * 8), ...varint(value)]
 /** @param {number} field @param {string} value @returns {Part[]} */
 const string = (field, value) => message(field, [part(new TextEncoder().encode(value))]);
 
-/** A list of integers, an integer, or a float where the value is `{ float }`. @param {string} name @param {number | number[] | { float: number }} value */
+/**
+ * A list of integers, an integer, or a float where the value is `{ float }`.
+ * @param {string} name
+ * @param {number | number[] | { float: number }} value
+ */
 function attribute(name, value) {
   if (Array.isArray(value))
     return message(5, [...string(1, name), ...value.flatMap((each) => integer(8, each)), ...integer(20, INTS)]);
@@ -44,7 +48,12 @@ function attribute(name, value) {
   return message(5, [...string(1, name), bits, ...integer(20, FLOAT)]);
 }
 
-/** @param {string} type @param {string[]} inputs @param {string} output @param {Record<string, number | number[] | { float: number }>} attributes */
+/**
+ * @param {string} type
+ * @param {string[]} inputs
+ * @param {string} output
+ * @param {Record<string, number | number[] | { float: number }>} attributes
+ */
 const node = (type, inputs, output, attributes = {}) =>
   message(1, [
     ...inputs.flatMap((input) => string(1, input)),
@@ -150,8 +159,8 @@ function head(
 }
 
 /**
- * The model as parts, to be read in order. Input `input` (1, 3, inputSide, inputSide), preprocessed; outputs the last convolution by its name
- * (1, 512, side, side) and, with the head, `logits` (1, 1000).
+ * The model as parts, to be read in order. Input `input` (1, 3, inputSide, inputSide), preprocessed; outputs the last
+ * convolution by its name (1, 512, side, side) and, with the head, `logits` (1, 1000).
  * @param {Awaited<ReturnType<typeof openVgg>>} weights
  * @param {'pooled' | 'dilated' | 'atrous'} mode
  * @param {{ withHead?: boolean, inputSide?: number }} [options]

@@ -131,7 +131,8 @@ export function metricsOf({ name, share }, { kind, index }, planned = counts) {
 }
 
 /**
- * What is left to do: for each task the rows whose maps of it have not been measured, and how. Picture by picture, so that all rows grow alike.
+ * What is left to do: for each task the rows whose maps of it have not been measured, and how. Picture by picture, so
+ * that all rows grow alike.
  *
  * @param {readonly import('./rows.js').Row[]} rows @param {readonly Task[]} tasks @param {typeof counts} planned
  * @param {(row: string, task: string) => Record<string, unknown> | undefined} known what was measured

@@ -95,8 +95,8 @@ export const pictured = [
 ];
 
 /**
- * The rows with these names, in the study's order, and the reference; all of them without names. `atrous*` is all that begin so. Throws where a
- * name is none.
+ * The rows with these names, in the study's order, and the reference; all of them without names. `atrous*` is all that
+ * begin so. Throws where a name is none.
  *
  * @param {readonly string[]} [wanted]
  */

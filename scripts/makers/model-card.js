@@ -126,8 +126,7 @@ const where = values.machine ?? `${cores} cores of ${processor}, Node ${node}`;
 /** @param {import('../../dist/training.js').Stage} stage */
 function described({ size, epochs, rate = config.learningRate, inset, shared }) {
   const course = `${several(epochs, 'epoch')} at ${size} pixels with a learning rate of at most ${rate}`;
-  const mixing =
-    inset === undefined ? '' : `, with another picture in a box in ${Math.round(100 * inset)} % of the batches`;
+  const mixing = inset === undefined ? '' : `, with another picture in a box in ${percent(inset)} of the batches`;
   return `${course}${mixing}${shared ? ', all cells of the map weighed alike' : ''}`;
 }
 const stages = config.stages.map((stage) => `- ${described(stage)}`).join('\n');
@@ -137,6 +136,10 @@ const wrong = (/** @type {number} */ i) => {
 };
 const [cats, dogs] = elsewhere.confusion.map((row) => row.reduce((a, b) => a + b));
 const archive = basename(data);
+const optimizer = config.optimizer === 'adamw' ? 'AdamW' : 'SGD';
+const percent = (/** @type {number} */ share) => `${Math.round(100 * share)} %`;
+const blocks = `in blocks of ${config.convs.join(', ')} with widths ${config.widths.join(', ')}`;
+const convolutions = `${config.convs.reduce((a, b) => a + b)}, 3x3, ${blocks}`;
 
 const card = `# The default network: \`pets-vgg16\`
 
@@ -150,7 +153,7 @@ written by \`node scripts/makers/model-card.js run --data ${archive} --pets pets
 | SHA-256 | \`${createHash('sha256').update(bytes).digest('hex')}\` |
 | classes | 0 \`cat\`, 1 \`dog\` |
 | input | ${side}x${side}x3, \`caffe\` preprocessing (BGR minus 103.939, 116.779, 123.68), squashed to the square, bilinear |
-| convolutions | ${config.convs.reduce((a, b) => a + b)}, 3x3, in blocks of ${config.convs.join(', ')} with widths ${config.widths.join(', ')}; a 2x2 pool after each block |
+| convolutions | ${convolutions}; a 2x2 pool after each block |
 | dense layers | ${[config.widths[config.widths.length - 1] * (side / 32) ** 2, ...config.dense, 2].join(' -> ')} |
 | parameters | ${parameters.toLocaleString('en-US')} |
 
@@ -160,18 +163,22 @@ atrous-cam train ${archive} --out run
 \`\`\`
 
 ${stages}
-- Batches of ${config.batch}, ${config.optimizer === 'adamw' ? 'AdamW' : 'SGD'} with weight decay ${config.weightDecay}, CutMix with halves and boxes in ${Math.round(100 * config.cutmix)} % of the batches
-  where nothing else is said, batch normalization that is folded into the convolutions of the file. Seed ${config.seed}. All of this is the command's default; [docs/training.md](../docs/training.md) says how the run went and what else was tried.
+- Batches of ${config.batch}, ${optimizer} with weight decay ${config.weightDecay}, CutMix with halves and boxes in ${percent(config.cutmix)}
+  of the batches where nothing else is said, batch normalization that is folded into the convolutions of the file.
+  Seed ${config.seed}. All of this is the command's default; [docs/training.md](../docs/training.md) says how the run went and what
+  else was tried.
 - ${several(last.step, 'step')} with \`simd\` kernels in ${hours.toFixed(1)} hours (validation not counted) on ${where}.
-- The same command gives the same file, on any machine and with any number of threads. \`node scripts/checks/training.js
+- The number of threads and interruptions change no bit of a run. \`node scripts/checks/training.js
   ${archive} weights/${STEPS_FILE}\` repeats steps 1 to ${STEPS} and compares their losses with the run's, to the bit.
-- The pictures are the archive \`${archive.replace(/\.tar$/, '')}\`, ${several(pictures.train, 'picture')} to train on and ${pictures.val.toLocaleString('en-US')} to validate on; the licence of its
-  pictures is unclear, so none of them is in this repository or in the package.
+  The whole run has not been repeated.
+- The pictures are the archive \`${archive.replace(/\.tar$/, '')}\`, ${several(pictures.train, 'picture')} to train on and
+  ${pictures.val.toLocaleString('en-US')} to validate on; the licence of its pictures is unclear, so none of them is in this
+  repository or in the package.
 
 ![Loss and accuracy of the epochs](curve.svg)
 
-The last epoch: loss ${last.loss.toFixed(3)} and accuracy ${last.accuracy.toFixed(3)} on the mixed and cut training pictures, ${last.valLoss.toFixed(3)} and ${last.valAccuracy.toFixed(4)} on \`val/\`; all are in
-[epochs.csv](epochs.csv).
+The last epoch: loss ${last.loss.toFixed(3)} and accuracy ${last.accuracy.toFixed(3)} on the mixed and cut training pictures,
+${last.valLoss.toFixed(3)} and ${last.valAccuracy.toFixed(4)} on \`val/\`; all are in [epochs.csv](epochs.csv).
 
 ## Accuracy
 \`atrous-cam evaluate\` with the file:
@@ -183,8 +190,9 @@ The last epoch: loss ${last.loss.toFixed(3)} and accuracy ${last.accuracy.toFixe
 | ${dilated.pictures} of these, the same weights in \`dilated\` mode | ${accuracies(dilated)} |
 
 ## Localisation
-Where maps for the animal lie on ${places.pictures} of these photographs, with 95 % bootstrap intervals (\`atrous-cam evaluate pets --explanations\`): how often the maximum is on
-the animal, the share of the map that is, and the share that lies in the right cell of mosaics of two and of four pictures.
+Where maps for the animal lie on ${places.pictures} of these photographs, with 95 % bootstrap intervals
+(\`atrous-cam evaluate pets --explanations\`): how often the maximum is on the animal, the share of the map that is, and the
+share that lies in the right cell of mosaics of two and of four pictures.
 
 | map | pointing | energy | mosaic of 2 | mosaic of 4 |
 |---|---|---|---|---|
@@ -201,8 +209,8 @@ Photographers put animals into the middle, so a map has to beat the Gaussian, wh
   in that mode recovers.
 
 ## Beside it
-\`imagenet-labels.txt\`: the labels of ImageNet's 1000 classes in order, as Keras names them. \`crane\` (134, 517) and \`maillot\` (638, 639)
-occur twice.
+\`imagenet-labels.txt\`: the labels of ImageNet's 1000 classes in order, as Keras names them. \`crane\` (134, 517) and
+\`maillot\` (638, 639) occur twice.
 `;
 writeFileSync(weights('README.md'), card);
 console.log('wrote weights/README.md');

@@ -23,7 +23,10 @@ export interface Rect {
   height: number;
 }
 
-/** The network as it was trained (`pooled`), without pools and with dilated convolutions instead (`dilated`), or with its pools at stride 1 (`atrous`: the same predictions, a point for every pixel). */
+/**
+ * The network as it was trained (`pooled`), without pools and with dilated convolutions instead (`dilated`), or with
+ * its pools at stride 1 (`atrous`: the same predictions, a point for every pixel).
+ */
 export type Mode = 'pooled' | 'dilated' | 'atrous';
 /** The number that is explained: the class's value before or after the softmax. */
 export type Score = 'logit' | 'probability';
@@ -47,7 +50,10 @@ export type TargetOption =
 export type Sign = 'positive' | 'negative' | 'absolute' | 'signed';
 /** How the finished maps of several layers become one. */
 export type Combine = 'mean' | 'product';
-/** Whose score is differentiated in `atrous`: the network's own, that of phase (0,0) (`one`); each phase its own (`each`); the mean over all phases, the dense score (`mean`). */
+/**
+ * Whose score is differentiated in `atrous`: the network's own, that of phase (0,0) (`one`); each phase its own
+ * (`each`); the mean over all phases, the dense score (`mean`).
+ */
 export type Heads = 'one' | 'each' | 'mean';
 /**
  * How the grid of a map is averaged away: over one period of the layer's lattice (`box`); over that, half of it, a quarter ... down to 2,
@@ -67,11 +73,27 @@ export type WasmSource = WebAssembly.Module | ArrayBuffer | Uint8Array | Respons
 /** One build, which then decides the instruction set; several by name; or a folder of all four: a URL or path that ends in `/`. */
 export type WasmOption = WasmSource | { readonly [Name in WasmBuild]?: WasmSource };
 
-/** Channel order, mean and scale. `caffe`: BGR minus (103.939, 116.779, 123.68); `torch`: RGB / 255, minus mean, over std. */
-export type Normalization = 'caffe' | 'torch';
+/**
+ * Channel order, mean and scale. `caffe`: BGR minus (103.939, 116.779, 123.68); `torch`: RGB / 255, minus mean, over std; `tf`: -1..1;
+ * `unit`: 0..1; `raw`: 0..255; or numbers of your own.
+ */
+export type Normalization = NormalizationName | CustomNormalization;
+export type NormalizationName = 'caffe' | 'torch' | 'tf' | 'unit' | 'raw';
+/** (value - mean) / std for each channel, in units of 0..255. */
+export interface CustomNormalization {
+  /** One number, or one a channel in the network's order; 0 by default. */
+  mean?: readonly number[];
+  /** Likewise; 1 by default. */
+  std?: readonly number[];
+  /** Of the network's channels; `rgb` by default. */
+  order?: 'rgb' | 'bgr';
+}
 /** Filter that makes a picture the network's size; but for `nearest` as in Pillow, with a support that grows when it shrinks. */
 export type ResizeFilter = 'nearest' | 'bilinear' | 'bicubic' | 'lanczos';
-/** `squash`: to the network's square, aspect not kept (Keras). `crop`: shorter side to 8/7 of the square (256 for 224), centre crop (torchvision). */
+/**
+ * `squash`: to the network's square, aspect not kept (Keras). `crop`: shorter side to 8/7 of the square (256 for 224),
+ * centre crop (torchvision).
+ */
 export type Fit = 'squash' | 'crop';
 
 /** How a picture becomes the network's input; every set of weights has its own. */

@@ -135,10 +135,9 @@ export async function confirmCost(
   });
   if (seconds() <= LONG) return;
   const ways = cheaperWays(network, flags).join(' or ');
-  const modes = modesOf(flags).join(', ');
-  throw new UsageError(
-    `--method ${flags.method}: would take about ${formatDuration(seconds())} a picture (${modes}); add --yes to compute it all the same${ways && `, or take ${ways}`}`,
-  );
+  const cost = `would take about ${formatDuration(seconds())} a picture (${modesOf(flags).join(', ')})`;
+  const cure = `add --yes to compute it all the same${ways && `, or take ${ways}`}`;
+  throw new UsageError(`--method ${flags.method}: ${cost}; ${cure}`);
 }
 
 /** Estimated seconds of a picture in all its modes. */

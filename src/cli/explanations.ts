@@ -105,10 +105,9 @@ function knownPictures(
   if (known.length > 0) return known;
   const some = (all: readonly string[]) => `${all.slice(0, 5).join(', ')}${all.length > 5 ? ', ...' : ''}`;
   const got = some([...new Set(pictures.map(({ label }) => label))]);
-  throw new AtrousCamError(
-    'BAD_ARGUMENT',
-    `"${folder}": expected labels of the network (${some(labels)}) in column ${classColumn}, got ${got}; --class-column takes another column, --target one class for all`,
-  );
+  const expected = `expected labels of the network (${some(labels)}) in column ${classColumn}, got ${got}`;
+  const cure = '--class-column takes another column, --target one class for all';
+  throw new AtrousCamError('BAD_ARGUMENT', `"${folder}": ${expected}; ${cure}`);
 }
 
 async function evaluatePictures(

@@ -47,7 +47,13 @@ const DEFAULT_STAGES = '96:7:0.0015,128:12:0.0012,224:4:0.0008,224:3:0.0007:inse
 const stages = () =>
   new Option(
     '--stages <stage,...>',
-    `size:epochs[:rate][:inset=share][:shared], input sizes with their epochs, the last size the network's. rate: the largest learning rate of a course of its own; inset: share of the batches whose pictures get another one whole, in a box, instead of --cutmix; shared: the first dense layer weighs every cell of the map alike (default: ${DEFAULT_STAGES}; with --learning-rate or sgd without these rates)`,
+    [
+      "size:epochs[:rate][:inset=share][:shared], input sizes with their epochs, the last size the network's.",
+      'rate: the largest learning rate of a course of its own;',
+      'inset: share of the batches whose pictures get another one whole, in a box, instead of --cutmix;',
+      'shared: the first dense layer weighs every cell of the map alike',
+      `(default: ${DEFAULT_STAGES}; with --learning-rate or sgd without these rates)`,
+    ].join(' '),
   ).argParser((value: string) => {
     return value.split(',').map((stage) => {
       const [, size, epochs, rate, inset, shared] =

@@ -149,10 +149,11 @@ function howExplained(explanations: readonly Explanation[]): string {
 }
 
 /**
- * The comparison of a photograph's explanations, side by side: the original, then one panel per explanation in the given
- * order with its mode (its method where they differ in that alone), the size of its own map, its time and its top prediction; a title with the explained class and its
- * probability in the first explanation; a colour bar. The figure depends on nothing but its arguments. The font is loaded
- * when the first figure is drawn. Throws BAD_ARGUMENT without explanations and for an unknown colour map.
+ * The comparison of a photograph's explanations, side by side: the original, then one panel per explanation in the
+ * given order with its mode (its method where they differ in that alone), the size of its own map, its time and its top
+ * prediction; a title with the explained class and its probability in the first explanation; a colour bar. The figure
+ * depends on nothing but its arguments. The font is loaded when the first figure is drawn. Throws BAD_ARGUMENT without
+ * explanations and for an unknown colour map.
  *
  * @example
  * const modes = [await network.explain(file, { mode: 'pooled' }), await network.explain(file, { mode: 'atrous' })];

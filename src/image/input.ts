@@ -9,7 +9,10 @@ import { isDrawable, pixelsOf } from './drawable.js';
 /** More than any picture that is decoded needs: the largest, 100 megapixels of 16-bit RGBA, is 800 MB without any compression. */
 const MAX_FILE_BYTES = 1e9;
 
-/** An upright RGB picture from whatever the caller has; of files no more than `maxPixels`, 100 million by default. Throws NOT_FOUND, BAD_IMAGE or BAD_ARGUMENT. */
+/**
+ * An upright RGB picture from whatever the caller has; of files no more than `maxPixels`, 100 million by default.
+ * Throws NOT_FOUND, BAD_IMAGE or BAD_ARGUMENT.
+ */
 export async function readImage(image: ImageInput, maxPixels?: number): Promise<RgbImage> {
   if (typeof image === 'string' || image instanceof URL)
     return decodeImage(await readFile(image), { name: String(image), maxPixels });

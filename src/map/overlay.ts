@@ -91,10 +91,10 @@ function axis(n: number, start: number, size: number, pixels: number): Axis {
 }
 
 /**
- * Draws a map over a photograph: the map (row-major, 0..1, or -1..1 if it is `signed`; values outside are clamped, NaN counts as 0) is stretched
- * bilinearly onto `rect` and its colours are blended into the photograph with weight `alpha`; outside `rect` the photograph
- * is darkened. The photograph itself is left as it is. Throws BAD_ARGUMENT for an unknown colour map, an alpha outside 0..1
- * or a map whose size is not that of its data.
+ * Draws a map over a photograph: the map (row-major, 0..1, or -1..1 if it is `signed`; values outside are clamped, NaN
+ * counts as 0) is stretched bilinearly onto `rect` and its colours are blended into the photograph with weight `alpha`;
+ * outside `rect` the photograph is darkened. The photograph itself is left as it is. Throws BAD_ARGUMENT for an unknown
+ * colour map, an alpha outside 0..1 or a map whose size is not that of its data.
  *
  * @example
  * const { image, map, rect } = await network.explain('dog.jpg');

@@ -138,9 +138,10 @@ export interface BoxAccuracy {
 }
 
 /**
- * Best-box accuracy (Choe et al. 2020): the share of pictures whose box reaches `iou`, at the one threshold that is best for all of
- * them. With `largest` at 0.5 it is MaxBoxAcc; the mean of `any` at 0.3, 0.5 and 0.7 is MaxBoxAccV2. Unlike there the size of a piece is its number of
- * points, thresholds are not rounded to bytes, and boxes end behind their last pixel.
+ * Best-box accuracy (Choe et al. 2020): the share of pictures whose box reaches `iou`, at the one threshold that is
+ * best for all of them. With `largest` at 0.5 it is MaxBoxAcc; the mean of `any` at 0.3, 0.5 and 0.7 is MaxBoxAccV2.
+ * Unlike there the size of a piece is its number of points, thresholds are not rounded to bytes, and boxes end behind
+ * their last pixel.
  *
  * @param curves one a picture, all of as many thresholds
  * @param chosen the pictures that count, by index, repeated ones as often; default each once

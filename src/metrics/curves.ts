@@ -10,8 +10,9 @@ export interface CurveOptions extends Watch {
    */
   steps?: number;
   /**
-   * What stands where the picture does not: the data set's mean colour (`mean`: 0 in the normalised input), the picture blurred by RISE's
-   * kernel of 11 x 11 pixels with sigma 5 (`blur`), or an input of the caller's own (side, side, 3). RISE deletes to `mean` and inserts into `blur`.
+   * What stands where the picture does not: the data set's mean colour (`mean`: 0 in the normalised input), the picture
+   * blurred by RISE's kernel of 11 x 11 pixels with sigma 5 (`blur`), or an input of the caller's own (side, side, 3).
+   * RISE deletes to `mean` and inserts into `blur`.
    */
   baseline?: 'mean' | 'blur' | Float32Array;
   /** Of the order of points of equal value; default 0. */
@@ -97,7 +98,10 @@ function baselineOf(metric: string, { tensor, side }: Probe, baseline: 'mean' | 
   return baseline;
 }
 
-/** RISE's kernel along one axis: a Gaussian filter (sigma 5, cut at 4 sigma, the borders mirrored) of an impulse in the middle of 11 points. */
+/**
+ * RISE's kernel along one axis: a Gaussian filter (sigma 5, cut at 4 sigma, the borders mirrored) of an impulse in the
+ * middle of 11 points.
+ */
 export function riseKernel(size = 11, sigma = 5): Float64Array {
   const kernel = new Float64Array(size);
   const reach = Math.floor(4 * sigma + 0.5);

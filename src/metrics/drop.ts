@@ -17,8 +17,9 @@ export interface Drop {
 const EPSILON = 1e-7;
 
 /**
- * Average drop and increase (Chattopadhyay et al. 2018, as torch-cam has them) and average gain (Zhang et al. 2023, as Xplique has it) of one
- * picture: the normalised input times the map, so that what the map calls 0 has the data set's mean colour. One forward pass.
+ * Average drop and increase (Chattopadhyay et al. 2018, as torch-cam has them) and average gain (Zhang et al. 2023, as
+ * Xplique has it) of one picture: the normalised input times the map, so that what the map calls 0 has the data set's
+ * mean colour. One forward pass.
  *
  * A map of all ones is perfect by this measure, one of all zeros the worst: it rewards large areas.
  *

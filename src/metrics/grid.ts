@@ -30,7 +30,8 @@ const PERIOD = 16;
  * a pixel, (k/16, l/16); a square reaches 1/64 cycle a pixel to each side, bounds included. A smooth bump has 0, a comb of period 16 has 1,
  * white noise 0.25 (224 x 224 points). A photograph has some of its own, which belongs beside its map's.
  *
- * Points that lie wider apart hold slower patterns only: with `spacing` 16, as in the pooled network's last map, none of them, so the number is 0.
+ * Points that lie wider apart hold slower patterns only: with `spacing` 16, as in the pooled network's last map, none
+ * of them, so the number is 0.
  *
  * @param map (height, width) finite numbers
  * @returns 0..1; 0 for a map whose values are all equal
@@ -41,7 +42,10 @@ export function gridNumber(map: GridMap, options: GridOptions = {}): number {
   return Math.min(1, levels[16] + levels[8] + levels[4] + levels[2]);
 }
 
-/** The grid number's parts: of the multiples (k/16, l/16) those that repeat every 16 pixels and not sooner, every 8, 4 and 2. Throws as `gridNumber`. */
+/**
+ * The grid number's parts: of the multiples (k/16, l/16) those that repeat every 16 pixels and not sooner, every 8, 4
+ * and 2. Throws as `gridNumber`.
+ */
 export function gridLevels(map: GridMap, { spacing = 1 }: GridOptions = {}): GridLevels {
   check(map, spacing);
   const levels = { 16: 0, 8: 0, 4: 0, 2: 0 };

@@ -31,11 +31,13 @@ export interface IndexOptions {
 const INDEX = 'index.csv';
 
 /**
- * The pictures of a folder with known objects, in the order of its `index.csv`. Of its columns `file`, `mask` (both paths in the folder) and
- * that of the class have to be there; `body_x0`, `body_y0`, `body_x1`, `body_y1` are the object's box, `head_...` its head's, pixels
- * from the upper left corner to behind the last one; where a row leaves them empty there is none. Only the index is read. Node only.
+ * The pictures of a folder with known objects, in the order of its `index.csv`. Of its columns `file`, `mask` (both
+ * paths in the folder) and that of the class have to be there; `body_x0`, `body_y0`, `body_x1`, `body_y1` are the
+ * object's box, `head_...` its head's, pixels from the upper left corner to behind the last one; where a row leaves
+ * them empty there is none. Only the index is read. Node only.
  *
- * @throws AtrousCamError NOT_FOUND (no such folder, no index), BAD_ARGUMENT (columns that are missing, rows that are wrong, no row), UNSUPPORTED
+ * @throws AtrousCamError NOT_FOUND (no such folder, no index), BAD_ARGUMENT (columns that are missing, rows that are
+ *   wrong, no row), UNSUPPORTED
  * @example
  * const pictures = await readMaskedPictures('pets');
  */

@@ -155,8 +155,9 @@ const IOUS = { box30: 0.3, box50: 0.5, box70: 0.7 };
 type Statistic = (chosen: Uint32Array) => number;
 
 /**
- * Means over pictures with bootstrap intervals, by name: those of `Measures`, and instead of `box` its accuracies `maxbox` (MaxBoxAcc), `box30`,
- * `box50`, `box70` (any piece, at IoU .3, .5 and .7) and `maxboxv2` (their mean). In each draw of the bootstrap the thresholds are chosen anew.
+ * Means over pictures with bootstrap intervals, by name: those of `Measures`, and instead of `box` its accuracies
+ * `maxbox` (MaxBoxAcc), `box30`, `box50`, `box70` (any piece, at IoU .3, .5 and .7) and `maxboxv2` (their mean). In
+ * each draw of the bootstrap the thresholds are chosen anew.
  *
  * @param measures one a picture; what not all of them have is left out
  */
@@ -165,8 +166,8 @@ export function summarize(measures: readonly Measures[], options?: BootstrapOpti
 }
 
 /**
- * What `summarize` gives of `a` minus what it gives of `b`, two maps' measures of the same pictures in the same order, with intervals of the
- * paired differences: both are drawn together.
+ * What `summarize` gives of `a` minus what it gives of `b`, two maps' measures of the same pictures in the same order,
+ * with intervals of the paired differences: both are drawn together.
  */
 export function compare(
   a: readonly Measures[],

@@ -30,8 +30,9 @@ export interface Road {
 const PERCENTILES = [10, 20, 30, 40, 50, 60, 70, 80, 90];
 
 /**
- * ROAD, remove and debias (Rong et al. 2022; ROADCombined of pytorch-grad-cam): removed pixels are filled from their neighbours (see
- * `impute`) with a little noise, so that the shape of the hole tells the network as little as possible. A forward pass for each percentile and order: 18 by default.
+ * ROAD, remove and debias (Rong et al. 2022; ROADCombined of pytorch-grad-cam): removed pixels are filled from their
+ * neighbours (see `impute`) with a little noise, so that the shape of the hole tells the network as little as possible.
+ * A forward pass for each percentile and order: 18 by default.
  *
  * @param map (side, side) finite numbers; only their order counts
  * @throws AtrousCamError BAD_ARGUMENT (another size, a number that is not finite, a percentile), ABORTED

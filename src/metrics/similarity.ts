@@ -38,8 +38,9 @@ const SIGMA = 1.5;
 const REACH = 5;
 
 /**
- * Structural similarity of two maps (Wang et al. 2004), -1..1: the mean over all windows of 11 x 11 points that lie inside, Gaussian weights
- * of sigma 1.5, K1 = 0.01, K2 = 0.03, values of range 1. Maps of less than 11 points a side are refused.
+ * Structural similarity of two maps (Wang et al. 2004), -1..1: the mean over all windows of 11 x 11 points that lie
+ * inside, Gaussian weights of sigma 1.5, K1 = 0.01, K2 = 0.03, values of range 1. Maps of less than 11 points a side
+ * are refused.
  *
  * @param a values of 0..1, as finished maps have
  * @throws AtrousCamError BAD_ARGUMENT (sizes, numbers that are not finite)

@@ -43,9 +43,10 @@ export async function runEvaluation(
     const own = dataset.classes.map((name) => {
       const label = labels.indexOf(name);
       if (label >= 0) return label;
+      const some = `${labels.slice(0, 5).join(', ')}${labels.length > 5 ? ', ...' : ''}`;
       throw new AtrousCamError(
         'BAD_ARGUMENT',
-        `"${data}": expected folders named like labels of the network (${labels.slice(0, 5).join(', ')}${labels.length > 5 ? ', ...' : ''}), got "${name}"`,
+        `"${data}": expected folders named like labels of the network (${some}), got "${name}"`,
       );
     });
     const samples = chooseSamples(dataset, options);

@@ -76,7 +76,10 @@ export async function writeCheckpoint(
   await writeAtomically(path, [safetensorsHeader(tensors, metadata), ...bytes]);
 }
 
-/** The checkpoint at `path`, undefined where there is none. Throws BAD_ARGUMENT where it belongs to another run, BAD_WEIGHTS where it is damaged. */
+/**
+ * The checkpoint at `path`, undefined where there is none. Throws BAD_ARGUMENT where it belongs to another run,
+ * BAD_WEIGHTS where it is damaged.
+ */
 export async function readCheckpoint(
   path: string,
   identity: Identity,

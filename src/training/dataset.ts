@@ -113,11 +113,11 @@ function arrange(source: string, entries: readonly Entry[], options: DatasetOpti
   const split = found.some(({ part }) => part !== undefined);
   const used = split ? found.filter(({ part }) => part !== undefined) : found;
   const classes = [...new Set(used.map(({ className }) => className))].sort();
-  if (classes.length < 2 || classes.includes(''))
-    throw new AtrousCamError(
-      'BAD_ARGUMENT',
-      `"${source}": expected a folder of .jpg, .jpeg or .png pictures for each of at least two classes, got ${pictures.length} pictures in ${classes.length} ${classes.length === 1 ? 'folder' : 'folders'}`,
-    );
+  if (classes.length < 2 || classes.includes('')) {
+    const got = `${pictures.length} pictures in ${classes.length} ${classes.length === 1 ? 'folder' : 'folders'}`;
+    const expected = 'expected a folder of .jpg, .jpeg or .png pictures for each of at least two classes';
+    throw new AtrousCamError('BAD_ARGUMENT', `"${source}": ${expected}, got ${got}`);
+  }
   const sample = ({ path, className, read }: Found): Sample => ({ path, label: classes.indexOf(className), read });
   const of = (part: Found['part']) => used.filter((entry) => entry.part === part).map(sample);
   const [allTrain, allVal, ownVal] = split

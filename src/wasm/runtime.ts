@@ -1,4 +1,3 @@
-import { instantiate } from '@assemblyscript/loader';
 import { AtrousCamError, throwIfAborted } from '../base/errors.js';
 import type { KernelSet, WasmBuild, WasmOption } from '../base/types.js';
 import { Arena, createMemory } from './arena.js';
@@ -117,7 +116,7 @@ export class Runtime {
     const abort = () => {
       throw new Error('kernel aborted');
     };
-    const { exports } = await instantiate<Record<string, Kernel>>(module, { env: { memory, abort } });
+    const { exports } = await WebAssembly.instantiate(module, { env: { memory, abort } });
     const names = WebAssembly.Module.exports(module)
       .filter((entry) => entry.kind === 'function')
       .map((entry) => entry.name);

@@ -2,7 +2,7 @@ import { type Channel, channelOf, type End, startFromText } from '../base/channe
 import { AtrousCamError } from '../base/errors.js';
 import { toError } from '../base/messages.js';
 import { loadAsset } from './assets.js';
-import type { Hdf5Reply, Hdf5Request, Layers, TensorData } from './hdf5-messages.js';
+import type { Hdf5Reply, Hdf5Request, Opened, TensorData } from './hdf5-messages.js';
 import { type ByteSource, badWeights, quote } from './source.js';
 
 /** In milliseconds; tests shorten them. */
@@ -74,8 +74,8 @@ export class Hdf5Reader {
     return undefined;
   }
 
-  /** Opens a Keras file and gives its layers. */
-  async open(source: ByteSource): Promise<Layers<TensorData>> {
+  /** Opens a Keras file and gives what it holds. */
+  async open<As extends keyof Opened<TensorData>>(source: ByteSource, as: As): Promise<Opened<TensorData>[As]> {
     const { name, size } = source;
     this.#name = name;
     const file = source.place ?? (await source.read(0, size)).slice();
@@ -84,8 +84,8 @@ export class Hdf5Reader {
     const transfer = [file, library].flatMap((sent) =>
       sent instanceof Uint8Array ? [sent.buffer as ArrayBuffer] : [],
     );
-    const opened = this.#call((id) => ({ type: 'open', id, file, name, size, library }), transfer);
-    return opened as Promise<Layers<TensorData>>;
+    const opened = this.#call((id) => ({ type: 'open', id, as, file, name, size, library }), transfer);
+    return opened as Promise<Opened<TensorData>[As]>;
   }
 
   /** Fills `target` with a tensor's elements from row `first` on. */

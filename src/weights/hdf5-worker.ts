@@ -2,6 +2,7 @@ import { errorData } from '../base/messages.js';
 import { type Scope, workerScope } from '../base/scope.js';
 import { type Hdf5File, isTrap, openHdf5 } from './hdf5.js';
 import { type Hdf5Reply, type Hdf5Request, mapTensors } from './hdf5-messages.js';
+import { mapContents, readKerasContents } from './keras/contents.js';
 import { readKerasNetwork } from './keras.js';
 import { sourceAt } from './source.js';
 import type { RawTensor } from './tensor.js';
@@ -10,14 +11,17 @@ import type { RawTensor } from './tensor.js';
 let file: Hdf5File | undefined;
 let tensors: RawTensor[] = [];
 
-async function open({ file: place, name, size, library }: Hdf5Request & { type: 'open' }) {
+async function open({ as, file: place, name, size, library }: Hdf5Request & { type: 'open' }) {
   file = await openHdf5(await sourceAt(place, name, size), async () => library!);
   tensors = [];
-  return mapTensors(readKerasNetwork(file), (tensor) => ({
+  const number = (tensor: RawTensor) => ({
     tensor: tensors.push(tensor) - 1,
     name: tensor.name,
     shape: tensor.shape,
-  }));
+  });
+  if (as === 'vgg') return mapTensors(readKerasNetwork(file), number);
+  const contents = readKerasContents(file);
+  return contents && mapContents(contents, number);
 }
 
 async function read({ tensor, first, length, spare }: Hdf5Request & { type: 'read' }) {

@@ -1,6 +1,7 @@
 import { type Dataset, File as H5File, ready } from 'h5wasm';
 import { AtrousCamError } from '../base/errors.js';
 import { sizeFrom } from '../base/shape.js';
+import { decodeInPlace, upperHalf } from './floats.js';
 import { badWeights, quote, type SyncSource } from './source.js';
 import type { RawTensor } from './tensor.js';
 
@@ -15,6 +16,8 @@ export interface Hdf5File {
   members(path: string): string[];
   /** A text attribute, also one that is kept in pieces `key0`, `key1`, ...; undefined where the object has none. */
   strings(path: string, key: string): string[] | undefined;
+  /** Whether there is a dataset at `path`, of a type that is read. */
+  holdsFloats(path: string): boolean;
   /** A float dataset, undefined where there is none at `path`. */
   tensor(path: string): RawTensor | undefined;
   close(): void;
@@ -166,15 +169,27 @@ class OpenFile implements Hdf5File {
     });
   }
 
+  holdsFloats(path: string): boolean {
+    return this.call(() => this.isA(path, 'dataset') && this.isFloat(this.file.get(path) as Dataset));
+  }
+
   tensor(path: string): RawTensor | undefined {
     return this.call(() => {
       if (!this.isA(path, 'dataset')) return undefined;
       const dataset = this.file.get(path) as Dataset;
-      const { type, size, littleEndian, shape } = dataset.metadata;
-      if (type !== this.library.module.H5T_class_t.H5T_FLOAT.value || !littleEndian || (size !== 4 && size !== 8))
-        throw badWeights(this.source, `dataset ${quote(path)}: expected float32 or float64, little-endian`);
+      if (!this.isFloat(dataset))
+        throw badWeights(
+          this.source,
+          `dataset ${quote(path)}: expected float32 or float64 (or float16), little-endian`,
+        );
+      const { shape } = dataset.metadata;
       return { name: path, shape: shape ?? [], readRows: async (first, target) => this.rows(dataset, first, target) };
     });
+  }
+
+  private isFloat({ metadata: { type, size, littleEndian } }: Dataset): boolean {
+    const { H5T_class_t } = this.library.module;
+    return type === H5T_class_t.H5T_FLOAT.value && littleEndian && [2, 4, 8].includes(size);
   }
 
   close(): void {
@@ -200,11 +215,11 @@ class OpenFile implements Hdf5File {
       try {
         module.get_dataset_data(this.file.file_id, path, count, offset, strides, BigInt(pointer));
         const { buffer } = module.HEAPU8;
-        target.set(
-          metadata.size === 4
-            ? new Float32Array(buffer, pointer, target.length)
-            : new Float64Array(buffer, pointer, target.length),
-        );
+        if (metadata.size === 2) {
+          upperHalf(target).set(new Uint16Array(buffer, pointer, target.length));
+          decodeInPlace('F16', target);
+        } else if (metadata.size === 4) target.set(new Float32Array(buffer, pointer, target.length));
+        else target.set(new Float64Array(buffer, pointer, target.length));
       } finally {
         module._free(pointer);
       }

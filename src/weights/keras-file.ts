@@ -1,19 +1,57 @@
 import { abortedBy } from '../base/errors.js';
 import { loadAsset } from './assets.js';
 import type { OpenedNetwork } from './check-chain.js';
-import { mapTensors } from './hdf5-messages.js';
+import type { Hdf5File } from './hdf5.js';
+import { mapTensors, type Opened, type TensorData } from './hdf5-messages.js';
 import { closed, Hdf5Reader } from './hdf5-reader.js';
+import { mapContents, readKerasContents } from './keras/contents.js';
 import { readKerasNetwork } from './keras.js';
 import { type ByteSource, syncSource } from './source.js';
 import type { RawTensor } from './tensor.js';
+
+/** A file that a worker, or this thread, reads. */
+interface OpenedFile<Value> {
+  value: Value;
+  close(): void;
+}
+
+/** Opens a Keras file as a network of VGG's family. */
+export async function openKeras(source: ByteSource, signal?: AbortSignal): Promise<OpenedNetwork> {
+  const here = async (file: Hdf5File) => readKerasNetwork(file);
+  const { value, close } = await openAs(source, 'vgg', { signal, map: mapTensors, here });
+  return { network: { source: source.name, layout: 'keras', ...value, metadata: new Map() }, close };
+}
+
+/** Opens a Keras file as whatever it holds; undefined where it is not Keras'. */
+export function openContents(
+  source: ByteSource,
+  signal?: AbortSignal,
+): Promise<OpenedFile<Opened<RawTensor>['contents']>> {
+  const map = (contents: Opened<TensorData>['contents'], change: (tensor: TensorData) => RawTensor) =>
+    contents && mapContents(contents, change);
+  const here = async (file: Hdf5File) => readKerasContents(file);
+  return openAs(source, 'contents', { signal, map, here });
+}
+
+interface How<As extends keyof Opened<RawTensor>> {
+  signal?: AbortSignal;
+  /** Gives what the worker has found tensors that read through it. */
+  map(opened: Opened<TensorData>[As], change: (tensor: TensorData) => RawTensor): Opened<RawTensor>[As];
+  /** Does in this thread what the worker does. */
+  here(file: Hdf5File): Promise<Opened<RawTensor>[As]>;
+}
 
 /**
  * Opens a Keras file in a worker, which is ended when the signal says so, when it gives no answer or when the file has broken it.
  * Where there are no workers (a strict content security policy), the calling thread reads by itself.
  */
-export async function openKeras(source: ByteSource, signal?: AbortSignal): Promise<OpenedNetwork> {
+async function openAs<As extends keyof Opened<RawTensor>>(
+  source: ByteSource,
+  as: As,
+  { signal, map, here }: How<As>,
+): Promise<OpenedFile<Opened<RawTensor>[As]>> {
   const reader = await Hdf5Reader.take();
-  if (!reader) return openHere(source);
+  if (!reader) return openHere(source, here);
   const stop = () => reader.end(abortedBy(signal!));
   signal?.addEventListener('abort', stop);
   if (signal?.aborted) stop();
@@ -25,8 +63,8 @@ export async function openKeras(source: ByteSource, signal?: AbortSignal): Promi
     reader.release();
   };
   try {
-    const layers = mapTensors(
-      await reader.open(source),
+    const value = map(
+      await reader.open(source, as),
       ({ tensor, name, shape }): RawTensor => ({
         name,
         shape,
@@ -36,7 +74,7 @@ export async function openKeras(source: ByteSource, signal?: AbortSignal): Promi
         },
       }),
     );
-    return { network: { source: source.name, layout: 'keras', ...layers, metadata: new Map() }, close };
+    return { value, close };
   } catch (error) {
     close();
     throw error;
@@ -44,11 +82,14 @@ export async function openKeras(source: ByteSource, signal?: AbortSignal): Promi
 }
 
 /** In this thread. The platform reads files at once in Node and in workers; on a page the file is held whole. */
-async function openHere(source: ByteSource): Promise<OpenedNetwork> {
+async function openHere<Value>(
+  source: ByteSource,
+  read: (file: Hdf5File) => Promise<Value>,
+): Promise<OpenedFile<Value>> {
   const { openHdf5 } = await import('./hdf5.js');
   const file = await openHdf5(await syncSource(source), () => loadAsset('hdf5'));
   try {
-    return { network: readKerasNetwork(file), close: () => file.close() };
+    return { value: await read(file), close: () => file.close() };
   } catch (error) {
     file.close();
     throw error;

@@ -77,11 +77,11 @@ function readLayers(source: string, items: Item[]): { convs: KerasConv[]; dense:
     const next = items[++i];
     const bias = typeof next === 'object' ? next.tensor : undefined;
     const dimensions = kernel.shape.length;
-    if ((dimensions !== 4 && dimensions !== 2) || bias?.shape.length !== 1)
-      throw badWeights(
-        source,
-        `expected convolutions and dense layers, each a kernel and a bias, got ${quote(kernel.name)} of shape [${kernel.shape.join(', ')}] then ${bias ? `[${bias.shape.join(', ')}]` : 'nothing'}`,
-      );
+    if ((dimensions !== 4 && dimensions !== 2) || bias?.shape.length !== 1) {
+      const then = bias ? `[${bias.shape.join(', ')}]` : 'nothing';
+      const got = `${quote(kernel.name)} of shape [${kernel.shape.join(', ')}] then ${then}`;
+      throw badWeights(source, `expected convolutions and dense layers, each a kernel and a bias, got ${got}`);
+    }
     if (dimensions === 4 && dense.length === 0) convs.push({ kernel, bias, label, pools });
     else if (dimensions === 2) dense.push({ kernel, bias });
     else throw badWeights(source, `expected dense layers after the first dense layer, got ${quote(kernel.name)}`);

@@ -71,11 +71,14 @@ export async function verifyWeights(
     })) as { sha256: string; md5: string };
     const found = { bytes: file.size, ...sums };
     const named = typeof source === 'string' && file.name !== source ? manifestEntry(source) : undefined;
-    if (named && !matches(named, found))
+    if (named && !matches(named, found)) {
+      const sum = named.sha256 ? `SHA-256 is ${named.sha256}` : `MD5 is ${named.md5}`;
+      const cure = `remove it and run \`atrous-cam weights pull ${named.name}\``;
       throw new AtrousCamError(
         'BAD_WEIGHTS',
-        `weights ${quote(file.name)}: it is not the published file, whose ${named.sha256 ? `SHA-256 is ${named.sha256}` : `MD5 is ${named.md5}`}; remove it and run \`atrous-cam weights pull ${named.name}\``,
+        `weights ${quote(file.name)}: it is not the published file, whose ${sum}; ${cure}`,
       );
+    }
     const published = named ?? manifest.find((entry) => matches(entry, found));
     const parameters = await readAll(source, signal, (done) => onProgress?.(0.5 + done / 2));
     return { source: file.name, ...found, parameters, published: published?.name };
@@ -93,13 +96,12 @@ async function readAll(
   const weights = await openWeights(source, { signal });
   try {
     let done = 0;
-    for (const { kernel, bias } of [...weights.blocks.flat(), ...weights.dense])
-      for (const tensor of [kernel, bias])
-        await tensor.copyInto(new Float32Array(sizeFrom(tensor.shape)), (elements) => {
-          throwIfAborted(signal);
-          done += elements;
-          onProgress(done / weights.parameters);
-        });
+    for (const tensor of weights.tensors.values())
+      await tensor.copyInto(new Float32Array(sizeFrom(tensor.shape)), (elements) => {
+        throwIfAborted(signal);
+        done += elements;
+        onProgress(done / weights.parameters);
+      });
     return weights.parameters;
   } finally {
     weights.close();

@@ -19,7 +19,11 @@ export interface PullOptions {
   stallTimeout?: number;
   /** Attempts in a row that bring no byte before it is given up; 6 by default. */
   retries?: number;
-  /** Milliseconds before the first retry, doubled with each; 1,000 by default. */
+  /**
+   * Milliseconds; 1,000 by default. After the n-th attempt in a row that brought no byte (n is 0 after one that brought
+   * some) the download waits 2^n times as long, less up to half of it by chance: 1 to 2 s before the first retry, then 2
+   * to 4 s ... up to a minute.
+   */
   retryDelay?: number;
 }
 

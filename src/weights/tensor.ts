@@ -220,6 +220,9 @@ function moveRows(block: Float32Array, { first, rows, scale }: Part, target: Flo
   }
 }
 
-/** The tile of `transposeRows`: 16 columns are one cache line of the block. Measured on fc1 with 16 MB blocks: 16x16 1.2 s, 16x128 0.7 s. */
+/**
+ * The tile of `transposeRows`: 16 columns are one cache line of the block. Measured on fc1 with 16 MB blocks: 16x16 1.2
+ * s, 16x128 0.7 s.
+ */
 const tileColumns = 16;
 const tileRows = 128;

@@ -4,8 +4,9 @@ import { badWeights, quote } from './source.js';
 import type { RawTensor } from './tensor.js';
 import { requiredTensor, type TensorFile } from './tensor-file.js';
 
-/** Reads a file of tensors with torchvision's or timm's names. */
-export function readTorchNetwork(file: TensorFile): RawNetwork {
+/** Reads a file of tensors with torchvision's or timm's names, perhaps with a prefix before all of them. */
+export function readTorchNetwork(whole: TensorFile): RawNetwork {
+  const file = withoutPrefix(whole);
   for (const name of file.tensors.keys()) {
     const layerOfBias = /^((?:features|classifier)\.\d{1,6})\.bias$/.exec(name)?.[1];
     if (layerOfBias) requiredTensor(file, `${layerOfBias}.weight`); // layers are looked for by their weights
@@ -17,6 +18,15 @@ export function readTorchNetwork(file: TensorFile): RawNetwork {
     dense: readDense(file),
     metadata: file.metadata,
   };
+}
+
+/** The same tensors by names without what stands before all of them (`module.` of DataParallel). */
+function withoutPrefix(file: TensorFile): TensorFile {
+  const names = [...file.tensors.keys()];
+  const [prefix, other] = names.flatMap((name) => /^(.*\.)?features\.0\.weight$/.exec(name)?.[1] ?? []);
+  if (!prefix || other !== undefined || !names.every((name) => name.startsWith(prefix))) return file;
+  const tensors = new Map([...file.tensors].map(([name, raw]) => [name.slice(prefix.length), raw]));
+  return { ...file, tensors };
 }
 
 /**
@@ -33,11 +43,11 @@ function readBlocks(file: TensorFile): RawLayer[][] {
     if (i === indices.length - 1) break;
     const [next, inBlock] = [indices[i + 1], index + (norm ? 3 : 2)];
     if (next === inBlock + 1) blocks.push([]);
-    else if (next !== inBlock)
-      throw badWeights(
-        file.source,
-        `expected a tensor "features.${inBlock}.weight" or, after a pool, "features.${inBlock + 1}.weight", got "features.${next}.weight" next to "features.${index}.weight"`,
-      );
+    else if (next !== inBlock) {
+      const weight = (at: number) => `"features.${at}.weight"`;
+      const expected = `a tensor ${weight(inBlock)} or, after a pool, ${weight(inBlock + 1)}`;
+      throw badWeights(file.source, `expected ${expected}, got ${weight(next)} next to ${weight(index)}`);
+    }
   }
   const counts = blocks.map(({ length }) => length).join(', ');
   if (blocks.length === 5 && !Object.values(knownBlocks).some((known) => known.join(', ') === counts))
@@ -92,8 +102,7 @@ function notVgg({ source, tensors }: TensorFile): Error {
     names.length === 0
       ? 'no tensors'
       : `${names.join(', ')}${tensors.size > 4 ? `, ... (${tensors.size} tensors)` : ''}`;
-  return badWeights(
-    source,
-    `expected a VGG network with torchvision's or timm's names ("features.0.weight" of 4 dimensions, ..., "classifier.0.weight" or "pre_logits.fc1.weight") or packed ("block1_conv1.kernel", ...), got ${found}`,
-  );
+  const torch = '"features.0.weight" of 4 dimensions, ..., "classifier.0.weight" or "pre_logits.fc1.weight"';
+  const expected = `a VGG network with torchvision's or timm's names (${torch}) or packed ("block1_conv1.kernel", ...)`;
+  return badWeights(source, `expected ${expected}, got ${found}`);
 }

@@ -179,5 +179,7 @@ export class Connection {
   }
 }
 
-const notStarted = (reason: string): string =>
-  `worker: it could not be started (${reason})${isNode ? '' : '; the page must allow worker-src blob:, or name a script in workerUrl or createWorker'}`;
+const notStarted = (reason: string): string => {
+  const cure = isNode ? '' : '; the page must allow worker-src blob:, or name a script in workerUrl or createWorker';
+  return `worker: it could not be started (${reason})${cure}`;
+};

@@ -169,7 +169,10 @@ function decode(text: string): unknown {
   });
 }
 
-/** SHA-256 of the bytes: two arrays are equal bit for bit when these are (`toEqual` takes one NaN for another and is slow on large arrays). */
+/**
+ * SHA-256 of the bytes: two arrays are equal bit for bit when these are (`toEqual` takes one NaN for another and is
+ * slow on large arrays).
+ */
 export function bits(array: ArrayBufferView): string {
   return createHash('sha256')
     .update(new Uint8Array(array.buffer, array.byteOffset, array.byteLength))

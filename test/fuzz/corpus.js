@@ -29,7 +29,12 @@ export const imageFiles = {
   'progressive jpeg': ['progressive.jpg', 'progressive-odd-restart.jpg'],
 };
 
-/** A damaged file of a format, the same for the same seed. @param {string} format @param {readonly Uint8Array[]} files @param {number} seed */
+/**
+ * A damaged file of a format, the same for the same seed.
+ * @param {string} format
+ * @param {readonly Uint8Array[]} files
+ * @param {number} seed
+ */
 export function damaged(format, files, seed) {
   const file = mutate(files[seed % files.length], files[(seed + 1) % files.length], seed);
   return format === 'png' && seed % 4 > 0 ? repairPng(file) : file;

@@ -66,20 +66,10 @@ const phaseOf = ({ data, w, c }: Map3, row: number, column: number): Map3 => {
   return { h: side, w: side, c, data: Float64Array.from({ length: side * side * c }, (_, i) => data[at(i)]) };
 };
 
-/** A network in which a layer's channel is 0 everywhere. */
-const without = (network: PlainNetwork, layer: string, channel: number): PlainNetwork => ({
-  ...network,
-  blocks: network.blocks.map((convs) =>
-    convs.map((conv) => {
-      if (conv.name !== layer) return conv;
-      const channels = conv.bias.length;
-      return {
-        ...conv,
-        kernel: conv.kernel.map((value, i) => (i % channels === channel ? 0 : value)),
-        bias: conv.bias.map((value, i) => (i === channel ? 0 : value)),
-      };
-    }),
-  ),
+/** A map in which a channel is 0 everywhere. */
+const withoutChannel = (map: Map3, channel: number): Map3 => ({
+  ...map,
+  data: Float64Array.from(map.data, (value, i) => (i % map.c === channel ? 0 : value)),
 });
 
 const weighted = ({ data, h, w, c }: Map3, alpha: readonly number[]): Float64Array =>
@@ -251,9 +241,14 @@ describe('Ablation-CAM', () => {
     ['atrous', 'block3_conv3'],
   ] as const)('runs the network behind a layer without each of its channels: %s %s', async (mode, layer) => {
     const own = mode === 'dilated' ? 'dilated' : 'pooled';
-    const y = logit(plain, input, own);
-    const a = plainMaps(plain, mode, asMap(input)).get(layer)!;
-    const alpha = Array.from({ length: a.c }, (_, k) => alphaOf(y, logit(without(plain, layer, k), input, own)));
+    const whole = plainMaps(plain, own, asMap(input)).get(layer)!;
+    const logitOf = (map: Map3) => {
+      const last = [...plainMaps(plain, own, map, layer).values()].at(-1)!;
+      return headLogits(plain, last, own === 'dilated' ? 32 : 2)[target];
+    };
+    const y = logitOf(whole);
+    const alpha = Array.from({ length: whole.c }, (_, k) => alphaOf(y, logitOf(withoutChannel(whole, k))));
+    const a = own === mode ? whole : plainMaps(plain, mode, asMap(input)).get(layer)!;
     const { raw } = await explain({ mode, method: 'ablationcam', layer });
     expectClose(raw.data, weighted(a, alpha), 1e-4, layer);
   });
@@ -263,8 +258,7 @@ describe('Ablation-CAM', () => {
     const negative = headLogits(plain, last, 2).reduce((least, value, i, all) => (value < all[least] ? i : least), 0);
     const y = headLogits(plain, last, 2)[negative];
     const alpha = Array.from({ length: last.c }, (_, k) => {
-      const data = Float64Array.from(last.data, (v, i) => (i % last.c === k ? 0 : v));
-      return alphaOf(y, headLogits(plain, { ...last, data }, 2)[negative]);
+      return alphaOf(y, headLogits(plain, withoutChannel(last, k), 2)[negative]);
     });
     const { raw, score } = await explain({ mode: 'pooled', method: 'ablationcam', target: negative });
     expect(score).toBeLessThan(0);
@@ -273,14 +267,10 @@ describe('Ablation-CAM', () => {
 
   it.each(['each', 'mean', 'one'] as const)('in atrous with heads %s', async (heads) => {
     const last = lastMap(plain, 'atrous', input);
-    const channel = (map: Map3, k: number): Map3 => ({
-      ...map,
-      data: Float64Array.from(map.data, (v, i) => (i % map.c === k ? 0 : v)),
-    });
     const channels = Array.from({ length: last.c }, (_, k) => k);
     const phases = Array.from({ length: 256 }, (_, i) => phaseOf(last, i >> 4, i & 15));
     const whole = phases.map((map) => headLogits(plain, map, 2)[target]);
-    const lost = phases.map((map) => channels.map((k) => headLogits(plain, channel(map, k), 2)[target]));
+    const lost = phases.map((map) => channels.map((k) => headLogits(plain, withoutChannel(map, k), 2)[target]));
     const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
     const shared =
       heads === 'one'

@@ -7,11 +7,12 @@ export function multiply(
   n: number,
   bias: ArrayLike<number> = new Float64Array(n),
 ): Float64Array {
+  const [left, right, start] = [new Float64Array(a), new Float64Array(b), new Float64Array(bias)]; // one type, whoever calls
   const c = new Float64Array(m * n);
   for (let i = 0; i < m; i++)
     for (let j = 0; j < n; j++) {
-      let sum = bias[j];
-      for (let p = 0; p < k; p++) sum += a[i * k + p] * b[p * n + j];
+      let sum = start[j];
+      for (let p = 0; p < k; p++) sum += left[i * k + p] * right[p * n + j];
       c[i * n + j] = sum;
     }
   return c;
@@ -62,10 +63,11 @@ export function crossEntropy(
     const row = Array.from({ length: cols }, (_, j) => x[r * cols + j]);
     const most = Math.max(...row);
     const logSum = most + Math.log(row.reduce((sum, value) => sum + Math.exp(value - most), 0));
+    const probabilities = row.map((value) => Math.exp(value - logSum));
     for (let j = 0; j < cols; j++) {
       const t = targets[r * cols + j];
       loss[r] += t * (logSum - row[j]);
-      for (let i = 0; i < cols; i++) dx[r * cols + i] += dy[r] * t * (Math.exp(row[i] - logSum) - (i === j ? 1 : 0));
+      for (let i = 0; i < cols; i++) dx[r * cols + i] += dy[r] * t * (probabilities[i] - (i === j ? 1 : 0));
     }
   }
   return { loss, dx };

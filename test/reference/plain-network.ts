@@ -1,7 +1,7 @@
 import { sizeFrom } from '../../src/base/shape.js';
 import type { Mode } from '../../src/base/types.js';
 import { openWeights, type WeightsSource } from '../../src/weights/open.js';
-import type { NetworkWeights, Tensor } from '../../src/weights/types.js';
+import type { ChainWeights, NetworkWeights, Tensor } from '../../src/weights/types.js';
 import { conv3x3 } from './conv.js';
 import { multiply } from './dense.js';
 import type { Map3 } from './map.js';
@@ -33,13 +33,14 @@ export async function readPlainFile(file: WeightsSource): Promise<PlainNetwork> 
 }
 
 /** The weights of an opened file. */
-export async function readPlain({ blocks, degrid = [], dense }: NetworkWeights): Promise<PlainNetwork> {
+export async function readPlain({ chain }: NetworkWeights): Promise<PlainNetwork> {
+  const { blocks, degrid = [], dense } = chain!;
   const read = async ({ shape, copyInto }: Tensor) => {
     const data = new Float32Array(sizeFrom(shape));
     await copyInto(data);
     return Float64Array.from(data);
   };
-  const layers = (all: NetworkWeights['dense'] | NetworkWeights['blocks'][number]) =>
+  const layers = (all: ChainWeights['dense'] | ChainWeights['blocks'][number]) =>
     Promise.all(
       all.map(async ({ name, kernel, bias }) => ({ name, kernel: await read(kernel), bias: await read(bias) })),
     );
@@ -52,22 +53,31 @@ export async function readPlain({ blocks, degrid = [], dense }: NetworkWeights):
 
 /**
  * The network as the definitions write it, layer after layer on whole maps in float64: no phase tree, no views. The output of each
- * convolution after ReLU.
+ * convolution after ReLU. Where `behind` names one of them, `input` is its output, and the maps are those of the layers behind it.
  */
-export function plainMaps({ blocks, degrid }: PlainNetwork, mode: Mode, input: Map3): Map<string, Map3> {
+export function plainMaps(
+  { blocks, degrid }: PlainNetwork,
+  mode: Mode,
+  input: Map3,
+  behind?: string,
+): Map<string, Map3> {
   const maps = new Map<string, Map3>();
   let x = input;
+  let begun = behind === undefined;
   const convolve = ({ name, kernel, bias }: PlainLayer, dilation: number) => {
-    x = { ...x, c: bias.length, data: conv3x3(x, kernel, bias, bias.length, { dilation, relu: true }) };
-    maps.set(name, x);
+    if (begun) {
+      x = { ...x, c: bias.length, data: conv3x3(x, kernel, bias, bias.length, { dilation, relu: true }) };
+      maps.set(name, x);
+    }
+    begun ||= name === behind;
   };
   for (const [block, convs] of blocks.entries()) {
     const rate = 2 ** block;
     const dilation = mode === 'pooled' ? 1 : rate;
     for (const layer of convs) convolve(layer, dilation);
     if (block === blocks.length - 1) break;
-    if (mode === 'pooled') x = pooled(x);
-    if (mode === 'atrous') x = { ...x, data: maxPool(x, x.h, x.w, { size: 2, stride: 1, dilation: rate }) };
+    if (begun && mode === 'pooled') x = pooled(x);
+    if (begun && mode === 'atrous') x = { ...x, data: maxPool(x, x.h, x.w, { size: 2, stride: 1, dilation: rate }) };
   }
   for (const layer of degrid) convolve(layer, layer.rate);
   return maps;

@@ -64,8 +64,8 @@ export interface Numbers {
 }
 
 /**
- * The mean cross-entropy of a batch (n, size, size, 4) with batch normalization by the batch's statistics, in float64. `keep(layer, i)`: what
- * unit i of a hidden dense layer is multiplied with.
+ * The mean cross-entropy of a batch (n, size, size, 4) with batch normalization by the batch's statistics, in float64.
+ * `keep(layer, i)`: what unit i of a hidden dense layer is multiplied with.
  */
 export function meanLoss(
   { blocks, degrid = [], dense, inputSize }: Topology,

@@ -1,3 +1,4 @@
+import { afterAll } from 'vitest';
 import type { View } from '../../src/wasm/job.js';
 import { Runtime } from '../../src/wasm/runtime.js';
 
@@ -12,13 +13,26 @@ export const builds = [
 /** A value outside every range a kernel may write: what is not overwritten keeps it. */
 export const UNTOUCHED = 12345;
 
-/** Runs `body` on a fresh runtime of a build and ends its threads. */
+/** A test file's runtimes by build: starting threads takes longer than most tests. */
+const runtimes = new Map<object, Runtime>();
+afterAll(() => {
+  for (const runtime of runtimes.values()) runtime.dispose();
+  runtimes.clear();
+});
+
+/** Runs `body` on a runtime of a build and frees what it allocates. The memory holds what earlier tests left in it. */
 export async function onRuntime<T>(build: (typeof builds)[number], body: (runtime: Runtime) => T): Promise<T> {
-  const runtime = await Runtime.create(build);
+  const runtime = runtimes.get(build) ?? (await Runtime.create(build));
+  runtimes.set(build, runtime);
+  const mark = runtime.arena.mark();
   try {
     return body(runtime);
-  } finally {
+  } catch (error) {
+    runtimes.delete(build); // a job may have stopped half-way
     runtime.dispose();
+    throw error;
+  } finally {
+    runtime.arena.release(mark);
   }
 }
 
@@ -67,4 +81,28 @@ export function writeView(runtime: Memory, v: View, dense: ArrayLike<number>): v
   for (let y = 0; y < v.h; y++)
     for (let x = 0; x < v.w; x++)
       for (let k = 0; k < v.c; k++) data[v.ptr / 4 + y * v.row + x * v.pix + k] = dense[(y * v.w + x) * v.c + k];
+}
+
+/**
+ * A view with gaps between channels, pixels and rows, as a phase of a wider map or a slice of its channels has; filled with `dense`, or
+ * UNTOUCHED.
+ */
+export function gappedView(
+  runtime: Runtime,
+  { h, w, c }: Pick<View, 'h' | 'w' | 'c'>,
+  dense?: ArrayLike<number>,
+): View {
+  const pix = c + 3;
+  const row = w * pix + 5;
+  const v = { ptr: reserve(runtime, h * row + c), h, w, c, row, pix };
+  if (dense) writeView(runtime, v, dense);
+  return v;
+}
+
+/** How many of the floats around the elements of a `gappedView` have been written. */
+export function writtenGaps(runtime: Runtime, v: View): number {
+  const inside = new Set<number>();
+  for (let y = 0; y < v.h; y++)
+    for (let x = 0; x < v.w; x++) for (let k = 0; k < v.c; k++) inside.add(y * v.row + x * v.pix + k);
+  return get(runtime, v.ptr, v.h * v.row + v.c).filter((value, i) => !inside.has(i) && value !== UNTOUCHED).length;
 }

@@ -34,7 +34,7 @@ async function backwards(kernels: 'simd' | 'relaxed'): Promise<Machine> {
   const { instance } = await WebAssembly.instantiate(bytes, { env: { memory, abort } });
   const arena = new Arena(memory);
   const args = arena.alloc(256);
-  const scratch = arena.alloc(2 ** 16);
+  const scratch = arena.alloc(5 * 2 ** 16);
   const run = (job: Job) => {
     arena.i32(args, job.args.length).set(job.args);
     for (let task = job.tasks - 1; task >= 0; task--) {

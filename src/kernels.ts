@@ -29,7 +29,8 @@ import {
   weightGradientBytes,
   workspaceBytes,
 } from './operators/convolution.js';
-import { type Job, type View, view } from './wasm/job.js';
+import { type Job, RELU, type View, view } from './wasm/job.js';
+import { same3x3 } from './wasm/ops/conv.js';
 import { denseInputGradientJob, denseJob } from './wasm/ops/dense.js';
 import { gemmJob, matrix, transpose } from './wasm/ops/gemm.js';
 import { maxPoolBackwardJob, maxPoolJob } from './wasm/ops/pool.js';
@@ -130,7 +131,7 @@ export class Kernels {
         const how = { precision, accumulate: i > 0 };
         const target = { kernel: dw, bias: db };
         const [from, to] = [image(X, i), image(DY, i)];
-        this.#run(convWeightGradientJobs(layer, from, to, squareCall(dilation), target, how, workspace));
+        this.#run(convWeightGradientJobs(layer, from, to, same3x3(dilation), target, how, workspace));
       }
       const kernel = this.#packed(w, cin, cout);
       const adjoint = adjointKernel(kernel, precision, this.#alloc(adjointKernelBytes(kernel, precision) / 4));
@@ -338,8 +339,7 @@ export class Kernels {
   /** Convolves n maps that lie one after the other. */
   #convolve(n: number, x: View, kernel: ConvKernel, y: View, dilation: number, relu: boolean): void {
     const workspace = this.#workspace(workspaceBytes(kernel, x, dilation));
-    const clip = relu ? { low: 0, high: Number.POSITIVE_INFINITY } : undefined;
-    const call = { ...squareCall(dilation), clip };
+    const call = { ...same3x3(dilation), clip: relu ? RELU : undefined };
     for (let i = 0; i < n; i++) this.#run(convJobs(image(x, i), kernel, image(y, i), call, workspace));
   }
 
@@ -374,9 +374,8 @@ export class Kernels {
 
 const elements = ({ h, w, c }: View): number => h * w * c;
 
-/** Image i of a batch that begins with the dense map `v`. */
 /** A 3x3 convolution with zero padding 'same'. */
 const squareLayer = (cin: number, cout: number) => ({ rows: 3, columns: 3, stride: 1, same: true, cin, cout });
-const squareCall = (dilation: number) => ({ stride: 1, dilation, startY: -dilation, startX: -dilation });
 
+/** Image i of a batch that begins with the dense map `v`. */
 const image = (v: View, i: number): View => ({ ...v, ptr: v.ptr + 4 * i * elements(v) });

@@ -10,10 +10,10 @@ import {
   convKernel,
   convKernelBytes,
   convWeightGradientJobs,
-  inputGradientBytes,
   inputGradientJobs,
   packKernelJob,
   weightGradientBytes,
+  workspaceBytes,
 } from '../src/operators/convolution.js';
 import { type Job, type View, view } from '../src/wasm/job.js';
 import { biasGradientJob } from '../src/wasm/ops/conv-gradient.js';
@@ -130,11 +130,15 @@ describe.each(builds)('the gradients of conv3x3, $kernels, $threads threads', (b
         ['fast', 'fast'],
       ] as const) {
         const kernel = adjoint(runtime, pack(runtime, o.w, cin, cout, from), to);
-        const bytes = inputGradientBytes(kernel, dy, dilation, false);
-        const dx = gappedView(runtime, undefined, h, w, cin);
-        const call = callOf(dilation);
-        for (const job of inputGradientJobs(dy, kernel, dx, call, false, workspace(runtime, bytes))) runtime.run(job);
-        expectNear(readView(runtime, dx), expected, TOLERANCE[to], `${from} to ${to}`);
+        const space = workspace(runtime, workspaceBytes(kernel, dy, dilation));
+        const run = (dx: View, accumulate: boolean): Float32Array => {
+          for (const job of inputGradientJobs(dy, kernel, dx, callOf(dilation), accumulate, space)) runtime.run(job);
+          return readView(runtime, dx);
+        };
+        const dx = run(gappedView(runtime, undefined, h, w, cin), false);
+        expectNear(dx, expected, TOLERANCE[to], `${from} to ${to}`);
+        const added = expected.map((value, i) => value + o.x[i]);
+        expectNear(run(gappedView(runtime, o.x, h, w, cin), true), added, TOLERANCE[to], `added, ${from} to ${to}`);
       }
     });
   });

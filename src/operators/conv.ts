@@ -2,17 +2,15 @@ import type { Graph, NodeOf } from '../graph/graph.js';
 import type { Job, View } from '../wasm/job.js';
 import { view } from '../wasm/job.js';
 import { depthwiseInputGradientJob, depthwiseJob, depthwiseWeightGradientJobs } from '../wasm/ops/depthwise.js';
-import { activationJob, copyJob } from '../wasm/ops/map.js';
+import { copyJob } from '../wasm/ops/map.js';
 import {
   biasOf,
   type ConvKernel,
   type ConvLayer,
-  clipsInPassing,
   convJobs,
   convKernel,
   convKernelBytes,
   convWeightGradientJobs,
-  inputGradientBytes,
   inputGradientJobs,
   packKernelJob,
   weightGradientBytes,
@@ -26,7 +24,8 @@ type Conv = NodeOf<'conv'>;
 export function convLayer({ nodes }: Graph, { window, groups, from, shape }: Conv): ConvLayer {
   const x = nodes[from[0]].shape;
   const { rows, columns, stride, dilation, top, left } = window;
-  const same = top === dilation && left === dilation && shape.h === x.h && shape.w === x.w;
+  const middle = 2 * top === dilation * (rows - 1) && 2 * left === dilation * (columns - 1);
+  const same = middle && shape.h === x.h && shape.w === x.w;
   return { rows, columns, stride, same, cin: x.c / groups, cout: shape.c / groups };
 }
 
@@ -108,13 +107,12 @@ export const conv: Operator<Conv> = {
 
   forward: (call) => (call.packed.convs ? dense(call) : [depthwise(call)]),
 
-  backwardWorkspace({ x, dy, dx, accumulate, window, packed, adjoints, precision }, weights) {
+  backwardWorkspace({ x, dy, dx, window, packed, adjoints, precision }, weights) {
     if (!packed.convs) return 0;
     const { length } = packed.convs;
     const [first] = packed.convs;
     const { dilation } = window!;
-    const gradient =
-      adjoints && dx[0] ? inputGradientBytes(adjoints[0], group(dy, 0, length), dilation, accumulate[0]) : 0;
+    const gradient = adjoints && dx[0] ? workspaceBytes(adjoints[0], group(dy, 0, length), dilation) : 0;
     const sums = weights ? weightGradientBytes(first.layer, group(x[0]!, 0, length), dilation, precision) : 0;
     const parts = weights && length > 1 ? 4 * sizeOf(first) + 64 : 0;
     return Math.max(gradient, sums + parts);
@@ -149,20 +147,10 @@ function depthwise({ x, y, window, clip, packed, node }: Forward<Conv>): Job {
   return depthwiseJob(x[0], { kernel, bias, rows, columns }, y, { ...window!, clip });
 }
 
-/** Winograd's kernels know ReLU alone: other bounds come behind them. */
 function dense({ x, y, window, clip, packed, workspace }: Forward<Conv>): Job[] {
   const convs = packed.convs!;
-  const inside = clip && clipsInPassing(convs[0], clip);
-  const jobs = convs.flatMap((one, g) =>
-    convJobs(
-      group(x[0], g, convs.length),
-      one,
-      group(y, g, convs.length),
-      { ...window!, clip: inside ? clip : undefined },
-      workspace,
-    ),
-  );
-  return clip && !inside ? [...jobs, activationJob(y, y, { f: 'clip', ...clip })] : jobs;
+  const part = (v: View, g: number) => group(v, g, convs.length);
+  return convs.flatMap((one, g) => convJobs(part(x[0], g), one, part(y, g), { ...window!, clip }, workspace));
 }
 
 /** Floats of a group's kernel and bias. */

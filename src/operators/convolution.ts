@@ -1,5 +1,5 @@
 import type { Precision } from '../base/types.js';
-import { type Clip, type Job, type View, view, type WindowCall } from '../wasm/job.js';
+import type { Clip, Job, View, WindowCall } from '../wasm/job.js';
 import {
   type ConvSize,
   convInputGradientJob,
@@ -11,7 +11,6 @@ import {
   unpackConvJob,
 } from '../wasm/ops/conv.js';
 import { biasGradientJob, convWeightGradientJobs as directWeightGradientJobs } from '../wasm/ops/conv-gradient.js';
-import { copyJob } from '../wasm/ops/map.js';
 import {
   type WinogradWeights,
   winogradFits,
@@ -80,15 +79,15 @@ export function packKernelJob(source: number, { algorithm, weights }: ConvKernel
   return winogradWeightsJob(source, weights.ptr, weights.cin, weights.cout);
 }
 
-/** The workspace that `convJobs` needs for the map x. */
+/** The workspace that `convJobs` needs for the map x, or with an adjoint kernel `inputGradientJobs` for dy. */
 export const workspaceBytes = (kernel: ConvKernel, x: Pick<View, 'h' | 'w' | 'c'>, dilation: number): number =>
   kernel.algorithm === 'direct' ? 0 : winogradPlan(x, kernel.layer.cout, dilation).bytes;
 
-const isRelu = (clip: Clip): boolean => clip.low === 0 && clip.high === Number.POSITIVE_INFINITY;
-
-/** Whether `convJobs` can apply these bounds in passing: Winograd's kernels know ReLU alone. */
-export const clipsInPassing = ({ algorithm }: ConvKernel, clip: Clip): boolean =>
-  algorithm === 'direct' || isRelu(clip);
+/** Winograd's kernels know no other windows. */
+function checkSame(x: View, y: View, { stride, dilation, startY, startX }: WindowCall): void {
+  if (stride === 1 && startY === -dilation && startX === -dilation && x.h === y.h && x.w === y.w) return;
+  throw new Error('internal: a Winograd convolution of a window that is not 3x3 with stride 1 and padding "same"');
+}
 
 /** The jobs of y = clip(conv(x)), to be run one after the other. */
 export function convJobs(
@@ -99,7 +98,8 @@ export function convJobs(
   workspace: Workspace,
 ): Job[] {
   if (kernel.algorithm === 'direct') return [convJob(x, kernel.weights, y, call)];
-  return winogradJobs(x, kernel.weights, y, { dilation: call.dilation, relu: call.clip !== undefined }, workspace);
+  checkSame(x, y, call);
+  return winogradJobs(x, kernel.weights, y, call, workspace);
 }
 
 /**
@@ -140,16 +140,7 @@ export function adjointJobs(from: ConvKernel, to: ConvKernel, workspace: Workspa
   return [unpackConvJob(from.weights, workspace.ptr), winogradWeightsJob(workspace.ptr, ptr, cin, cout, true)];
 }
 
-const floats = ({ h, w, c }: Pick<View, 'h' | 'w' | 'c'>): number => h * w * c;
-
-/** The workspace that `inputGradientJobs` needs. */
-export function inputGradientBytes(adjoint: ConvKernel, dy: View, dilation: number, accumulate: boolean): number {
-  if (adjoint.algorithm === 'direct') return 0;
-  const { bytes } = winogradPlan(dy, adjoint.layer.cout, dilation);
-  return bytes + (accumulate ? 64 + 4 * floats({ ...dy, c: adjoint.layer.cout }) : 0);
-}
-
-/** The jobs of dx = or += the gradient of `convJobs` without its bounds at its input; `call` is the forward's. */
+/** The jobs of dx = or += the gradient of `convJobs` without its bounds at its input; `call` is the forward's. Workspace as for `convJobs`. */
 export function inputGradientJobs(
   dy: View,
   adjoint: ConvKernel,
@@ -159,16 +150,8 @@ export function inputGradientJobs(
   workspace: Workspace,
 ): Job[] {
   if (adjoint.algorithm === 'direct') return [convInputGradientJob(dy, adjoint.weights, dx, call, accumulate)];
-  const { dilation } = call;
-  if (!accumulate) return winogradJobs(dy, adjoint.weights, dx, { dilation, relu: false }, workspace);
-  // Winograd's kernels overwrite, so what is added is made in the workspace first.
-  const own = 64 * Math.ceil((4 * floats(dx)) / 64);
-  const rest = { ptr: workspace.ptr + own, bytes: workspace.bytes - own };
-  const made = view(workspace.ptr, dx.h, dx.w, dx.c);
-  return [
-    ...winogradJobs(dy, adjoint.weights, made, { dilation, relu: false }, rest),
-    copyJob(made, dx, { accumulate: true }),
-  ];
+  checkSame(dy, dx, call);
+  return winogradJobs(dy, adjoint.weights, dx, { dilation: call.dilation, accumulate }, workspace);
 }
 
 /** How a convolution's weight gradient is computed. */
@@ -216,6 +199,7 @@ export function convWeightGradientJobs(
   const { dilation } = call;
   if (weightGradientAlgorithm(layer, x, dilation, precision) === 'direct')
     return directWeightGradientJobs(x, dy, layer, call, target, accumulate);
+  checkSame(x, dy, call);
   const weights = winogradWeightGradientJobs(x, dy, target.kernel, { dilation, accumulate }, workspace);
   return [biasGradientJob(dy, target.bias, accumulate), ...weights];
 }

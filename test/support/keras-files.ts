@@ -22,7 +22,7 @@ export interface KerasFixture {
 
 export const kerasFixtures = (): KerasFixture[] =>
   readdirSync(folder)
-    .filter((file) => file.endsWith('.gz'))
+    .filter((file) => /\.(h5|keras)\.gz$/.test(file))
     .map((file) => {
       const name = file.replace(/\.gz$/, '');
       const about = JSON.parse(readFileSync(`${folder}${name.replace(/\.(h5|keras)$/, '.json')}`, 'utf8'));
@@ -134,3 +134,23 @@ export async function unpackedKeras(bytes: Uint8Array): Promise<{ file: KerasFil
   const { keras_version: version } = JSON.parse(await text('metadata.json'));
   return { file: { source: 'x', contents: value!, config: await text('config.json'), version }, close };
 }
+
+/** A layers-model of TensorFlow.js of test/fixtures/keras, and how files beside it are opened. */
+export interface TfjsFixture {
+  name: string;
+  model: Record<string, unknown>;
+  files: Map<string, Uint8Array>;
+  shape: number[];
+  output: number[];
+}
+
+export const tfjsFixtures = (): TfjsFixture[] =>
+  readdirSync(folder)
+    .filter((file) => file.endsWith('.tfjs.gz'))
+    .map((file) => {
+      const { files, ...about } = JSON.parse(gunzipSync(readFileSync(folder + file)).toString());
+      const bytes = Object.entries<string>(files).map(
+        ([name, text]) => [name, new Uint8Array(Buffer.from(text, 'base64'))] as const,
+      );
+      return { ...about, name: file.replace('.tfjs.gz', ''), files: new Map(bytes) };
+    });

@@ -203,11 +203,12 @@ const ownName = ({ module, registered_name: registered, class_name: name }: Json
   isText(module) ? `${module}>${name}` : String(registered);
 
 /** What a Sequential without an input layer gets: its first layer says so, or what it has been built for, or a model that comes first. */
-function inputOf(first: Json, settings: Json): unknown {
-  const config = object(first.config);
-  const own = config.batch_input_shape ?? config.batch_shape ?? settings.build_input_shape;
-  const inner = Array.isArray(config.layers) ? object(object(config.layers[0]).config) : {};
-  return own ?? object(first.build_config).input_shape ?? inner.batch_input_shape ?? inner.batch_shape;
+function inputOf({ config, build_config: built }: Json, { build_input_shape: whole }: Json, depth = 0): unknown {
+  const { batch_input_shape: two, batch_shape: three, layers } = object(config);
+  const stated = two ?? three ?? whole ?? object(built).input_shape;
+  if (stated !== undefined && stated !== null) return stated;
+  const inner = Array.isArray(layers) && depth < limits.models ? layers[0] : undefined;
+  return inner && inputOf(object(inner), object(config), depth + 1);
 }
 
 const isLegacyRef = (value: unknown): boolean =>

@@ -150,7 +150,7 @@ describe('options that do not fit the network', () => {
     [
       '--layer',
       'block5_conv4',
-      /^layer: expected one of block1_conv1, (block\d_conv\d, )+block5_conv3, got 'block5_conv4'$/,
+      /^layer: expected one of block1_conv1, (block\d_conv\d, )+block5_conv3, got 'block5_conv4'; did you mean "block\d_conv\d"\?$/,
     ],
   ])('%s %s', async (flag, value, message) => {
     const out = join(folder, 'options');

@@ -35,7 +35,9 @@ const sharedWithLazyChunks =
 const compression = /node_modules\/pako\//;
 /** What training shares with the library: pictures and weight files. */
 const sharedWithTraining =
-  /build\/js\/(calls\/pack|image\/(?!bytes|drawable|input|preprocess|resize).*|graph\/.*|base\/(shape|options)|image\/normalization|weights\/(open|degridding|check-chain|chain-of-graph|graph-network|labels|preprocessing|source|tensor|packed|safetensors|safetensors-header|torch|types))\.js$/;
+  /build\/js\/(calls\/pack|image\/(?!bytes|drawable|input|preprocess|resize).*|weights\/(open|degridding|check-chain|chain-of-graph|graph-network|labels|preprocessing|source|tensor|packed|safetensors|safetensors-header|torch|types))\.js$/;
+/** What describes networks: the engine, the readers and the worker's caller have it, so it stands by itself. */
+const graphs = /build\/js\/(graph\/.*|image\/normalization)\.js$/;
 /** The licences of what is bundled, collected from the modules that really are. */
 const licences = (name) => license({ thirdParty: { output: `dist/licences/${name}.txt` } });
 /** What the collector does not see: the figure's font, which is embedded as data, and what was changed in whose code. */
@@ -99,6 +101,7 @@ export default [
       ...output,
       manualChunks: (id) => {
         if (compression.test(id)) return 'compression';
+        if (graphs.test(id)) return 'graphs';
         return sharedWithLazyChunks.test(id) ? 'shared' : sharedWithTraining.test(id) ? 'files' : undefined;
       },
     },

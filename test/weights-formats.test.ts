@@ -431,11 +431,7 @@ describe('ONNX', () => {
   });
 
   const cases: [string, Uint8Array, RegExp][] = [
-    [
-      'no tensor',
-      onnxFile(graph(), floats.slice(1)),
-      /"classifier.0.bias"/,
-    ],
+    ['no tensor', onnxFile(graph(), floats.slice(1)), /"classifier.0.bias"/],
     [
       'integers',
       onnxFile(

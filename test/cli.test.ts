@@ -31,10 +31,19 @@ interface Calls {
 
 function fakePlan(mode: Mode): PlanTable {
   const rows = [
-    { layer: 'input', output: [32, 32, 3], parameters: 0, macs: 0, bytes: 12288 },
-    { layer: 'fc1', output: [4096], parameters: 138357544, macs: 2000, bytes: 16384 },
+    { layer: 'input', operation: 'input', stride: 1, output: [32, 32, 3], parameters: 0, macs: 0, bytes: 12288 },
+    { layer: 'conv', operation: 'conv 3x3', stride: 16, output: [2, 2, 4], parameters: 0, macs: 0, bytes: 64 },
+    {
+      layer: 'fc1',
+      operation: 'dense',
+      stride: undefined,
+      output: [4096],
+      parameters: 138357544,
+      macs: 2000,
+      bytes: 16384,
+    },
   ];
-  return { mode, outputStride: 1, rows, parameters: 138357544, macs: 2e9, peakBytes: 1234567 } as PlanTable;
+  return { mode, outputStride: 1, rows, parameters: 138357544, macs: 2e9, peakBytes: 1234567 };
 }
 
 /** A network that explains everything at once. Pictures whose path has `bad` in it cannot be read. */
@@ -437,12 +446,13 @@ describe('plan', () => {
     expect(calls.inspect[0]).toMatchObject({ source: undefined, options: { precision: 'fast' } });
     expect(code).toBe(0);
     expect(stdout).toBe(`Mode pooled
-=============================================================
-Layer  Output shape   Parameters  Multiply-adds  Output bytes
--------------------------------------------------------------
-input  (32, 32, 3)             0              0        12,288
-fc1    (4096,)       138,357,544          2,000        16,384
-=============================================================
+================================================================================
+Layer  Operation  Output shape  Stride   Parameters  Multiply-adds  Output bytes
+--------------------------------------------------------------------------------
+input  input      (32, 32, 3)        1            0              0        12,288
+conv   conv 3x3   (2, 2, 4)         16            0              0            64
+fc1    dense      (4096,)               138,357,544          2,000        16,384
+================================================================================
 Total parameters: 138,357,544
 Total multiply-adds: 2,000,000,000
 Peak memory of a run, weights excluded: 1,234,567 bytes
@@ -454,8 +464,9 @@ Peak memory of a run, weights excluded: 1,234,567 bytes
     const { modes, weights } = JSON.parse(stdout);
     expect(weights.parameters).toBe(138357544);
     expect(Object.keys(modes)).toEqual(['pooled', 'dilated', 'atrous']);
-    expect(modes.atrous.rows[1]).toEqual({
+    expect(modes.atrous.rows.at(-1)).toEqual({
       layer: 'fc1',
+      operation: 'dense',
       output: [4096],
       parameters: 138357544,
       macs: 2000,
@@ -475,7 +486,7 @@ describe('usage', () => {
     ['--score logits', '--score: expected logit or probability, got "logits"; did you mean "logit"?'],
     ['--heads all', '--heads: expected one, each or mean, got "all"'],
     ['--output-stride 3', '--output-stride: expected 16, 8, 4, 2 or 1, got "3"'],
-    ['--preprocess tf', '--preprocess: expected caffe or torch, got "tf"'],
+    ['--preprocess tv', '--preprocess: expected caffe, torch, tf, unit or raw, got "tv"; did you mean "tf"?'],
     [
       '--resize Bicubic',
       '--resize: expected nearest, bilinear, bicubic or lanczos, got "Bicubic"; did you mean "bicubic"?',

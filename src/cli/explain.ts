@@ -148,14 +148,21 @@ const secondsOf = (network: Network, flags: ExplainFlags): number =>
 const CHEAPER: Readonly<Record<string, Partial<ExplainFlags>>> = {
   'one --mode': { mode: 'pooled' },
   '--heads one': { heads: 'one' },
-  'a larger --output-stride': { outputStride: 16 },
   '--smoothing box': { smoothing: 'box' },
   'no --aug-smooth': { augSmooth: false },
 };
 
+/** The largest output stride that the network has in `atrous`: the spacing of its own last maps. */
+const coarsestStride = (network: Network): number =>
+  Math.max(...network.plan('pooled').rows.map(({ stride = 1 }) => stride));
+
 function cheaperWays(network: Network, flags: ExplainFlags): string[] {
   const now = secondsOf(network, flags);
-  const changes = Object.entries(CHEAPER).filter(([, change]) => flags.mode === 'all' || !change.mode); // not all have each mode
+  const coarse: Partial<ExplainFlags> = modesOf(flags).includes('atrous')
+    ? { outputStride: coarsestStride(network) }
+    : {};
+  const ways: Readonly<Record<string, Partial<ExplainFlags>>> = { ...CHEAPER, 'a larger --output-stride': coarse };
+  const changes = Object.entries(ways).filter(([, change]) => flags.mode === 'all' || !change.mode); // not all have each mode
   return changes.filter(([, change]) => secondsOf(network, { ...flags, ...change }) < now).map(([way]) => way);
 }
 

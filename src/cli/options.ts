@@ -205,6 +205,9 @@ export const preprocess = () =>
     ['caffe', 'torch', 'tf', 'unit', 'raw'],
     'channel order, mean and scale: tf is -1..1, unit 0..1, raw 0..255 (default: as for the weights)',
   );
+/** Training begins with weights of one of these two. */
+export const trainedPreprocess = () =>
+  choice('--preprocess', ['caffe', 'torch'], 'channel order, mean and scale (default: as for the weights)');
 export const resize = () =>
   choice('--resize', ['nearest', 'bilinear', 'bicubic', 'lanczos'], 'resize filter (default: as for the weights)');
 export const fit = () =>

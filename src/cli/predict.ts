@@ -47,7 +47,7 @@ function predictPictures(
       });
     return results;
   };
-  // predictions come from the pooled points alone
-  const macs = (mode: Mode) => network.plan(mode, { outputStride: 16 }).macs;
+  // In `atrous` predictions come from the own phase alone, which is the pooled network.
+  const macs = (mode: Mode) => network.plan(mode === 'atrous' ? 'pooled' : mode).macs;
   return forEachPicture(network, { pictures, modes, macs, json, task, ...report }, context);
 }

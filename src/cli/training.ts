@@ -95,7 +95,7 @@ export function addTrainCommand(program: Command, context: Context, run: Run): v
     list('--widths', 'channels of the five blocks, multiples of 4 (default: 8,16,32,96,96)'),
     list('--convs', 'convolutions of the five blocks (default: 2,2,3,3,3)'),
     list('--dense', 'units of the hidden dense layers (default: 48,48)'),
-    options.preprocess(),
+    options.trainedPreprocess(),
     new Option('--from <weights>', 'begin with these weights and their architecture, batch normalization folded'),
     new Option('--mode <pooled|dilated>', 'dilated: without pools, needs --from').choices(['pooled', 'dilated']),
     list('--degrid-layers', "rates of convolutions added behind the dilated network's last block, such as 8,4,2,1"),

@@ -4,7 +4,8 @@ import type { Mode } from '../base/types.js';
 import { type Node, type NodeId, weightShapes } from '../graph/graph.js';
 import type { Layout } from '../graph/levels.js';
 import { type Plan, planForward } from './forward.js';
-import { gridOf } from './modes.js';
+import { Geometry } from './lattice.js';
+import { engineMode, gridOf } from './modes.js';
 import { nodeMacs, stepMacs } from './steps.js';
 
 /**
@@ -26,16 +27,20 @@ export function planTable(
   const macs = new Map<NodeId, number>();
   for (const step of plan.steps)
     if (step.op === 'compute') macs.set(step.node, (macs.get(step.node) ?? 0) + stepMacs(graph, step));
+  const isDilated = engineMode(layout, mode) === 'dilated';
+  const geometry = new Geometry(layout, engineMode(layout, mode));
   const rows = graph.nodes.flatMap((node, id): PlanRow[] => {
-    if (isFolded(layout, id)) return [];
+    if (isFolded(layout, id) || geometry.isView(node)) return [];
     const output = outputOf(layout, mode, plan.outputStride, id);
     const parameters = Object.values(weightShapes(graph, node)).reduce((sum, shape) => sum + sizeFrom(shape), 0);
+    const cells = isDilated && node.op === 'dense' ? cellsRow(layout, node) : undefined;
     const cost = layout.placings[id].head ? nodeMacs(graph, node, 1) : (macs.get(id) ?? 0);
     return [
+      ...(cells ? [cells] : []),
       {
         layer: node.name,
         operation: describe(node),
-        stride: layout.placings[id].vector ? undefined : gridOf(layout, mode, id, plan.outputStride).spacing,
+        stride: spacingOf(layout, mode, plan.outputStride, id),
         output,
         parameters,
         macs: cost,
@@ -53,6 +58,30 @@ export function planTable(
     macs: total('macs'),
     peakBytes: bytes + workspace(plan),
   };
+}
+
+/** Input pixels from one point of a node's map to the next; the head's pools, which have the own phase alone, count their strides. */
+function spacingOf(layout: Layout, mode: Mode, outputStride: number, id: NodeId): number | undefined {
+  const { vector, head, level } = layout.placings[id];
+  if (vector) return undefined;
+  if (!head) return gridOf(layout, mode, id, outputStride).spacing;
+  let stride = layout.levels[level].stride;
+  for (let at = id; layout.placings[at].head; [at] = layout.graph.nodes[at].from) {
+    const node = layout.graph.nodes[at];
+    if (node.op === 'pool') stride *= node.window.stride;
+  }
+  return stride;
+}
+
+/** `dilated`: the max pool that leaves the cells which a dense layer expects of a map; undefined where it reads a vector. */
+function cellsRow({ graph, placings }: Layout, { from: [from] }: Node): PlanRow | undefined {
+  if (placings[from].vector) return undefined;
+  const { h, w, c } = graph.nodes[from].shape;
+  const size = Math.ceil(graph.nodes[0].shape.h / h);
+  const output = [h, w, c];
+  const operation = `max pool into ${h}x${w}`;
+  const bytes = 4 * sizeFrom(output);
+  return { layer: `max_pool_${size}`, operation, stride: size, output, parameters: 0, macs: 0, bytes };
 }
 
 /** One map is folded, as an explanation does it; several are only looked at. */

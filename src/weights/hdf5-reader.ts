@@ -1,6 +1,7 @@
 import { type Channel, channelOf, type End, startFromText } from '../base/channel.js';
 import { AtrousCamError } from '../base/errors.js';
 import { toError } from '../base/messages.js';
+import { isNode } from '../base/platform.js';
 import { loadAsset } from './assets.js';
 import type { Hdf5Reply, Hdf5Request, Opened, TensorData } from './hdf5-messages.js';
 import { type ByteSource, badWeights, quote } from './source.js';
@@ -24,6 +25,8 @@ interface Pending {
 /** A worker with h5wasm in it and one file at a time. When it ends, however it does, all calls fail with one sentence. */
 export class Hdf5Reader {
   static #waiting: Hdf5Reader | undefined;
+  /** Whether a page's policy forbids such workers: it stays the same while the page lives, so they are not tried again. */
+  static #isForbidden = false;
 
   readonly #channel: Channel<Hdf5Request, Hdf5Reply>;
   #onStart: ((ready: boolean) => void) | undefined;
@@ -50,7 +53,7 @@ export class Hdf5Reader {
   /** The one that waits for a file, else a new one; undefined where workers cannot be had. */
   static async take(): Promise<Hdf5Reader | undefined> {
     const waiting = Hdf5Reader.#waiting;
-    if (!waiting) return Hdf5Reader.#start();
+    if (!waiting) return Hdf5Reader.#isForbidden ? undefined : Hdf5Reader.#start();
     Hdf5Reader.#waiting = undefined;
     clearTimeout(waiting.#idle);
     return waiting;
@@ -59,7 +62,10 @@ export class Hdf5Reader {
   static async #start(): Promise<Hdf5Reader | undefined> {
     const text = new TextDecoder().decode(await loadAsset('hdf5-worker'));
     const worker = await startFromText(text).catch(() => undefined);
-    if (!worker) return undefined;
+    if (!worker) {
+      Hdf5Reader.#isForbidden = !isNode;
+      return undefined;
+    }
     const reader = new Hdf5Reader(channelOf(worker));
     const started = new Promise<boolean>((resolve) => {
       const timer = setTimeout(resolve, limits.start, false);
@@ -70,6 +76,8 @@ export class Hdf5Reader {
     });
     reader.#library = await loadAsset('hdf5'); // 4 MB, made while the worker starts
     if (await started) return reader;
+    // Some engines tell of the policy by an error of the worker; one that is merely slow has not ended.
+    Hdf5Reader.#isForbidden = !isNode && reader.#end !== undefined;
     reader.end(closed(''));
     return undefined;
   }

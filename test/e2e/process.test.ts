@@ -17,13 +17,15 @@ describe('plan', () => {
     expect(tables.map((table) => table.split('\n')[0])).toEqual(['Mode pooled', 'Mode dilated', 'Mode atrous']);
     for (const table of tables) expect(table).toContain('\nTotal parameters: 138,357,544\n');
     const [pooled, dilated, atrous] = tables.map((table) => table.replace(/ {2,}/g, ' | '));
-    expect(pooled).toContain('\nblock5_conv3 | (14, 14, 512) | 2,359,808 | 462,422,016 | 401,408\n');
-    expect(pooled).toContain('\nblock5_pool | (7, 7, 512) | 0 | 0 | 100,352\n');
-    expect(dilated).toContain('\nblock5_conv3 | (224, 224, 512) | 2,359,808 | 118,380,036,096 | 102,760,448\n');
-    expect(dilated).toContain('\nmax_pool_32 | (7, 7, 512) | 0 | 0 | 100,352\n');
+    expect(pooled).toContain('\nblock5_conv3 | conv 3x3 | (14, 14, 512) | 16 | 2,359,808 | 462,422,016 | 401,408\n');
+    expect(pooled).toContain('\nblock5_pool | max pool 2x2, stride 2 | (7, 7, 512) | 32 | 0 | 0 | 100,352\n');
+    expect(dilated).toContain(
+      '\nblock5_conv3 | conv 3x3 | (224, 224, 512) | 1 | 2,359,808 | 118,380,036,096 | 102,760,448\n',
+    );
+    expect(dilated).toContain('\nmax_pool_32 | max pool into 7x7 | (7, 7, 512) | 32 | 0 | 0 | 100,352\n');
     expect(dilated).not.toContain('block1_pool');
-    expect(atrous).toContain('\nblock4_pool | (224, 224, 512) |');
-    expect(atrous).toContain('\npredictions | (1000,) | 4,097,000 | 4,096,000 | 4,000\n');
+    expect(atrous).toContain('\nblock4_pool | max pool 2x2, stride 2 | (224, 224, 512) | 1 |');
+    expect(atrous).toContain('\npredictions | dense | (1000,) | 4,097,000 | 4,096,000 | 4,000\n');
   });
 
   test('--json', async () => {
@@ -49,7 +51,7 @@ describe('usage', () => {
     [['explain'], "missing required argument 'image'"],
     [['explain', photo, '--colour'], "unknown option '--colour'"],
     [['explian', photo], "unknown command 'explian'"],
-    [['plan', '--input-size', '100'], '--input-size: expected a multiple of 32 up to 4096, got "100"'],
+    [['plan', '--input-size', '0'], '--input-size: expected a side, or HEIGHTxWIDTH, up to 4096, got "0"'],
     [['plan', '--output-stride', '3'], '--output-stride: expected 16, 8, 4, 2 or 1, got "3"'],
   ])('%j is refused with 2', async (args, message) => {
     const { code, stdout, stderr } = await command(...args);

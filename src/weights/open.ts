@@ -86,6 +86,16 @@ async function openNetwork(bytes: ByteSource, format: WeightFormat, reading: Rea
   switch (format) {
     case 'safetensors':
       return tensorNetwork(await openSafetensors(bytes), reading);
+    case 'safetensors-index': {
+      const { openShards } = await import('./safetensors-shards.js');
+      const { file, close } = await openShards(bytes, reading.siblings);
+      try {
+        return { ...(await tensorNetwork(file, reading)), close };
+      } catch (error) {
+        close();
+        throw error;
+      }
+    }
     case 'hdf5':
       return openKeras(bytes, reading);
     case 'zip':

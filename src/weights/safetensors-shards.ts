@@ -1,12 +1,11 @@
 import { AtrousCamError } from '../base/errors.js';
+import { largestIndex } from './format.js';
 import { type OpenSibling, staysInside } from './onnx/siblings.js';
 import { openSafetensors } from './safetensors.js';
 import { type ByteSource, badWeights, quote } from './source.js';
 import type { RawTensor } from './tensor.js';
 import type { TensorFile } from './tensor-file.js';
 
-/** Hugging Face's indices of the largest models take 100 kB. */
-const maxIndex = 4 << 20;
 const maxShards = 256;
 
 /** Tensors of several safetensors files. */
@@ -61,7 +60,7 @@ export async function openShards(source: ByteSource, open: OpenSibling | undefin
 /** The file of each tensor. */
 async function readIndex(source: ByteSource): Promise<Map<string, string>> {
   const bad = (message: string) => badWeights(source.name, `safetensors index: ${message}`);
-  if (source.size > maxIndex) throw bad(`expected at most ${maxIndex} bytes, got ${source.size}`);
+  if (source.size > largestIndex) throw bad(`expected at most ${largestIndex} bytes, got ${source.size}`);
   let index: unknown;
   try {
     index = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(await source.read(0, source.size)));

@@ -1,5 +1,6 @@
 import { AtrousCamError } from '../base/errors.js';
 import type { Graph } from '../graph/graph.js';
+import { alexnet } from './architectures/alexnet.js';
 import type { Architecture, InputSize } from './architectures/architecture.js';
 import { convnext } from './architectures/convnext.js';
 import { densenet } from './architectures/densenet.js';
@@ -7,11 +8,15 @@ import { type Place, StateDictionary } from './architectures/dictionary.js';
 import { drn } from './architectures/drn.js';
 import { efficientnet } from './architectures/efficientnet.js';
 import { efficientnetFlat } from './architectures/efficientnet-flat.js';
+import { googlenet, inceptionV3 } from './architectures/inception.js';
 import { Layers } from './architectures/layers.js';
+import { mnasnet } from './architectures/mnasnet.js';
 import { mobileTimm } from './architectures/mobile-timm.js';
 import { mobilenetV2, mobilenetV3 } from './architectures/mobilenet.js';
+import { regnet } from './architectures/regnet.js';
 import { resnet } from './architectures/resnet.js';
 import { resnetCifar } from './architectures/resnet-cifar.js';
+import { shufflenet } from './architectures/shufflenet.js';
 import { squeezenet } from './architectures/squeezenet.js';
 import { vgg } from './architectures/vgg.js';
 import { badWeights, quote } from './source.js';
@@ -46,6 +51,12 @@ const architectures: readonly Architecture[] = [
   mobileTimm,
   efficientnetFlat,
   vgg,
+  googlenet,
+  inceptionV3,
+  shufflenet,
+  regnet,
+  mnasnet,
+  alexnet,
 ];
 
 /**

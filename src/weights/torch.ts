@@ -1,5 +1,5 @@
 import type { RawBatchNorm, RawLayer, RawNetwork } from './check-chain.js';
-import { knownBlocks } from './family.js';
+import { EXPORT_LINE, knownBlocks } from './family.js';
 import { badWeights, quote } from './source.js';
 import type { RawTensor } from './tensor.js';
 import { requiredTensor, type TensorFile } from './tensor-file.js';
@@ -35,7 +35,7 @@ function withoutPrefix(file: TensorFile): TensorFile {
  */
 function readBlocks(file: TensorFile): RawLayer[][] {
   const indices = numbersOf(file, /^features\.(\d{1,6})\.weight$/, 4);
-  if (indices[0] !== 0) throw notVgg(file);
+  if (indices[0] !== 0) unknown(file);
   const blocks: RawLayer[][] = [[]];
   for (const [i, index] of indices.entries()) {
     const norm = batchNorm(file, index + 1);
@@ -96,13 +96,15 @@ const weightAndBias = (file: TensorFile, name: string): { weight: RawTensor; bia
   bias: requiredTensor(file, `${name}.bias`),
 });
 
-function notVgg({ source, tensors }: TensorFile): Error {
+function unknown({ source, tensors }: TensorFile): never {
   const names = [...tensors.keys()].slice(0, 4).map(quote);
   const found =
     names.length === 0
       ? 'no tensors'
       : `${names.join(', ')}${tensors.size > 4 ? `, ... (${tensors.size} tensors)` : ''}`;
-  const torch = '"features.0.weight" of 4 dimensions, ..., "classifier.0.weight" or "pre_logits.fc1.weight"';
-  const expected = `a VGG network with torchvision's or timm's names (${torch}) or packed ("block1_conv1.kernel", ...)`;
-  return badWeights(source, `expected ${expected}, got ${found}`);
+  const families = 'VGG, ResNet, DRN, MobileNet, EfficientNet, ConvNeXt, DenseNet, SqueezeNet, Inception, RegNet ...';
+  throw badWeights(
+    source,
+    `expected PyTorch's tensors of a known network (${families}) or packed ones ("block1_conv1.kernel", ...), got ${found}; export the whole network instead: ${EXPORT_LINE}`,
+  );
 }

@@ -79,7 +79,7 @@ function build(layers: Layers, size: InputSize): NodeId {
   x = layers.layerNorm(x, norm, epsilon);
   for (let stage = 0; stage < 4; stage++) {
     const [norm, conv] = names.downsample(stage);
-    if (stage > 0) x = layers.conv(layers.layerNorm(x, norm, epsilon), conv, { taps: 2, stride: 2, pad: 0 });
+    if (stage > 0) x = downsample(layers, x, norm, conv, epsilon);
     const module = names.stage(stage);
     for (let i = 0; i < tensors.count(module); i++) x = block(layers, x, `${module}.${i}`, names, epsilon);
   }
@@ -92,6 +92,14 @@ function build(layers: Layers, size: InputSize): NodeId {
 /** 1e-6, but for the largest of timm's, which was trained otherwise. */
 const epsilonOf = (tensors: StateDictionary, { stem }: Spelling): number =>
   stem[0] === 'stem.0' && tensors.shape('stem.0.weight')?.[0] === 384 ? 1e-5 : 1e-6;
+
+/** Half the side and twice the channels, as in all published sizes; others have other functions too. */
+function downsample(layers: Layers, x: NodeId, norm: string, conv: string, epsilon: number): NodeId {
+  const y = layers.conv(layers.layerNorm(x, norm, epsilon), conv, { taps: 2, stride: 2, pad: 0 });
+  if (layers.shape(y).c !== 2 * layers.shape(x).c)
+    throw layers.tensors.notUnderstood(`${conv}.weight`, 'expected twice as many channels');
+  return y;
+}
 
 function block(layers: Layers, x: NodeId, name: string, names: Spelling, epsilon: number): NodeId {
   const { tensors } = layers;

@@ -1,10 +1,8 @@
 import { AtrousCamError } from '../../base/errors.js';
+import { EXPORT_LINE } from '../family.js';
 import { badWeights, quote } from '../source.js';
 import type { RawTensor } from '../tensor.js';
 import type { TensorFile } from '../tensor-file.js';
-
-/** The line that makes a file of the whole network, which says what a dictionary of tensors does not. */
-export const EXPORT_LINE = "torch.onnx.export(model.eval(), torch.zeros(1, 3, 224, 224), 'model.onnx')";
 
 /** Where a network lies in a dictionary: what its names begin with, and how they become those that its family is known by. */
 export interface Place {

@@ -9,8 +9,8 @@ export interface KnownHead {
   readonly module: string;
   /** Functions behind layers of that name and with so many outputs. */
   readonly functions?: Readonly<Record<string, { readonly outputs: number; readonly is: FunctionName }>>;
-  /** Names of layers with ReLU between them, as the family has it. */
-  readonly relus?: readonly string[];
+  /** Layers behind which the family has ReLU, by how many modules without tensors follow there. */
+  readonly relus?: Readonly<Record<string, number>>;
   /** Whether the features are the mean already, or what was made of it. */
   readonly pooled?: boolean;
   /** Whether a map may also be flattened, instead of its mean. */
@@ -105,7 +105,7 @@ function functionBehind(
   { assumptions }: Layers,
   head: readonly HeadLayer[],
   i: number,
-  { functions = {}, relus = [] }: KnownHead,
+  { functions = {}, relus = {} }: KnownHead,
 ): FunctionName | undefined {
   const [layer, next] = [head[i], head[i + 1]];
   const known = functions[layer.name];
@@ -118,7 +118,7 @@ function functionBehind(
   const dense = isDense.lastIndexOf(true, i);
   for (let before = dense; before < i; before++)
     if (between(head[before].name, head[before + 1].name) !== 0) return undefined;
-  if (!relus.includes(layer.name) || room !== 2)
+  if (room === undefined || relus[layer.name] !== room)
     assumptions.push(
       `ReLU was assumed between ${quote(layer.name)} and ${quote(next.name)}: a dictionary of tensors does not say what stands there`,
     );

@@ -1,6 +1,6 @@
 import type { GraphBuilder, Names, WindowOptions } from '../../graph/builder.js';
 import type { Activation, HeadKind, NodeId, PoolKind, Shape } from '../../graph/graph.js';
-import { combined, type Numbers, numbersOf, once, repeated } from '../computed.js';
+import { combined, constant, type Numbers, numbersOf, once, repeated } from '../computed.js';
 import { type GraphAndTensors, type KernelAndBias, NetworkBuilder } from '../network-builder.js';
 import { badWeights, quote } from '../source.js';
 import { plainTensor, type RawTensor, transposedTensor } from '../tensor.js';
@@ -22,6 +22,8 @@ export type FunctionName = keyof typeof functions;
 export interface ConvOptions {
   /** Rows and columns that the family's convolution has; a list where it has several kinds. */
   taps: number | readonly number[];
+  /** Columns, where they are not as many as the rows. */
+  columns?: number;
   /** 1 by default. */
   stride?: number;
   dilation?: number;
@@ -30,6 +32,9 @@ export interface ConvOptions {
   /** Whether there may be more than one group; the weights tell how many. */
   grouped?: boolean;
 }
+
+/** Red, green and blue in 0 .. 1. */
+const IMAGENET = { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] };
 
 /** A convolution, its batch normalization and what follows. */
 export interface ConvNormOptions extends ConvOptions {
@@ -77,17 +82,19 @@ export class Layers {
     return this.builder.input({ h, w, c }, { name: 'input' });
   }
 
-  conv(x: NodeId, name: string, { taps, stride, dilation = 1, pad, grouped = false }: ConvOptions): NodeId {
+  conv(x: NodeId, name: string, options: ConvOptions): NodeId {
     const { tensors } = this;
+    const { stride, dilation = 1, pad, grouped = false } = options;
     const raw = tensors.take(`${name}.weight`, 4);
     const [cout, cin, rows, columns] = raw.shape;
     const { c } = this.shape(x);
     if (grouped ? cin < 1 || c % cin !== 0 : cin !== c)
       throw tensors.notUnderstood(raw, `expected ${grouped ? 'a part of ' : ''}${c} input channels`);
-    if (rows !== columns || ![taps].flat().includes(rows))
-      throw tensors.notUnderstood(raw, `expected ${[taps].flat().join(' or ')} rows and columns`);
-    const side = typeof pad === 'number' ? pad : (dilation * (rows - 1)) / 2;
-    const padding = pad === 'same' ? pad : ([side, side, side, side] as const);
+    const taps = [options.taps].flat();
+    if (!taps.includes(rows) || columns !== (options.columns ?? rows))
+      throw tensors.notUnderstood(raw, `expected ${taps.join(' or ')} x ${options.columns ?? taps.join(' or ')} taps`);
+    const side = (count: number) => (typeof pad === 'number' ? pad : (dilation * (count - 1)) / 2);
+    const padding = pad === 'same' ? pad : ([side(rows), side(columns), side(rows), side(columns)] as const);
     const weights = this.#weights(name, raw, [rows, columns, cin, cout]);
     const window = { stride, dilation, pad: padding, groups: c / cin };
     return this.#network.conv(x, weights, window, this.#names(name, raw));
@@ -126,6 +133,14 @@ export class Layers {
       throw this.tensors.notUnderstood(raw, `expected ${c} numbers`);
     const affine = { scale: this.#numbers(raw), shift: repeated(0, c) };
     return this.#network.affine(x, affine, this.#names(tensor, raw));
+  }
+
+  /** The picture as a network from TensorFlow wants it, -1 .. 1, instead of less ImageNet's mean over its deviation. */
+  fromUnitDeviation(x: NodeId, name: string): NodeId {
+    const [means, deviations] = [IMAGENET.mean, IMAGENET.deviation];
+    const scale = constant(deviations.map((deviation) => deviation / 0.5));
+    const shift = constant(means.map((mean) => (mean - 0.5) / 0.5));
+    return this.#network.affine(x, { scale, shift }, this.names(name));
   }
 
   /** A dense layer on a vector, or on a map flattened in PyTorch's order (channel, row, column); also one kept as a convolution. */

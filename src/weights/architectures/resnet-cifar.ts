@@ -12,17 +12,29 @@ import { residualBlock } from './resnet.js';
  */
 export const resnetCifar: Architecture = {
   family: 'a ResNet for CIFAR',
-  find: (file) => {
-    const places = placesOf(file, [
+  find: (file) => [
+    ...placesOf(file, [
       ['layer1.0.conv1.weight', 4],
       ['layer3.0.conv1.weight', 4],
       ['conv1.weight', 4],
-    ]);
-    return places.filter((place) => isForSmallPictures(file, place));
-  },
+    ]).filter((place) => isForSmallPictures(file, place)),
+    ...placesOf(file, [
+      ['conv2_x.0.residual_function.0.weight', 4],
+      ['conv1.0.weight', 4],
+    ]).map(({ prefix }) => ({ prefix, rename: fromResidualFunctions })),
+  ],
   inputSide: () => 32,
   build,
 };
+
+const PARTS: Readonly<Record<string, string>> = { 0: 'conv1', 1: 'bn1', 3: 'conv2', 4: 'bn2', 6: 'conv3', 7: 'bn3' };
+
+/** Another spelling: `conv1.0`, `conv2_x.0.residual_function.0`, ... */
+const fromResidualFunctions = (name: string): string =>
+  name
+    .replace(/^conv1\.([01])\./, (_, part: string) => `${PARTS[part]}.`)
+    .replace(/^conv([2-5])_x\./, (_, stage: string) => `layer${Number(stage) - 1}.`)
+    .replace(/residual_function\.([013467])\./, (_, part: string) => `${PARTS[part]}.`);
 
 function isForSmallPictures({ tensors }: TensorFile, { prefix }: Place): boolean {
   return tensors.get(`${prefix}conv1.weight`)!.shape[3] === 3;

@@ -115,7 +115,7 @@ function build(layers: Layers, size: InputSize): NodeId {
   }
   return classifier(layers, x, {
     module: 'classifier',
-    relus: ['classifier.0', 'classifier.3'],
+    relus: { 'classifier.0': 2, 'classifier.3': 2 },
     flattens: true,
   });
 }

@@ -1,135 +1,201 @@
 import { simd } from './simd';
 import { ceilDiv } from './tile';
 
-/** Maxima and means of whole maps, of each of rate x rate interleaved phases. Strides are in floats. */
-
+/** Strides are in floats. */
 @unmanaged
-class GlobalPoolArgs {
+class GlobalArgs {
   x: usize;
   xRow: i32;
   xPix: i32;
+  /** Rows and columns of x and dx. */
   h: i32;
   w: i32;
   c: i32;
+  /** y, or dy. */
   y: usize;
   yRow: i32;
   yPix: i32;
-  /** y is a rate x rate map: y(q, p) stands for the points x(i rate + q, j rate + p). */
-  rate: i32;
-  /** 0: the largest, else the mean. */
-  mean: i32;
-  /** Channels that a task computes, a multiple of 4. */
-  channels: i32;
-}
-
-/**
- * y (rate, rate, c) = the largest or the mean of each phase's points. Means are summed in float64 in row order, so that they do not depend
- * on the rate. Task = (phase, range of channels).
- */
-export function globalPool(args: GlobalPoolArgs, task: i32, _scratch: usize): void {
-  const chunks = ceilDiv(args.c, args.channels);
-  const phase = task / chunks;
-  const q = phase / args.rate;
-  const p = phase % args.rate;
-  const first = (task % chunks) * args.channels;
-  const end = min(args.c, first + args.channels);
-  const y = args.y + 4 * <usize>(q * args.yRow + p * args.yPix);
-  for (let k = first; k < end; k += 4) {
-    const lanes = min(4, end - k);
-    simd.storeLanes(y + 4 * <usize>k, args.mean ? meanOf(args, q, p, k, lanes) : largestOf(args, q, p, k, lanes), lanes);
-  }
-}
-
-function meanOf(args: GlobalPoolArgs, q: i32, p: i32, k: i32, lanes: i32): v128 {
-  let low = f64x2.splat(0);
-  let high = f64x2.splat(0);
-  for (let i = q; i < args.h; i += args.rate) {
-    let at = args.x + 4 * <usize>(i * args.xRow + p * args.xPix + k);
-    for (let j = p; j < args.w; j += args.rate) {
-      const value = simd.loadLanes(at, lanes);
-      low = f64x2.add(low, f64x2.promote_low_f32x4(value));
-      high = f64x2.add(high, f64x2.promote_low_f32x4(simd.upper(value)));
-      at += 4 * <usize>(args.rate * args.xPix);
-    }
-  }
-  const count = f64x2.splat(<f64>(ceilDiv(args.h - q, args.rate) * ceilDiv(args.w - p, args.rate)));
-  const first = f32x4.demote_f64x2_zero(f64x2.div(low, count));
-  const second = f32x4.demote_f64x2_zero(f64x2.div(high, count));
-  return v128.shuffle<i64>(first, second, 0, 2);
-}
-
-function largestOf(args: GlobalPoolArgs, q: i32, p: i32, k: i32, lanes: i32): v128 {
-  let best = f32x4.splat(-Infinity);
-  for (let i = q; i < args.h; i += args.rate) {
-    let at = args.x + 4 * <usize>(i * args.xRow + p * args.xPix + k);
-    for (let j = p; j < args.w; j += args.rate) {
-      best = f32x4.max(best, simd.loadLanes(at, lanes));
-      at += 4 * <usize>(args.rate * args.xPix);
-    }
-  }
-  return best;
-}
-
-@unmanaged
-class GlobalPoolBackwardArgs {
-  /** Of a mean it is not read. */
-  x: usize;
-  xRow: i32;
-  xPix: i32;
-  h: i32;
-  w: i32;
-  c: i32;
-  dy: usize;
-  dyRow: i32;
-  dyPix: i32;
+  /** Only for the gradient. */
   dx: usize;
   dxRow: i32;
   dxPix: i32;
   rate: i32;
+  /** Whether to take the mean; else the largest. */
   mean: i32;
-  /** 0: dx is overwritten. */
+  /** 0: dx is overwritten, else added to. */
   accumulate: i32;
-  /** Channels that a task computes, a multiple of 4. */
+  /** Points of y in row order and channels (a multiple of 16) that a task computes. */
+  points: i32;
   channels: i32;
 }
 
-/**
- * dx (h, w, c) = or += the gradient of globalPool: a mean's is shared by all points, a maximum's goes to the first of the largest in row order.
- * Task = (phase, range of channels).
- */
-export function globalPoolBackward(args: GlobalPoolBackwardArgs, task: i32, _scratch: usize): void {
-  const chunks = ceilDiv(args.c, args.channels);
-  const phase = task / chunks;
-  const q = phase / args.rate;
-  const p = phase % args.rate;
-  const first = (task % chunks) * args.channels;
-  const end = min(args.c, first + args.channels);
-  const dy = args.dy + 4 * <usize>(q * args.dyRow + p * args.dyPix);
-  const count: f32 = <f32>(ceilDiv(args.h - q, args.rate) * ceilDiv(args.w - p, args.rate));
-  for (let i = q; i < args.h; i += args.rate)
-    for (let j = p; j < args.w; j += args.rate)
-      for (let k = first; k < end; k += 4) {
-        const lanes = min(4, end - k);
-        const to = args.dx + 4 * <usize>(i * args.dxRow + j * args.dxPix + k);
-        let value = args.mean
-          ? f32x4.div(simd.loadLanes(dy + 4 * <usize>k, lanes), f32x4.splat(count))
-          : f32x4.splat(0);
-        if (args.accumulate) value = f32x4.add(simd.loadLanes(to, lanes), value);
-        simd.storeLanes(to, value, lanes);
-      }
-  if (!args.mean) for (let k = first; k < end; k++) giveFirst(args, q, p, k, load<f32>(dy + 4 * <usize>k));
+/** Pixels of x whose row and column are those of one point of y modulo the rate; strides in bytes. */
+@unmanaged
+class Pixels {
+  x: usize;
+  dx: usize;
+  y: usize;
+  h: i32;
+  w: i32;
+  c: i32;
 }
 
-function giveFirst(args: GlobalPoolBackwardArgs, q: i32, p: i32, k: i32, dy: f32): void {
-  let best: f32 = -Infinity;
-  let to: usize = 0;
-  for (let i = q; i < args.h; i += args.rate)
-    for (let j = p; j < args.w; j += args.rate) {
-      const value = load<f32>(args.x + 4 * <usize>(i * args.xRow + j * args.xPix + k));
-      if (to === 0 || value > best || (value !== value && best === best)) {
-        best = value;
-        to = args.dx + 4 * <usize>(i * args.dxRow + j * args.dxPix + k);
+/** Bytes of Pixels in a task's scratch. */
+const HEAD: usize = 64;
+
+/**
+ * y (rate, rate, c): y(q, p, k) = the largest or the mean of x(i rate + q, j rate + p, k) over all i, j; 0 where there are none. x (h, w, c) and
+ * y are views; y is overwritten. Means are summed in float64, row by row. Task = (points of y, channels).
+ */
+export function globalPool(args: GlobalArgs, task: i32, scratch: usize): void {
+  const pixels = changetype<Pixels>(scratch);
+  const groups = ceilDiv(args.c, args.channels);
+  const last = min(args.rate * args.rate, (task / groups + 1) * args.points);
+  for (let n = (task / groups) * args.points; n < last; n++) {
+    place(args, n, (task % groups) * args.channels, pixels);
+    if (pixels.h <= 0 || pixels.w <= 0) memory.fill(pixels.y, 0, 4 * <usize>pixels.c);
+    else if (args.mean) mean(args, pixels, scratch + HEAD);
+    else largest(args, pixels);
+  }
+}
+
+/**
+ * dx (h, w, c) = the gradient of globalPool, from y = dy (rate, rate, c): for the mean an equal share for all, for the largest all to the first
+ * of them in row order (the first NaN where there is one). Task as there.
+ */
+export function globalPoolBackward(args: GlobalArgs, task: i32, scratch: usize): void {
+  const pixels = changetype<Pixels>(scratch);
+  const groups = ceilDiv(args.c, args.channels);
+  const last = min(args.rate * args.rate, (task / groups + 1) * args.points);
+  for (let n = (task / groups) * args.points; n < last; n++) {
+    place(args, n, (task % groups) * args.channels, pixels);
+    if (pixels.h <= 0 || pixels.w <= 0) continue;
+    if (args.mean) shareOut(args, pixels);
+    else giveToLargest(args, pixels, scratch + HEAD);
+  }
+}
+
+/** The pixels of point n and of channels from k on. */
+function place(args: GlobalArgs, n: i32, k: i32, pixels: Pixels): void {
+  const q = n / args.rate;
+  const p = n % args.rate;
+  pixels.x = args.x + 4 * <usize>(q * args.xRow + p * args.xPix + k);
+  pixels.dx = args.dx + 4 * <usize>(q * args.dxRow + p * args.dxPix + k);
+  pixels.y = args.y + 4 * <usize>(q * args.yRow + p * args.yPix + k);
+  pixels.h = ceilDiv(args.h - q, args.rate);
+  pixels.w = ceilDiv(args.w - p, args.rate);
+  pixels.c = min(args.channels, args.c - k);
+}
+
+/** y = the mean of the pixels. sums: float64 of each channel */
+function mean(args: GlobalArgs, pixels: Pixels, sums: usize): void {
+  const pix: usize = 4 * <usize>(args.rate * args.xPix);
+  const c = pixels.c;
+  memory.fill(sums, 0, 8 * <usize>(ceilDiv(c, 4) * 4));
+  for (let i = 0; i < pixels.h; i++) {
+    let x = pixels.x + 4 * <usize>(i * args.rate * args.xRow);
+    let left = pixels.w;
+    // Four pixels at a time: sums are loaded and stored less often.
+    for (; left >= 4; left -= 4) {
+      for (let k = 0; k < c; k += 4) {
+        const lanes = c - k;
+        const to = sums + 8 * <usize>k;
+        let p = x + 4 * <usize>k;
+        let low = v128.load(to);
+        let high = v128.load(to, 16);
+        for (let end = p + 4 * pix; p !== end; p += pix) {
+          const v = simd.loadLanes(p, lanes);
+          low = f64x2.add(low, f64x2.promote_low_f32x4(v));
+          high = f64x2.add(high, f64x2.promote_low_f32x4(simd.upper(v)));
+        }
+        v128.store(to, low);
+        v128.store(to, high, 16);
       }
+      x += 4 * pix;
     }
-  store<f32>(to, load<f32>(to) + dy);
+    for (; left > 0; left--) {
+      for (let k = 0; k < c; k += 4) {
+        const to = sums + 8 * <usize>k;
+        const v = simd.loadLanes(x + 4 * <usize>k, c - k);
+        v128.store(to, f64x2.add(v128.load(to), f64x2.promote_low_f32x4(v)));
+        v128.store(to, f64x2.add(v128.load(to, 16), f64x2.promote_low_f32x4(simd.upper(v))), 16);
+      }
+      x += pix;
+    }
+  }
+  const count = <f64>pixels.h * <f64>pixels.w;
+  for (let k = 0; k < c; k++) store<f32>(pixels.y + 4 * <usize>k, <f32>(load<f64>(sums + 8 * <usize>k) / count));
+}
+
+/** y = the largest of the pixels */
+function largest(args: GlobalArgs, pixels: Pixels): void {
+  const pix: usize = 4 * <usize>(args.rate * args.xPix);
+  const c = pixels.c;
+  for (let k = 0; k < c; k++) store<f32>(pixels.y + 4 * <usize>k, -Infinity);
+  for (let i = 0; i < pixels.h; i++) {
+    let x = pixels.x + 4 * <usize>(i * args.rate * args.xRow);
+    for (let left = pixels.w; left > 0; left -= 4) {
+      const some: usize = <usize>min(4, left) * pix;
+      for (let k = 0; k < c; k += 4) {
+        const y = pixels.y + 4 * <usize>k;
+        let p = x + 4 * <usize>k;
+        let m = simd.loadLanes(y, c - k);
+        for (let end = p + some; p !== end; p += pix) m = f32x4.max(m, simd.loadLanes(p, c - k));
+        simd.storeLanes(y, m, c - k);
+      }
+      x += some;
+    }
+  }
+}
+
+/** Each pixel of dx = or += dy over their number. */
+function shareOut(args: GlobalArgs, pixels: Pixels): void {
+  const count = f32x4.splat(<f32>pixels.h * <f32>pixels.w);
+  const c = pixels.c;
+  for (let i = 0; i < pixels.h; i++) {
+    let dx = pixels.dx + 4 * <usize>(i * args.rate * args.dxRow);
+    for (let j = 0; j < pixels.w; j++) {
+      for (let k = 0; k < c; k += 4) {
+        const at: usize = 4 * <usize>k;
+        const share = f32x4.div(simd.loadLanes(pixels.y + at, c - k), count);
+        const before = args.accumulate ? simd.loadLanes(dx + at, c - k) : f32x4.splat(0);
+        simd.storeLanes(dx + at, f32x4.add(before, share), c - k);
+      }
+      dx += 4 * <usize>(args.rate * args.dxPix);
+    }
+  }
+}
+
+/** dx = or += dy at the first of the largest pixels. state: the largest so far and its number for four channels, then for the next four .. */
+function giveToLargest(args: GlobalArgs, pixels: Pixels, state: usize): void {
+  const c = pixels.c;
+  for (let k = 0; k < c; k += 4) {
+    v128.store(state + 8 * <usize>k, f32x4.splat(-Infinity));
+    v128.store(state + 8 * <usize>k, i32x4.splat(0), 16);
+  }
+  for (let i = 0; i < pixels.h; i++) {
+    let x = pixels.x + 4 * <usize>(i * args.rate * args.xRow);
+    let dx = pixels.dx + 4 * <usize>(i * args.rate * args.dxRow);
+    for (let j = 0; j < pixels.w; j++) {
+      const number = i32x4.splat(i * pixels.w + j);
+      if (!args.accumulate) memory.fill(dx, 0, 4 * <usize>c);
+      for (let k = 0; k < c; k += 4) {
+        const at = state + 8 * <usize>k;
+        const most = v128.load(at);
+        const value = simd.loadLanes(x + 4 * <usize>k, c - k);
+        const firstNaN = v128.and(f32x4.ne(value, value), f32x4.eq(most, most));
+        const better = v128.or(f32x4.gt(value, most), firstNaN);
+        v128.store(at, v128.bitselect(value, most, better));
+        v128.store(at, v128.bitselect(number, v128.load(at, 16), better), 16);
+      }
+      x += 4 * <usize>(args.rate * args.xPix);
+      dx += 4 * <usize>(args.rate * args.dxPix);
+    }
+  }
+  for (let k = 0; k < c; k++) {
+    const number = load<i32>(state + 8 * <usize>(k & ~3) + 16 + 4 * <usize>(k & 3));
+    const to = args.rate * ((number / pixels.w) * args.dxRow + (number % pixels.w) * args.dxPix) + k;
+    const dx = pixels.dx + 4 * <usize>to;
+    store<f32>(dx, load<f32>(dx) + load<f32>(pixels.y + 4 * <usize>k));
+  }
 }

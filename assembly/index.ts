@@ -24,7 +24,8 @@ export { globalPool, globalPoolBackward } from './global-pool';
 export { layerNorm, layerNormBackward } from './layer-norm';
 export { addMaps, affine, copyMap, multiplyMaps } from './map';
 export { adamStep, dropout, sgdStep } from './optimizer';
-export { maxPool, maxPoolBackward } from './pool';
+export { pool } from './pool';
+export { poolBackward } from './pool-gradient';
 export { reluBackward } from './relu';
 export { softmax, softmaxBackward, softmaxCrossEntropy, softmaxCrossEntropyBackward } from './softmax';
 export { spreadSum } from './spread-sum';
@@ -38,4 +39,3 @@ export {
   winogradGradientWeights,
 } from './winograd-gradient';
 export { winogradWeights } from './winograd-weights';
-export { pool, poolBackward } from './window-pool';

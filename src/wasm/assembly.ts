@@ -9,9 +9,6 @@ export const GRADIENT_HEAD = 320;
 /** Channels of one task of the bias's gradient: a cache line. */
 export const TOTALS = 16;
 
-/** Channels of a task of depthwiseWeightGradient: a cache line. */
-export const GRADIENT_CHANNELS = 16;
-
 /** Channels of a group of a packed kernel: two adjacent vectors. */
 export const CHANNEL_GROUP = 8;
 
@@ -416,6 +413,7 @@ const DepthwiseWeightGradientArgs = {
   first: 'i32',
   last: 'i32',
   each: 'i32',
+  channels: 'i32',
 } as const;
 
 const Draw = {
@@ -499,7 +497,7 @@ const GemmArgs = {
   blockDepth: 'i32',
 } as const;
 
-const GlobalPoolArgs = {
+const GlobalArgs = {
   x: 'usize',
   xRow: 'i32',
   xPix: 'i32',
@@ -509,27 +507,13 @@ const GlobalPoolArgs = {
   y: 'usize',
   yRow: 'i32',
   yPix: 'i32',
-  rate: 'i32',
-  mean: 'i32',
-  channels: 'i32',
-} as const;
-
-const GlobalPoolBackwardArgs = {
-  x: 'usize',
-  xRow: 'i32',
-  xPix: 'i32',
-  h: 'i32',
-  w: 'i32',
-  c: 'i32',
-  dy: 'usize',
-  dyRow: 'i32',
-  dyPix: 'i32',
   dx: 'usize',
   dxRow: 'i32',
   dxPix: 'i32',
   rate: 'i32',
   mean: 'i32',
   accumulate: 'i32',
+  points: 'i32',
   channels: 'i32',
 } as const;
 
@@ -568,50 +552,6 @@ const LayerNormBackwardArgs = {
   rows: 'i32',
 } as const;
 
-const MaxPoolArgs = {
-  x: 'usize',
-  xRow: 'i32',
-  xPix: 'i32',
-  h: 'i32',
-  w: 'i32',
-  c: 'i32',
-  y: 'usize',
-  yRow: 'i32',
-  yPix: 'i32',
-  outH: 'i32',
-  outW: 'i32',
-  size: 'i32',
-  stride: 'i32',
-  dilation: 'i32',
-  offsetY: 'i32',
-  offsetX: 'i32',
-  rows: 'i32',
-} as const;
-
-const MaxPoolBackwardArgs = {
-  x: 'usize',
-  xRow: 'i32',
-  xPix: 'i32',
-  h: 'i32',
-  w: 'i32',
-  c: 'i32',
-  dy: 'usize',
-  dyRow: 'i32',
-  dyPix: 'i32',
-  outH: 'i32',
-  outW: 'i32',
-  dx: 'usize',
-  dxRow: 'i32',
-  dxPix: 'i32',
-  size: 'i32',
-  stride: 'i32',
-  dilation: 'i32',
-  offsetY: 'i32',
-  offsetX: 'i32',
-  accumulate: 'i32',
-  channels: 'i32',
-} as const;
-
 const OptimizerArgs = {
   w: 'usize',
   g: 'usize',
@@ -642,12 +582,12 @@ const PoolArgs = {
   xPix: 'i32',
   h: 'i32',
   w: 'i32',
-  c: 'i32',
   y: 'usize',
   yRow: 'i32',
   yPix: 'i32',
   outH: 'i32',
   outW: 'i32',
+  c: 'i32',
   rows: 'i32',
   columns: 'i32',
   stride: 'i32',
@@ -655,11 +595,11 @@ const PoolArgs = {
   startY: 'i32',
   startX: 'i32',
   mean: 'i32',
-  zero: 'i32',
-  task: 'i32',
+  zeros: 'i32',
+  each: 'i32',
 } as const;
 
-const PoolBackwardArgs = {
+const PoolGradientArgs = {
   x: 'usize',
   xRow: 'i32',
   xPix: 'i32',
@@ -681,8 +621,9 @@ const PoolBackwardArgs = {
   startY: 'i32',
   startX: 'i32',
   mean: 'i32',
-  zero: 'i32',
+  zeros: 'i32',
   accumulate: 'i32',
+  each: 'i32',
   channels: 'i32',
 } as const;
 
@@ -847,16 +788,14 @@ export const KERNEL_FIELDS = {
   dropout: DropoutArgs,
   expandFloat16: ExpandFloat16Args,
   gemm: GemmArgs,
-  globalPool: GlobalPoolArgs,
-  globalPoolBackward: GlobalPoolBackwardArgs,
+  globalPool: GlobalArgs,
+  globalPoolBackward: GlobalArgs,
   layerNorm: LayerNormArgs,
   layerNormBackward: LayerNormBackwardArgs,
-  maxPool: MaxPoolArgs,
-  maxPoolBackward: MaxPoolBackwardArgs,
   multiplyMaps: CombineArgs,
   packConv: PackConvArgs,
   pool: PoolArgs,
-  poolBackward: PoolBackwardArgs,
+  poolBackward: PoolGradientArgs,
   reluBackward: ReluBackwardArgs,
   sgdStep: OptimizerArgs,
   softmax: SoftmaxArgs,

@@ -70,7 +70,7 @@ export class Call {
 
   mapOf(value: Value): MapValue {
     if (value.kind === 'constant')
-      throw this.refuse('an input does not depend on the picture, which is not understood');
+      throw this.refuse('it computes constants in a way that is not folded here; simplify the model first (onnxsim)');
     if (value.kind === 'form') throw this.refuse(`it reads ${value.what}, which is not understood there`);
     if (value.kind === 'failure') throw value.error;
     return value;

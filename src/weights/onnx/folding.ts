@@ -49,6 +49,7 @@ export const foldingOperators: Operators = {
   })),
   ...mapped(unary, (f) => ({ inputs: 1, translate: (call) => each(call, f) })),
   Div: { inputs: 2, translate: divide },
+  Clip: { attributes: ['min', 'max'], inputs: 3, translate: clip },
   Mod: { attributes: ['fmod'], inputs: 2, translate: modulo },
   Where: { inputs: 3, translate: where },
   Range: { inputs: 3, translate: range },
@@ -108,6 +109,12 @@ async function each(call: Call, f: (a: number) => number): Promise<Constant> {
 async function divide(call: Call): Promise<Constant> {
   const whole = call.constant(0).whole && call.constant(1).whole;
   return pairwise(call, whole ? (a, b) => Math.trunc(a / b) : (a, b) => a / b);
+}
+
+async function clip(call: Call): Promise<Constant> {
+  const low = call.has(1) ? await call.scalar(1, 0) : call.number('min', -Infinity);
+  const high = call.has(2) ? await call.scalar(2, 0) : call.number('max', Infinity);
+  return each(call, (value) => Math.min(Math.max(value, low), high));
 }
 
 async function modulo(call: Call): Promise<Constant> {

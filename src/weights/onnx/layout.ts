@@ -57,6 +57,15 @@ export const sameDim = (a: Dim, b: Dim): boolean =>
   a.length === b.length &&
   a.every(({ axis, size, step }, i) => axis === b[i].axis && size === b[i].size && step === b[i].step);
 
+export const sameDims = (a: readonly Dim[], b: readonly Dim[]): boolean =>
+  a.length === b.length && a.every((dim, d) => sameDim(dim, b[d]));
+
+/** As many dimensions as a sum with a tensor of that rank has: new ones of size 1 come first. */
+export const ofRank = (dims: readonly Dim[], rank: number): Dim[] => [
+  ...Array.from({ length: Math.max(0, rank - dims.length) }, () => []),
+  ...dims,
+];
+
 /** The dimensions with other sizes, or nothing where one would have to run through parts that are not even. */
 export function reshaped(dims: readonly Dim[], sizes: readonly number[]): Dim[] | undefined {
   const runs = dims.flat();

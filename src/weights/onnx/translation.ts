@@ -257,8 +257,7 @@ export class Translation {
   async byChannel(call: Call, of: Constant, { node, dims }: View): Promise<Float64Array> {
     const values = await of.numbers();
     const missing = dims.length - of.shape.length;
-    if (of.shape.slice(0, Math.max(0, -missing)).some((size) => size !== 1))
-      throw call.refuse(`a constant of shape [${of.shape}] for a tensor of ${dims.length} dimensions`);
+    if (missing < 0) throw call.refuse(`a constant of shape [${of.shape}] for a tensor of ${dims.length} dimensions`);
     const shape = dims.map((_, d) => of.shape[d - missing] ?? 1);
     if (shape.some((size, d) => size !== 1 && size !== sizeOf(dims[d])))
       throw call.refuse(`a constant of shape [${of.shape}] for a tensor of shape [${dims.map(sizeOf)}]`);

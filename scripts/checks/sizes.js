@@ -40,7 +40,7 @@ const BUDGET = {
 };
 
 /** What the page of dist/demo loads only when it is needed: the network, photographs, and the readers of other weight files. */
-const LATER_ON_PAGE = /\/(default-network|hdf5(-library|-text)?|imagenet-labels|keras-file|onnx|pth)-|photographs\//;
+const LATER_ON_PAGE = /\/(default-network|hdf5(-library|-text)?|imagenet-labels|keras-file|onnx|pth|torch-graph|safetensors-shards)-|photographs\//;
 
 /** @param {string[]} files */
 const concatenate = (files) => Buffer.concat(files.map((file) => readFileSync(file)));

@@ -36,7 +36,8 @@ export type * from './kernels/options.js';
  * @throws AtrousCamError UNSUPPORTED (no WebAssembly SIMD), BAD_ARGUMENT
  * @example
  * const k = await init();
- * const y = k.conv2d({ x: new Float32Array(14 * 14 * 8), shape: [1, 14, 14, 8], w: new Float32Array(9 * 8 * 16), cout: 16, dilation: 2 });
+ * const [x, w] = [new Float32Array(14 * 14 * 8), new Float32Array(9 * 8 * 16)];
+ * const y = k.conv2d({ x, shape: [1, 14, 14, 8], w, cout: 16, dilation: 2 });
  * k.dispose();
  */
 export async function init({ kernels, threads, wasm, precision }: options.KernelOptions = {}): Promise<Kernels> {
@@ -45,11 +46,12 @@ export async function init({ kernels, threads, wasm, precision }: options.Kernel
 }
 
 /**
- * The kernels on ordinary arrays. Layouts: maps NHWC, convolution weights HWIO, dense weights (in, out). Every call is synchronous,
- * copies its operands into the wasm memory and its result into a new array, and keeps nothing. The bits of a result depend on the
- * instruction set and the precision, not on the number of threads. The gradient of a call is its name with `Backward`: it takes the
- * same options and `dy`, the gradient at the output. Calls throw BAD_ARGUMENT where an array has the wrong length or an option is not
- * what it can be, OUT_OF_MEMORY where the operands do not fit, ABORTED after `dispose`.
+ * The kernels on ordinary arrays. Layouts: maps NHWC, convolution weights HWIO, dense weights (in, out). Every call is
+ * synchronous, copies its operands into the wasm memory and its result into a new array, and keeps nothing. The bits of
+ * a result depend on the instruction set and the precision, not on the number of threads. The gradient of a call is its
+ * name with `Backward`: it takes the same options and `dy`, the gradient at the output. Calls throw BAD_ARGUMENT where
+ * an array has the wrong length or an option is not what it can be, OUT_OF_MEMORY where the operands do not fit,
+ * ABORTED after `dispose`.
  */
 export class Kernels {
   readonly #session: Session;
@@ -74,12 +76,12 @@ export class Kernels {
   }
 
   /**
-   * y (n, outH, outW, cout) = a convolution of x with zeros around it, and what `activation` does with the sums. Without `size`, `stride`,
-   * `pad` and `groups` it is 3x3 with padding 'same', of x's size.
+   * y (n, outH, outW, cout) = a convolution of x with zeros around it, and what `activation` does with the sums.
+   * Without `size`, `stride`, `pad` and `groups` it is 3x3 with padding 'same', of x's size.
    *
    * @example
-   * const x = new Float32Array(2 * 15 * 15 * 8);
-   * const stem = k.conv2d({ x, shape: [2, 15, 15, 8], w: new Float32Array(7 * 7 * 8 * 32), cout: 32, size: 7, stride: 2, pad: 3 });
+   * const [x, w7] = [new Float32Array(2 * 15 * 15 * 8), new Float32Array(7 * 7 * 8 * 32)];
+   * const stem = k.conv2d({ x, shape: [2, 15, 15, 8], w: w7, cout: 32, size: 7, stride: 2, pad: 3 });
    * const w = new Float32Array(9 * 32); // a kernel for each channel
    * k.conv2d({ x: stem, shape: [2, 8, 8, 32], w, cout: 32, groups: 32, activation: 'relu6' });
    */
@@ -88,9 +90,9 @@ export class Kernels {
   }
 
   /**
-   * The gradients of `conv2d`: dx (n, h, w, cin), dw (kh, kw, cin / groups, cout) and db (cout), the latter two summed over the maps. The
-   * gradient first goes back through the ReLU of which `y` is the output, or through `activation`, for which the convolution is
-   * computed again.
+   * The gradients of `conv2d`: dx (n, h, w, cin), dw (kh, kw, cin / groups, cout) and db (cout), the latter two summed
+   * over the maps. The gradient first goes back through the ReLU of which `y` is the output, or through `activation`,
+   * for which the convolution is computed again.
    *
    * @example
    * const shape = [1, 14, 14, 8];
@@ -103,23 +105,28 @@ export class Kernels {
   }
 
   /**
-   * y (n, outH, outW, c) = the largest number of each window, 0 where it sees nothing. NaN stays. Without `pad` only whole windows count,
-   * but with stride 1 the map keeps its size, and nothing lies beyond its right and bottom edge.
+   * y (n, outH, outW, c) = the largest number of each window, 0 where it sees nothing. NaN stays. Without `pad` only
+   * whole windows count, but with stride 1 the map keeps its size, and nothing lies beyond its right and bottom edge.
    *
    * @example
-   * const y = k.maxPool2d({ x: new Float32Array(15 * 15 * 8), shape: [1, 15, 15, 8], size: 3, stride: 2, pad: 1 }); // [1, 8, 8, 8]
+   * const x = new Float32Array(15 * 15 * 8);
+   * k.maxPool2d({ x, shape: [1, 15, 15, 8], size: 3, stride: 2, pad: 1 }); // [1, 8, 8, 8]
    */
   maxPool2d(options: options.MaxPool2dOptions): Float32Array {
     return maxPool2d(this.#session, options);
   }
 
-  /** dx (n, h, w, c) of `maxPool2d` from dy (n, outH, outW, c): the first maximum in row order takes a window's gradient. */
+  /**
+   * dx (n, h, w, c) of `maxPool2d` from dy (n, outH, outW, c): the first maximum in row order takes a window's
+   * gradient.
+   */
   maxPool2dBackward(options: options.WithGradient<options.MaxPool2dOptions>): Float32Array {
     return maxPool2dBackward(this.#session, options);
   }
 
   /**
-   * y (n, outH, outW, c) = the mean of each window, 0 where it sees nothing. Padding takes no part unless `countPadding` says so.
+   * y (n, outH, outW, c) = the mean of each window, 0 where it sees nothing. Padding takes no part unless
+   * `countPadding` says so.
    *
    * @example
    * const x = new Float32Array(15 * 15 * 8);
@@ -210,7 +217,10 @@ export class Kernels {
     return preluBackward(this.#session, options);
   }
 
-  /** dx = dy where y, the output of a ReLU (`relu: true` of any layer), is positive, else 0; `guided` passes positive dy only. */
+  /**
+   * dx = dy where y, the output of a ReLU (`relu: true` of any layer), is positive, else 0; `guided` passes positive dy
+   * only.
+   */
   reluBackward(options: options.ReluBackwardOptions): Float32Array {
     return reluBackward(this.#session, options);
   }
@@ -232,7 +242,8 @@ export class Kernels {
   }
 
   /**
-   * y (..., c) = (x - mean) / sqrt(variance + epsilon) scale + shift, mean and variance being those of a point's channels.
+   * y (..., c) = (x - mean) / sqrt(variance + epsilon) scale + shift, mean and variance being those of a point's
+   * channels.
    *
    * @example
    * k.layerNorm({ x: Float32Array.of(1, 3, 5, 9), shape: [2, 2] }); // about -1, 1, -1, 1
@@ -262,7 +273,8 @@ export class Kernels {
   }
 
   /**
-   * y (n, h, w, c) = a b, number by number. b is shaped as a, or a vector for each map, (n, c), as in squeeze and excitation.
+   * y (n, h, w, c) = a b, number by number. b is shaped as a, or a vector for each map, (n, c), as in squeeze and
+   * excitation.
    *
    * @example
    * k.multiply({ a: Float32Array.of(1, 2, 3, 4), b: Float32Array.of(10, 20), shape: [1, 1, 2, 2] }); // 10, 40, 30, 80
@@ -307,14 +319,17 @@ export class Kernels {
     return softmaxBackward(this.#session, options);
   }
 
-  /** loss (rows) = sum_j t_j (log sum_i exp(x_i) - x_j): the cross-entropy of softmax(x) with the targets t, row by row, without overflow. */
+  /**
+   * loss (rows) = sum_j t_j (log sum_i exp(x_i) - x_j): the cross-entropy of softmax(x) with the targets t, row by row,
+   * without overflow.
+   */
   softmaxCrossEntropy(options: options.CrossEntropyOptions): Float32Array {
     return softmaxCrossEntropy(this.#session, options);
   }
 
   /**
-   * dx (rows, columns) of `softmaxCrossEntropy`: dy (softmax(x) sum_j t_j - t). dy (rows) is the gradient at the losses: all one by
-   * default, the gradient of their sum; 1 / rows for that of their mean.
+   * dx (rows, columns) of `softmaxCrossEntropy`: dy (softmax(x) sum_j t_j - t). dy (rows) is the gradient at the
+   * losses: all one by default, the gradient of their sum; 1 / rows for that of their mean.
    */
   softmaxCrossEntropyBackward(options: options.CrossEntropyBackwardOptions): Float32Array {
     return softmaxCrossEntropyBackward(this.#session, options);

@@ -28,7 +28,8 @@ const cases: Case[] = [
   { shape: [1, 9, 8, 5], size: 3, stride: 2, pad: 1, countPadding: true, begins: [1, 1], gives: [5, 4] },
   { shape: [1, 8, 9, 6], size: 3, stride: 2, pad: 'same', begins: [0, 1], gives: [4, 5] },
   { shape: [2, 10, 8, 7], size: 3, stride: 2, ceil: true, begins: [0, 0], gives: [5, 4] },
-  { shape: [1, 10, 7, 4], size: 2, stride: 3, pad: 1, ceil: true, begins: [1, 1], gives: [4, 3] }, // one more would see nothing across
+  // one more across would lie in the padding alone
+  { shape: [1, 10, 7, 4], size: 2, stride: 3, pad: 1, ceil: true, begins: [1, 1], gives: [4, 3] },
   { shape: [1, 6, 9, 8], size: [2, 3], stride: [1, 3], pad: 0, begins: [0, 0], gives: [5, 3] },
   { shape: [2, 11, 9, 17], size: 3, stride: [3, 2], pad: [1, 2, 0, 1], begins: [1, 2], gives: [4, 5] },
   { shape: [1, 9, 9, 2], size: 3, stride: [2, 1], pad: 2, dilation: 2, begins: [2, 2], gives: [5, 9] },

@@ -84,7 +84,9 @@ export function passCurve(
     session.run([activationBackwardJob(at, above[i], below[i], activation, how)]);
 }
 
-/** Takes `length` gradients at dy backwards through the ReLU of which y is the output, in place; without y they stay. */
+/**
+ * Takes `length` gradients at dy backwards through the ReLU of which y is the output, in place; without y they stay.
+ */
 export function maskGradient(session: Session, dy: number, length: number, { y, guided = false }: ReluMask): void {
   if (!y) return;
   const outputs = blocks(session.put(y), length);

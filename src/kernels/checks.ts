@@ -55,7 +55,9 @@ export class Checks {
       this.fail(`${name} to be a Float32Array`, Object.prototype.toString.call(array).slice(8, -1));
   }
 
-  /** Throws unless `array` is a Float32Array of as many numbers as the product of `sizes`; `formula` names the factors. */
+  /**
+   * Throws unless `array` is a Float32Array of as many numbers as the product of `sizes`; `formula` names the factors.
+   */
   array(name: string, array: Float32Array, formula: string, ...sizes: number[]): void {
     const length = sizeFrom(sizes);
     this.numbers(name, array);

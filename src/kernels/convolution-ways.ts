@@ -55,7 +55,10 @@ interface Way {
   ): { dw: Float32Array; db: Float32Array };
 }
 
-/** 3x3 with zero padding 'same' runs by Winograd's algorithm where the precision is `fast` and the channels are multiples of 4. */
+/**
+ * 3x3 with zero padding 'same' runs by Winograd's algorithm where the precision is `fast` and the channels are
+ * multiples of 4.
+ */
 export function wayOf({ h, w, cin, cout, groups, windows }: Convolution): Way {
   if (groups === cin && groups === cout && groups > 1) return depthwise;
   const { rows, columns, strides, dilation, startY, startX, outH, outW } = windows;

@@ -2,7 +2,9 @@ import type { View } from '../wasm/job.js';
 import type { ConvSize } from '../wasm/ops/conv.js';
 import { slice } from './layouts.js';
 
-/** One group of a convolution: slices of the channels, and columns of the kernel (rows, columns, cin / groups, cout). */
+/**
+ * One group of a convolution: slices of the channels, and columns of the kernel (rows, columns, cin / groups, cout).
+ */
 export class Group {
   /** Sizes of its own kernel. */
   readonly size: ConvSize;

@@ -1,10 +1,13 @@
 import { type View, view } from '../wasm/job.js';
 
-/** Numbers of a row where numbers without a shape become a map: short enough for many tasks, long enough for few loops. */
+/**
+ * Numbers of a row where numbers without a shape become a map: short enough for many tasks, long enough for few loops.
+ */
 const ROW = 4096;
 
 /**
- * `points` vectors of c numbers that lie side by side, as one or two maps (h, w, c): kernels divide the rows of a map among threads.
+ * `points` vectors of c numbers that lie side by side, as one or two maps (h, w, c): kernels divide the rows of a map
+ * among threads.
  */
 export function blocks(ptr: number, points: number, c = 1): View[] {
   const w = Math.ceil(ROW / c);

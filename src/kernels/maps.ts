@@ -108,6 +108,8 @@ export function layerNormBackward(
 
 const EPSILON = 1e-6;
 
+type Combination = 'add' | 'multiply';
+
 const JOBS = { add: addJob, multiply: multiplyJob };
 
 /** Checks two operands: whether b is a vector for each map, which is spread over it. */
@@ -121,7 +123,7 @@ function combineOperands(checks: Checks, { a, b, shape }: CombineOptions) {
 }
 
 /** See `Kernels.add` and `Kernels.multiply`. */
-export function combine(session: Session, op: keyof typeof JOBS, o: CombineOptions): Float32Array {
+export function combine(session: Session, op: Combination, o: CombineOptions): Float32Array {
   const { n, h, w, c, rate, vectors } = combineOperands(new Checks(op), o);
   return session.scoped(() => {
     const a = view(session.put(o.a), h, w, c);
@@ -134,7 +136,7 @@ export function combine(session: Session, op: keyof typeof JOBS, o: CombineOptio
 /** See `Kernels.multiplyBackward` and `Kernels.addBackward`. */
 export function combineBackward(
   session: Session,
-  op: keyof typeof JOBS,
+  op: Combination,
   o: WithGradient<CombineOptions>,
 ): { da: Float32Array; db: Float32Array } {
   const checks = new Checks(`${op}Backward`);

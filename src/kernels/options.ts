@@ -2,13 +2,18 @@ import type { KernelSet, Precision, WasmOption } from '../base/types.js';
 
 /** How the kernels run. */
 export interface KernelOptions {
-  /** Instruction set: `auto` (default) takes relaxed SIMD where the engine has it. In Node 20 `relaxed` sets a flag of the process. */
+  /**
+   * Instruction set: `auto` (default) takes relaxed SIMD where the engine has it. In Node 20 `relaxed` sets a flag of
+   * the process.
+   */
   kernels?: KernelSet;
   /** Threads, the calling one included; by default what the machine offers. */
   threads?: number;
   /** The kernels as files (`dist/wasm` of the package). Default: those in the bundle. */
   wasm?: WasmOption;
-  /** `fast` (default): convolutions by Winograd's algorithm where the channels are multiples of 4. `exact`: plain sums. */
+  /**
+   * `fast` (default): convolutions by Winograd's algorithm where the channels are multiples of 4. `exact`: plain sums.
+   */
   precision?: Precision;
 }
 
@@ -16,14 +21,16 @@ export interface KernelOptions {
 export type Sides = number | readonly [number, number];
 
 /**
- * Points around a map that count as padding: as many on each side, or [top, left, bottom, right]; negative numbers crop. `same`: so
- * many that there are h / stride windows, rounded up, as equal as can be on both sides, the odd one at the far side.
+ * Points around a map that count as padding: as many on each side, or [top, left, bottom, right]; negative numbers
+ * crop. `same`: so many that there are h / stride windows, rounded up, as equal as can be on both sides, the odd one at
+ * the far side.
  */
 export type Padding = 'same' | number | readonly [number, number, number, number];
 
 /**
- * A function of each number by itself, by name or with its parameters. `relu6` is a clip at 0 and 6, `elu` has alpha 1. `gelu` is x times
- * the normal distribution function, `gelu-tanh` its approximation by tanh. The derivative at a kink is that of the flat side.
+ * A function of each number by itself, by name or with its parameters. `relu6` is a clip at 0 and 6, `elu` has alpha 1.
+ * `gelu` is x times the normal distribution function, `gelu-tanh` its approximation by tanh. The derivative at a kink
+ * is that of the flat side.
  */
 export type ActivationFunction =
   | 'relu'
@@ -45,10 +52,14 @@ export type ActivationFunction =
   | { readonly f: 'prelu'; readonly slope: Float32Array }
   /** alpha (e^x - 1) where x is negative */
   | { readonly f: 'elu'; readonly alpha: number }
-  /** min(max(slope x + offset, 0), 1): slope 1 / 6 and offset 0.5 in PyTorch and Keras 3, slope 0.2 in ONNX and Keras 2 */
+  /**
+   * min(max(slope x + offset, 0), 1): slope 1 / 6 and offset 0.5 in PyTorch and Keras 3, slope 0.2 in ONNX and Keras 2
+   */
   | { readonly f: 'hard-sigmoid'; readonly slope: number; readonly offset: number };
 
-/** A convolution of maps (n, h, w, cin) that gives maps (n, outH, outW, cout). By default 3x3 with zero padding 'same'. */
+/**
+ * A convolution of maps (n, h, w, cin) that gives maps (n, outH, outW, cout). By default 3x3 with zero padding 'same'.
+ */
 export interface Conv2dOptions {
   /** (n, h, w, cin) */
   x: Float32Array;
@@ -68,7 +79,10 @@ export interface Conv2dOptions {
   pad?: Padding;
   /** Distance of the taps in pixels, 1 by default. */
   dilation?: number;
-  /** Parts into which the channels are divided, each with its own kernel; cin makes the convolution depthwise. 1 by default. */
+  /**
+   * Parts into which the channels are divided, each with its own kernel; cin makes the convolution depthwise. 1 by
+   * default.
+   */
   groups?: number;
   /** What is done with the sums; nothing by default. */
   activation?: ActivationFunction;
@@ -92,7 +106,10 @@ export interface MaxPool2dOptions extends MapOptions {
   stride?: Sides;
   /** Distance of the taps in pixels, 1 by default. */
   dilation?: number;
-  /** What counts as padding. By default nothing, but with stride 1 as much at the right and bottom as keeps the map's size. */
+  /**
+   * What counts as padding. By default nothing, but with stride 1 as much at the right and bottom as keeps the map's
+   * size.
+   */
   pad?: Padding;
   /** Whether padding counts as zeros; by default it takes no part. */
   countPadding?: boolean;
@@ -244,7 +261,10 @@ export interface DenseBackwardOptions extends Omit<DenseOptions, 'b' | 'relu'>, 
 
 /** The ReLU behind a layer whose gradient is asked for. */
 export interface ReluMask {
-  /** The output of the layer with `relu: true`, shaped as `dy`, which then first goes backwards through the ReLU; none by default. */
+  /**
+   * The output of the layer with `relu: true`, shaped as `dy`, which then first goes backwards through the ReLU; none
+   * by default.
+   */
   y?: Float32Array;
   /** Whether only positive gradients pass that ReLU: guided backpropagation (Springenberg et al. 2015). */
   guided?: boolean;

@@ -3,7 +3,10 @@ import type { Workspace } from '../operators/convolution.js';
 import type { Job, View } from '../wasm/job.js';
 import type { Runtime } from '../wasm/runtime.js';
 
-/** The memory and the threads that calls share: operands in, jobs, results out. Addresses are in bytes, lengths in float32. */
+/**
+ * The memory and the threads that calls share: operands in, jobs, results out. Addresses are in bytes, lengths in
+ * float32.
+ */
 export class Session {
   constructor(
     readonly runtime: Runtime,

@@ -43,6 +43,7 @@ export default defineConfig(({ mode }) => {
       server: { deps: { inline: ['h5wasm'] } }, // so that the plugins see it
       include: include.map((files) => `${files}/*.test.ts`),
       exclude: ['**/node_modules/**', ...exclude, ...(missing?.files ?? [])],
+      setupFiles: ['test/support/equality.ts'],
       testTimeout: timeout,
       hookTimeout: timeout,
       maxWorkers: workers || Math.max(2, availableParallelism()),

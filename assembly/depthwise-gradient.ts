@@ -1,3 +1,4 @@
+import { fetchRow } from './depthwise';
 import { simd } from './simd';
 import { ceilDiv } from './tile';
 
@@ -30,22 +31,24 @@ class DepthwiseWeightGradientArgs {
   /** Rows of dy of this job. */
   first: i32;
   last: i32;
-  /** Tap rows of a task. */
+  /** Tap rows and channels (a multiple of 16) of a task. */
   each: i32;
+  channels: i32;
 }
 
-/** Channels of a task of depthwiseWeightGradient: a cache line. */
-export const GRADIENT_CHANNELS: i32 = 16;
+/** Channels whose sums are kept in registers: a cache line. */
+const LINE: i32 = 16;
 
 /**
  * The gradients of `depthwise` at its weights, from dy before the clip: dkernel(a, e, k) = sum over (i, j) of dy(i, j, k) times what tap
  * (a, e) of point (i, j) sees of x; dbias(k) = sum of dy. x (h, w, c) and dy (.., outW, c) are views. Every sum goes row by row, then over
- * the rows. Task = (16 channels, tap rows); the tasks of the first tap rows have the bias too.
+ * the rows. Task = (channels, tap rows); the tasks of the first tap rows have the bias too.
  */
-export function depthwiseWeightGradient(args: DepthwiseWeightGradientArgs, task: i32, _scratch: usize): void {
+export function depthwiseWeightGradient(args: DepthwiseWeightGradientArgs, task: i32, scratch: usize): void {
   const parts = ceilDiv(args.rows, args.each);
-  const k = (task / parts) * GRADIENT_CHANNELS;
-  const channels = min(GRADIENT_CHANNELS, args.c - k);
+  const k = (task / parts) * args.channels;
+  const channels = min(args.channels, args.c - k);
+  const bytes: usize = 4 * <usize>channels;
   const begin = (task % parts) * args.each;
   const end = min(args.rows, begin + args.each);
   const dkernel = args.dkernel + 4 * <usize>k;
@@ -53,37 +56,54 @@ export function depthwiseWeightGradient(args: DepthwiseWeightGradientArgs, task:
   const pix: usize = 4 * <usize>args.dyPix;
   if (args.accumulate === 0) {
     for (let tap = begin * args.columns; tap < end * args.columns; tap++)
-      memory.fill(dkernel + 4 * <usize>(tap * args.c), 0, 4 * <usize>channels);
-    if (begin === 0) memory.fill(dbias, 0, 4 * <usize>channels);
+      memory.fill(dkernel + 4 * <usize>(tap * args.c), 0, bytes);
+    if (begin === 0) memory.fill(dbias, 0, bytes);
   }
   for (let i = args.first; i < args.last; i++) {
     const dy = args.dy + 4 * <usize>(i * args.dyRow + k);
+    fetchRow(dy, pix, args.outW, bytes, scratch);
     if (begin === 0) addSum(dy, pix, args.outW, channels, dbias);
     for (let a = begin; a < end; a++) {
       const r = args.stride * i + args.dilation * a + args.startY;
       if (<u32>r >= <u32>args.h) continue;
-      for (let e = 0; e < args.columns; e++) {
-        // Points of the row whose tap lies in x.
-        const left = args.dilation * e + args.startX;
-        const from = left < 0 ? ceilDiv(-left, args.stride) : 0;
-        const n = min(args.outW, left < args.w ? (args.w - 1 - left) / args.stride + 1 : 0) - from;
-        const x = args.x + 4 * <usize>(r * args.xRow + (args.stride * from + left) * args.xPix + k);
-        const to = dkernel + 4 * <usize>((a * args.columns + e) * args.c);
-        addProduct(x, 4 * <usize>(args.stride * args.xPix), dy + <usize>from * pix, pix, n, channels, to);
-      }
+      const x = args.x + 4 * <usize>(r * args.xRow + k);
+      fetchRow(x, 4 * <usize>args.xPix, args.w, bytes, scratch);
+      addRow(args, x, dy, channels, dkernel + 4 * <usize>(a * args.columns * args.c));
     }
   }
 }
 
-/** to (channels) += the sum of n pixels of x times those of dy, a given number of bytes apart. */
-function addProduct(x: usize, xStep: usize, dy: usize, dyStep: usize, n: i32, channels: i32, to: usize): void {
-  if (channels < GRADIENT_CHANNELS) {
-    for (let k = 0; k < channels; k += 4) {
-      const at: usize = 4 * <usize>k;
-      addLanes(x + at, xStep, dy + at, dyStep, n, min(4, channels - k), to + at);
+/** to (columns, .., channels) += the sums of a row of dy times what each column of taps sees of a row of x. */
+function addRow(args: DepthwiseWeightGradientArgs, x: usize, dy: usize, channels: i32, to: usize): void {
+  const xStep: usize = 4 * <usize>(args.stride * args.xPix);
+  const dyStep: usize = 4 * <usize>args.dyPix;
+  for (let e = 0; e < args.columns; e++) {
+    // Points of the row whose tap lies in x.
+    const left = args.dilation * e + args.startX;
+    const from = left < 0 ? ceilDiv(-left, args.stride) : 0;
+    const n = min(args.outW, left < args.w ? (args.w - 1 - left) / args.stride + 1 : 0) - from;
+    let p = x + 4 * <usize>((args.stride * from + left) * args.xPix);
+    let q = dy + <usize>from * dyStep;
+    let sums = to;
+    let rest = channels;
+    for (; rest >= LINE; rest -= LINE) {
+      addLine(p, xStep, q, dyStep, n, sums);
+      p += 4 * LINE;
+      q += 4 * LINE;
+      sums += 4 * LINE;
     }
-    return;
+    for (; rest > 0; rest -= 4) {
+      addLanes(p, xStep, q, dyStep, n, rest, sums);
+      p += 16;
+      q += 16;
+      sums += 16;
+    }
+    to += 4 * <usize>args.c;
   }
+}
+
+/** to (16) += the sum of n pixels of x times those of dy, a given number of bytes apart. */
+function addLine(x: usize, xStep: usize, dy: usize, dyStep: usize, n: i32, to: usize): void {
   let s0 = f32x4.splat(0);
   let s1 = f32x4.splat(0);
   let s2 = f32x4.splat(0);

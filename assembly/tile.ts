@@ -137,3 +137,13 @@ export function clearFloats(to: usize, n: i32): void {
 export function ceilDiv(a: i32, b: i32): i32 {
   return (a + b - 1) / b;
 }
+
+/** The greatest common divisor. */
+export function gcd(a: i32, b: i32): i32 {
+  while (b > 0) {
+    const rest = a % b;
+    a = b;
+    b = rest;
+  }
+  return a;
+}

@@ -1,3 +1,4 @@
+import { simd } from './simd';
 import { CHUNK, kinds, locate, Tile, WinogradArgs, WORK } from './winograd-tile';
 import { transform } from './winograd-transform';
 
@@ -43,8 +44,17 @@ function outputColumn2(m: usize, down: usize, bytes: usize, work: usize): void {
   }
 }
 
-/** Horizontal output transform of a row, bias and ReLU (`floor` 0, else -infinity): up to 4 pixels. pmax(y, floor) is y < floor ? floor : y and keeps NaN. */
-function outputRow4(work: usize, bytes: usize, bias: usize, floor: v128, y: usize, pix: usize, cols: i32): void {
+/** Horizontal output transform of a row, plus bias, held between `low` and `high`: up to 4 pixels. y may be work, with pix = CHUNK. */
+function outputRow4(
+  work: usize,
+  bytes: usize,
+  bias: usize,
+  low: v128,
+  high: v128,
+  y: usize,
+  pix: usize,
+  cols: i32,
+): void {
   for (const end = work + bytes; work < end; work += 16) {
     const b = v128.load(bias);
     const m1 = v128.load(work, CHUNK);
@@ -55,12 +65,12 @@ function outputRow4(work: usize, bytes: usize, bias: usize, floor: v128, y: usiz
     const q = f32x4.sub(m1, m2);
     const r = f32x4.add(m3, m4);
     const t = f32x4.sub(m3, m4);
-    v128.store(y, f32x4.pmax(f32x4.add(transform.output0(v128.load(work), p, r), b), floor));
-    v128.store(y + pix, f32x4.pmax(f32x4.add(transform.output1(q, t), b), floor));
-    v128.store(y + 2 * pix, f32x4.pmax(f32x4.add(transform.output2(p, r), b), floor));
+    v128.store(y, simd.clip(f32x4.add(transform.output0(v128.load(work), p, r), b), low, high));
+    v128.store(y + pix, simd.clip(f32x4.add(transform.output1(q, t), b), low, high));
+    v128.store(y + 2 * pix, simd.clip(f32x4.add(transform.output2(p, r), b), low, high));
     if (cols > 3) {
       const last = transform.output3(q, t, v128.load(work, 5 * CHUNK));
-      v128.store(y + 3 * pix, f32x4.pmax(f32x4.add(last, b), floor));
+      v128.store(y + 3 * pix, simd.clip(f32x4.add(last, b), low, high));
     }
     bias += 16;
     y += 16;
@@ -68,18 +78,36 @@ function outputRow4(work: usize, bytes: usize, bias: usize, floor: v128, y: usiz
 }
 
 /** The same for up to 2 pixels. */
-function outputRow2(work: usize, bytes: usize, bias: usize, floor: v128, y: usize, pix: usize, cols: i32): void {
+function outputRow2(
+  work: usize,
+  bytes: usize,
+  bias: usize,
+  low: v128,
+  high: v128,
+  y: usize,
+  pix: usize,
+  cols: i32,
+): void {
   for (const end = work + bytes; work < end; work += 16) {
     const b = v128.load(bias);
     const m1 = v128.load(work, CHUNK);
     const m2 = v128.load(work, 2 * CHUNK);
-    v128.store(y, f32x4.pmax(f32x4.add(f32x4.add(v128.load(work), f32x4.add(m1, m2)), b), floor));
+    v128.store(y, simd.clip(f32x4.add(f32x4.add(v128.load(work), f32x4.add(m1, m2)), b), low, high));
     if (cols > 1) {
       const last = transform.outputLast2(f32x4.sub(m1, m2), v128.load(work, 5 * CHUNK));
-      v128.store(y + pix, f32x4.pmax(f32x4.add(last, b), floor));
+      v128.store(y + pix, simd.clip(f32x4.add(last, b), low, high));
     }
     bias += 16;
     y += 16;
+  }
+}
+
+/** y += a row that lies in `work`. */
+function addRow(work: usize, bytes: usize, y: usize, pix: usize, cols: i32): void {
+  for (; cols > 0; cols--) {
+    for (let n: usize = 0; n < bytes; n += 16) v128.store(y + n, f32x4.add(v128.load(y + n), v128.load(work + n)));
+    work += CHUNK;
+    y += pix;
   }
 }
 
@@ -88,7 +116,8 @@ function outputTile(args: WinogradArgs, tile: Tile, m: usize, own: usize, zeros:
   const row = args.dilation * args.yRow;
   const pix = args.dilation * args.yPix;
   const down = args.mStride * 6;
-  const floor = f32x4.splat(args.relu ? 0 : -Infinity);
+  const low = f32x4.splat(args.low);
+  const high = f32x4.splat(args.high);
   const cout = args.cout * 4;
   for (let n: usize = 0; n < cout; n += CHUNK) {
     const bytes = min(CHUNK, cout - n);
@@ -101,8 +130,12 @@ function outputTile(args: WinogradArgs, tile: Tile, m: usize, own: usize, zeros:
     const bias = args.bias ? args.bias + n : zeros;
     for (let i: usize = 0; i < <usize>tile.rows; i++) {
       const y = tile.y + i * row + n;
-      if (tile.edgeX) outputRow2(work + i * 6 * CHUNK, bytes, bias, floor, y, pix, tile.cols);
-      else outputRow4(work + i * 6 * CHUNK, bytes, bias, floor, y, pix, tile.cols);
+      const from = work + i * 6 * CHUNK;
+      const to = args.accumulate ? from : y;
+      const step = args.accumulate ? CHUNK : pix;
+      if (tile.edgeX) outputRow2(from, bytes, bias, low, high, to, step, tile.cols);
+      else outputRow4(from, bytes, bias, low, high, to, step, tile.cols);
+      if (args.accumulate) addRow(from, bytes, y, pix, tile.cols);
     }
   }
 }

@@ -14,7 +14,7 @@ import { BLOCK, PANEL, panelOffset } from './winograd-gemm';
  *     input   v (36, tiles / 4, cin / 64, 4, 64)   transformed data, tiles counted from each coefficient's own first one;
  *                                                  up to 32 channels: as many panels of 4 tiles as fit stand side by side in the 64
  *     gemm    m (36, tiles, 8 * strips)            m[i] = v[i] u[i]; u (36, strips, cin, 8)
- *     output  y = transformed m + bias, ReLU
+ *     output  y = or += transformed m + bias, clipped
  */
 @unmanaged
 export class WinogradArgs {
@@ -49,7 +49,11 @@ export class WinogradArgs {
   tilesPerTask!: i32;
   /** Strips of 8 output channels of one gemm task. */
   stripsPerTask!: i32;
-  relu!: i32;
+  /** y = min(max(result, low), high) */
+  low!: f32;
+  high!: f32;
+  /** Whether y is added to. */
+  accumulate!: i32;
 }
 
 /** Where the kinds of a pass end: edge rows are tiles 0..rows, full ones rows..full, edge columns full..columns, then corners. */

@@ -82,9 +82,17 @@ async function compare({ name, channels, side, rate }, contestants, rounds) {
 
 /** One of this package's contestants: a block's layers as jobs on a runtime. */
 async function ownBlock(kernels, { channels, side, rate, pool }, threads) {
-  const [{ Runtime }, { view }, conv, { maxPoolJob, maxPoolBackwardJob }, { reluBackwardJob }] = await Promise.all(
-    ['wasm/runtime.js', 'wasm/job.js', 'convolution.js', 'wasm/ops/pool.js', 'wasm/ops/relu.js'].map(own),
-  );
+  const [{ Runtime }, { RELU, view }, conv, { same3x3 }, { maxPoolJob, maxPoolBackwardJob }, { reluBackwardJob }] =
+    await Promise.all(
+      [
+        'wasm/runtime.js',
+        'wasm/job.js',
+        'operators/convolution.js',
+        'wasm/ops/conv.js',
+        'wasm/ops/pool.js',
+        'wasm/ops/relu.js',
+      ].map(own),
+    );
   const precision = 'fast';
   const runtime = await Runtime.create({ kernels, threads });
   const { arena } = runtime;
@@ -103,20 +111,18 @@ async function ownBlock(kernels, { channels, side, rate, pool }, threads) {
 
   const layers = channels.slice(1).map((cout, i) => {
     const cin = channels[i];
-    const kernel = conv.convKernel(
-      { cin, cout },
-      precision,
-      arena.alloc(conv.convKernelBytes({ cin, cout }, precision)),
-    );
+    const layer = { rows: 3, columns: 3, stride: 1, same: true, cin, cout };
+    const kernel = conv.convKernel(layer, precision, arena.alloc(conv.convKernelBytes(layer, precision)));
     const adjoint = conv.adjointKernel(kernel, precision, arena.alloc(conv.adjointKernelBytes(kernel, precision)));
     return { kernel, adjoint, dw: arena.alloc(36 * cin * cout), db: arena.alloc(4 * cout), x: maps[i], y: maps[i + 1] };
   });
-  const how = { dilation: rate, precision, accumulate: false };
+  const how = { precision, accumulate: false };
+  const call = same3x3(rate);
   const bytes = layers.flatMap(({ kernel, adjoint, x, y }) => [
-    conv.workspaceBytes({ layer: kernel.weights, x, dilation: rate }, precision),
-    conv.workspaceBytes({ layer: adjoint.weights, x: y, dilation: rate }, precision),
+    conv.workspaceBytes(kernel, x, rate),
+    conv.workspaceBytes(adjoint, y, rate),
     conv.adjointWorkspaceBytes(kernel, adjoint),
-    conv.weightGradientBytes(x, y.c, how),
+    conv.weightGradientBytes(kernel.layer, x, rate, precision),
   ]);
   const workspace = space(Math.max(...bytes));
   for (const { kernel, dw } of layers) {
@@ -130,7 +136,7 @@ async function ownBlock(kernels, { channels, side, rate, pool }, threads) {
   fill(arena, given, (value) => value);
 
   const forward = async () => {
-    for (const { kernel, x, y } of layers) await run(conv.convJobs(x, kernel, y, rate, workspace));
+    for (const { kernel, x, y } of layers) await run(conv.convJobs(x, kernel, y, { ...call, clip: RELU }, workspace));
     if (pooled) await run([maxPoolJob(maps.at(-1), pooled.y, window)]);
   };
   const backward = async () => {
@@ -140,9 +146,9 @@ async function ownBlock(kernels, { channels, side, rate, pool }, threads) {
       const above = i === layers.length - 1 && !pooled ? given : dy;
       await run([
         reluBackwardJob(y, above, dy),
-        ...conv.convWeightGradientJobs(x, dy, dw, db, how, workspace),
+        ...conv.convWeightGradientJobs(kernel.layer, x, dy, call, { kernel: dw, bias: db }, how, workspace),
         ...conv.adjointJobs(kernel, adjoint, workspace),
-        ...conv.convJobs(dy, adjoint, gradientOf(i), rate, workspace, false),
+        ...conv.inputGradientJobs(dy, adjoint, gradientOf(i), call, false, workspace),
       ]);
     }
   };

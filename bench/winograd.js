@@ -1,27 +1,20 @@
 #!/usr/bin/env node
 /**
- * The Winograd convolution by itself, one thread: node bench/winograd.js [repetitions [FILE.json]], after npm run build:wasm.
+ * The Winograd convolution by itself, one thread: node bench/winograd.js [repetitions [FILE.json]], after npm run build.
  * Prints effective GFLOP/s (two per multiply-accumulate of the direct convolution), median and best, the share of its three
  * steps, and the GEMM's own rate. Builds take turns, and processor time is counted, so that other work on the machine
  * disturbs less.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
-import ts from 'typescript';
+import { RELU } from '../build/js/wasm/job.js';
+import { winogradJobs, winogradPlan, winogradWeightBytes, winogradWeightsJob } from '../build/js/wasm/ops/winograd.js';
 import { machine } from './alternate.js';
 
 // Node 21 and later have relaxed SIMD without a flag, and do not know this one any more.
 if (Number.parseInt(process.versions.node, 10) < 21) setFlagsFromString('--experimental-wasm-relaxed-simd');
 const repetitions = Number(process.argv[2] ?? 9);
 const read = (path) => readFileSync(new URL(`../${path}`, import.meta.url));
-
-/** The job builder, from source: it imports types only. */
-const { outputText } = ts.transpileModule(read('src/wasm/ops/winograd.ts').toString(), {
-  compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
-});
-const { winogradJobs, winogradPlan, winogradWeightBytes, winogradWeightsJob } = await import(
-  `data:text/javascript,${encodeURIComponent(outputText)}`
-);
 
 const now = () => {
   const { user, system } = process.cpuUsage();
@@ -48,7 +41,7 @@ class Case {
     this.plan = winogradPlan(x, cout, dilation);
     const workspace = { ptr: this.#alloc(this.plan.bytes), bytes: this.plan.bytes };
     const weights = { ptr: u, bias: this.#random(cout), cin, cout };
-    this.jobs = winogradJobs(x, weights, view(cout), { dilation, relu: true }, workspace);
+    this.jobs = winogradJobs(x, weights, view(cout), { dilation, clip: RELU }, workspace);
   }
 
   run({ kernel, args, tasks }) {

@@ -48,7 +48,7 @@ export function fitForm({ layers, inputSize }: WorkerNetwork): void {
     ['', facts.layers ? 'as the method has it' : 'the picture itself'],
     ...(facts.layers ? [...layers].reverse() : []).map((name) => [name, name.replaceAll('_', ' ')] as const),
   ]);
-  const inner = facts.at === 'input' || facts.blocks > 1 || !['', layers.at(-1)].includes(layer.value);
+  const inner = facts.at === 'input' || facts.levels > 1 || !['', layers.at(-1)].includes(layer.value);
   fillSelect(element('heads', HTMLSelectElement), [
     ['', 'as the method has it'],
     ...(inner ? facts.heads.inner : facts.heads.last).map((heads) => [heads, HEADS[heads]] as const),

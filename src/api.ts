@@ -45,7 +45,7 @@ export type DrawableInput = { readonly width: number; readonly height: number } 
 );
 
 /**
- * What the network computes on, as `preprocess` makes it: (inputSize, inputSize, 3) float32, normalised; 0 is the data
+ * What the network computes on, as `preprocess` makes it: (rows, columns, channels) float32, normalised; 0 is the data
  * set's mean colour.
  */
 export interface TensorInput {
@@ -107,8 +107,11 @@ export interface LoadOptions extends CallOptions {
   wasm?: WasmOption;
   /** `fast` (Winograd, the default) or `exact` (direct accumulation). */
   precision?: Precision;
-  /** Side of the input for files without dense layers: a multiple of 32. */
-  inputSize?: number;
+  /**
+   * Side of the input, or rows and columns, where the network takes pictures of several sizes; by default what the file says. Networks of
+   * VGG's family take multiples of 32, and only without dense layers.
+   */
+  inputSize?: number | readonly [number, number];
   /** What untrusted files may ask for at most. */
   limits?: Limits;
 }
@@ -262,12 +265,13 @@ export interface Tensor {
   data: Float32Array;
 }
 
-/** Gradients of the weights of one layer. */
+/** Gradients of the weights of one layer. Normalizations that are not part of a convolution have `scale` and `shift` instead. */
 export interface WeightGradients {
-  /** [3, 3, in, out] of a convolution, [in, out] of a dense layer. */
+  /** [rows, columns, in, out] of a convolution, [in, out] of a dense layer. */
   kernel: Tensor;
   /** [out] */
   bias: Tensor;
+  [part: string]: Tensor;
 }
 
 /** Gradients by what they are taken with respect to. */
@@ -278,7 +282,7 @@ export interface Gradients extends PredictionResult {
   score: number;
   /** Of each head: one, or with heads `mean` and `each` (16 / outputStride)^2 in the row order of the phases. */
   scores: Float32Array;
-  /** [1, inputSize, inputSize, 3], of the input after preprocessing. */
+  /** [1, rows, columns, channels], of the input after preprocessing. */
   input?: Activation;
   /** By layer: all convolutions, then the dense layers. */
   weights?: Record<string, WeightGradients>;
@@ -291,6 +295,10 @@ export interface Gradients extends PredictionResult {
 /** One layer of a plan. */
 export interface PlanRow {
   layer: string;
+  /** The operation in a few words, such as `conv 3x3, stride 2`. */
+  operation: string;
+  /** Input pixels from one point of the output to the next; undefined for vectors. */
+  stride: number | undefined;
   /** (rows, columns, channels) or (units) */
   output: number[];
   parameters: number;
@@ -316,12 +324,16 @@ export interface NetworkInfo {
   /** Where the weights come from. */
   readonly source: string;
   readonly parameters: number;
-  /** Side of the square input in pixels. */
+  /** Side of the input in pixels; of one that is not square the longer side. */
   readonly inputSize: number;
+  /** Rows, columns and channels of the input. */
+  readonly inputShape: readonly [number, number, number];
   readonly labels: readonly string[];
-  /** Names of the convolutions, first to last. */
+  /** Names of the layers that have a map, first to last. */
   readonly layers: readonly string[];
   readonly preprocessing: Preprocessing;
+  /** What the file does not say and was assumed, in whole sentences. */
+  readonly assumptions: readonly string[];
   /** What a mode computes, layer by layer, without running it. Throws BAD_ARGUMENT for another mode or output stride. */
   plan(mode: Mode, options?: { outputStride?: number }): PlanTable;
   /** What a call of `explain` would cost, from its plans; nothing is computed. Throws what `explain` would throw of its options. */
@@ -336,11 +348,11 @@ export interface Network extends NetworkInfo {
   /** A picture resized, cropped and normalised: the network's own input. */
   preprocess(image: ImageInput, options?: Pick<CallOptions, 'preprocessing' | 'signal'>): Promise<Preprocessed>;
   /** Outputs of convolutions after ReLU, by name. */
-  activations(image: ImageInput, options?: ActivationsOptions): Promise<Record<string, Activation>>;
+  activations(image: ImageInput | TensorInput, options?: ActivationsOptions): Promise<Record<string, Activation>>;
   /** Gradients of a score with respect to the input, layers' outputs and weights. */
-  gradients(image: ImageInput, options?: GradientsOptions): Promise<Gradients>;
+  gradients(image: ImageInput | TensorInput, options?: GradientsOptions): Promise<Gradients>;
   /** Which pixels made the network decide. */
-  explain(image: ImageInput, options?: ExplainOptions): Promise<Explanation>;
+  explain(image: ImageInput | TensorInput, options?: ExplainOptions): Promise<Explanation>;
   /** Ends the threads and gives the memory back. Running calls fail with ABORTED. */
   dispose(): void;
   /** The same, for `using net = await load()`. */

@@ -21,8 +21,8 @@ import { explain } from './calls/explain.js';
 import { gradients } from './calls/gradients.js';
 import { DescribedNetwork, describe } from './calls/network-info.js';
 import { predict, prepare } from './calls/predict.js';
-import { pooledStride } from './graph/topology.js';
 import { readImage } from './image/input.js';
+import { outputStrides } from './plan/modes.js';
 import type { Loaded } from './run/loaded.js';
 import { packNetwork } from './run/packed-network.js';
 import { Runtime, throwIfAborted } from './wasm/runtime.js';
@@ -110,27 +110,27 @@ class LoadedNetwork extends DescribedNetwork implements Network {
     const timed = async (picture: RgbImage | TensorInput) => {
       const start = performance.now();
       const result = await predict(this.#loaded, picture, options);
-      const outputStride = pooledStride(this.description.topology);
+      const [outputStride] = outputStrides(this.layout);
       const { macs } = this.plan(options?.mode ?? 'pooled', { outputStride });
       this.pace.note(macs, (performance.now() - start) / 1000);
       return result;
     };
-    return isTensor(image) ? this.#inTurn(options, () => timed(image)) : this.#enqueue(image, options, timed);
+    return this.#enqueue(image, options, timed);
   }
 
   preprocess(image: ImageInput, options?: PredictOptions): Promise<Preprocessed> {
-    return this.#enqueue(image, options, async (picture) => prepare(this.#loaded, picture, options));
+    return this.#enqueue(image, options, async (picture) => prepare(this.#loaded, picture as RgbImage, options));
   }
 
-  activations(image: ImageInput, options?: ActivationsOptions): Promise<Record<string, Activation>> {
+  activations(image: ImageInput | TensorInput, options?: ActivationsOptions): Promise<Record<string, Activation>> {
     return this.#enqueue(image, options, (picture) => activations(this.#loaded, picture, options));
   }
 
-  gradients(image: ImageInput, options?: GradientsOptions): Promise<Gradients> {
+  gradients(image: ImageInput | TensorInput, options?: GradientsOptions): Promise<Gradients> {
     return this.#enqueue(image, options, (picture) => gradients(this.#loaded, picture, options));
   }
 
-  explain(image: ImageInput, options?: ExplainOptions): Promise<Explanation> {
+  explain(image: ImageInput | TensorInput, options?: ExplainOptions): Promise<Explanation> {
     return this.#enqueue(image, options, async (picture) => {
       const result = await explain(this.#loaded, picture, options);
       this.pace.note(this.estimate(options).macs, result.seconds);
@@ -147,11 +147,13 @@ class LoadedNetwork extends DescribedNetwork implements Network {
   }
 
   #enqueue<T>(
-    image: ImageInput,
+    image: ImageInput | TensorInput,
     options: { signal?: AbortSignal } | undefined,
-    call: (picture: RgbImage) => Promise<T>,
+    call: (picture: RgbImage | TensorInput) => Promise<T>,
   ): Promise<T> {
-    return this.#inTurn(options, async () => call(await readImage(image, this.#limits.pixels)));
+    return this.#inTurn(options, async () =>
+      call(isTensor(image) ? image : await readImage(image, this.#limits.pixels)),
+    );
   }
 
   /** A call that was stopped while it waited does not even read its picture. */

@@ -105,15 +105,18 @@ export class WorkerNetwork extends DescribedNetwork implements Network {
     return this.#call('preprocess', image, options);
   }
 
-  activations(image: ImageInput, options?: ActivationsOptions & TransferOption): Promise<Record<string, Activation>> {
+  activations(
+    image: ImageInput | TensorInput,
+    options?: ActivationsOptions & TransferOption,
+  ): Promise<Record<string, Activation>> {
     return this.#call('activations', image, options);
   }
 
-  gradients(image: ImageInput, options?: GradientsOptions & TransferOption): Promise<Gradients> {
+  gradients(image: ImageInput | TensorInput, options?: GradientsOptions & TransferOption): Promise<Gradients> {
     return this.#call('gradients', image, options);
   }
 
-  async explain(image: ImageInput, options?: ExplainOptions & TransferOption): Promise<Explanation> {
+  async explain(image: ImageInput | TensorInput, options?: ExplainOptions & TransferOption): Promise<Explanation> {
     const result = await this.#call<Explanation>('explain', image, options);
     this.pace.note(this.estimate(options).macs, result.seconds);
     result.overlay = (style) => overlayMap(result.image, result.map, result.rect, style);

@@ -53,6 +53,8 @@ function fakeNetwork(calls: Calls): Network {
     source: 'default',
     parameters: 138357544,
     inputSize: 32,
+    inputShape: [32, 32, 3] as const,
+    assumptions: [],
     labels,
     layers: ['block1_conv1', 'block5_conv3'],
     kernels: 'simd',

@@ -183,7 +183,7 @@ describe('degridding layers', () => {
     const pieces: Uint8Array[] = [];
     for await (const piece of packWeights(file, { dtype: 'float32' })) pieces.push(piece.slice());
     const [before, after] = [await openWeights(file), await openWeights(new Uint8Array(Buffer.concat(pieces)))];
-    expect(after.degrid!.map(({ name, rate }) => [name, rate])).toEqual(
+    expect(after.chain!.degrid!.map(({ name, rate }) => [name, rate])).toEqual(
       RATES.map((rate, i) => [`degrid${i + 1}`, rate]),
     );
     expect(await allNumbers(after)).toEqual(await allNumbers(before));

@@ -9,7 +9,7 @@ import { allNumbers } from './support/weight-files.js';
 const inputs = 60;
 
 /** Whether a reader took the file; an error of ours is as good. */
-async function survives(format: string, seed: number, code: string, read: (file: Uint8Array) => unknown) {
+async function survives(format: string, seed: number, codes: readonly string[], read: (file: Uint8Array) => unknown) {
   const files = seeds(format);
   const file = damaged(format, files, seed);
   try {
@@ -18,7 +18,8 @@ async function survives(format: string, seed: number, code: string, read: (file:
   } catch (error) {
     expect(error, `${format}, seed ${seed}`).toBeInstanceOf(AtrousCamError);
     const { message, code: actual } = error as AtrousCamError;
-    expect({ actual, seed, message }).toEqual({ actual: code, seed, message: expect.stringMatching(/^.{1,400}$/) });
+    expect(codes, `${format}, seed ${seed}: ${message}`).toContain(actual);
+    expect(message, `${format}, seed ${seed}`).toMatch(/^.{1,400}$/);
     return false;
   }
 }
@@ -35,7 +36,8 @@ const read = async (file: Uint8Array) => {
 describe('damaged files load or are refused', () => {
   test.each(Object.keys(weightFiles))('weights: %s', async (format) => {
     let taken = 0;
-    for (let seed = 1; seed <= inputs; seed++) if (await survives(format, seed, 'BAD_WEIGHTS', read)) taken++;
+    for (let seed = 1; seed <= inputs; seed++)
+      if (await survives(format, seed, ['BAD_WEIGHTS', 'UNSUPPORTED'], read)) taken++;
     expect(taken).toBeGreaterThan(0); // else the mutations would only test the first check
     expect(taken).toBeLessThan(inputs);
     for (const file of seeds(format)) await read(file);
@@ -44,7 +46,7 @@ describe('damaged files load or are refused', () => {
   test.each(Object.keys(imageFiles))('pictures: %s', async (format) => {
     let taken = 0;
     for (let seed = 1; seed <= 2 * inputs; seed++)
-      if (await survives(format, seed, 'BAD_IMAGE', (file) => decodeImage(file, { maxPixels: 1e6 }))) taken++;
+      if (await survives(format, seed, ['BAD_IMAGE'], (file) => decodeImage(file, { maxPixels: 1e6 }))) taken++;
     expect(taken).toBeLessThan(2 * inputs);
     for (const file of seeds(format)) decodeImage(file);
   });

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Gradients, GradientsOptions, Network, PixelInput } from '../src/api.js';
+import { findNode, layerName } from '../src/graph/names.js';
 import { load } from '../src/index.js';
 import { gradientsOf } from '../src/run/gradient-pass.js';
 import { packNetwork } from '../src/run/packed-network.js';
@@ -227,7 +228,7 @@ describe('the core, on the phase tree node by node', () => {
         heads,
         guided,
         subtreeBytes,
-        layers: wrt.filter((name) => name.startsWith('block')),
+        layers: wrt.filter((name) => name.startsWith('block')).map((name) => findNode(network.graph, name)!),
         score: classScore(options.score ?? 'logit', index.network[mode][rank]),
         input: wrt.includes('input'),
         weights: wrt.includes('weights'),
@@ -235,13 +236,10 @@ describe('the core, on the phase tree node by node', () => {
       const named = {
         score: result.score,
         input: { data: dinput },
-        layers: Object.fromEntries([...layers].map(([name, { gradient }]) => [name, { data: gradient }])),
-        weights: Object.fromEntries(
-          [...(weights ?? [])].map(([name, { kernel, bias }]) => [
-            name,
-            { kernel: { data: kernel }, bias: { data: bias } },
-          ]),
+        layers: Object.fromEntries(
+          [...layers].map(([id, { gradient }]) => [layerName(network.graph, id), { data: gradient }]),
         ),
+        weights: Object.fromEntries([...(weights ?? [])].map(([name, { kernel, bias }]) => [name, { kernel, bias }])),
       } as unknown as Gradients;
       for (const { key, of } of compare) expectNear(of(named), gradients.get(key)!.data, 1e-5, key);
     }
@@ -249,13 +247,20 @@ describe('the core, on the phase tree node by node', () => {
 
   it.each(['one', 'each', 'mean'] as const)('atrous, heads %s: activations at all points', async (heads) => {
     const score = classScore('logit', 0);
-    const request = { mode: 'atrous', heads, score, layers: [last], activations: true } as const;
+    const request = {
+      mode: 'atrous',
+      heads,
+      score,
+      layers: [findNode(network.graph, last)!],
+      activations: true,
+    } as const;
     const { layers } = await gradientsOf({ runtime, network }, input, request);
     const net = await load(file, { precision: 'exact', kernels: 'simd', preprocessing });
     const expected = await net.activations(image, { mode: 'atrous', layers: [last] });
     net.dispose();
-    expectNear(layers.get(last)!.activation!, expected[last].data, 1e-5, heads); // the inputs' last bits differ
-    expect(layers.get(last)).toMatchObject({ side: size, channels: 16, spacing: 1 });
+    const [found] = layers.values();
+    expectNear(found.activation!, expected[last].data, 1e-5, heads); // the inputs' last bits differ
+    expect(found).toMatchObject({ height: size, width: size, channels: 16 });
   });
 
   it('a score may be any function of the logits', async () => {

@@ -61,7 +61,8 @@ test('an abort ends a reader that is in a loop', async () => {
 
 test('an abort ends the reading of tensors', async () => {
   const controller = new AbortController();
-  const { dense, close } = await open(controller.signal);
+  const { chain, close } = await open(controller.signal);
+  const { dense } = chain!;
   const reading = numbers(dense[0].kernel);
   controller.abort();
   await expectRefused(() => reading, 'ABORTED', 'stopped by the caller');
@@ -99,7 +100,7 @@ test('a file after the other takes the same worker, files at once take one each,
   limits.idle = 0;
   first.close(); // one waits already: ended at once
   await ended(started[0]);
-  await expectRefused(() => numbers(first.dense[0].kernel), 'BAD_ARGUMENT', 'the file is closed');
+  await expectRefused(() => numbers(first.chain!.dense[0].kernel), 'BAD_ARGUMENT', 'the file is closed');
   const third = await open();
   expect(started).toHaveLength(2);
   third.close();

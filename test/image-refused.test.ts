@@ -137,10 +137,13 @@ describe('decodeImage refuses broken PNG files', () => {
   });
 
   it('that unpack to more than their size, at the first piece too many', () => {
-    const bomb = deflateSync(Buffer.alloc(2 ** 28)); // 256 MB of zeros in 0.25 MB
-    const before = performance.now();
+    const bomb = deflateSync(Buffer.alloc(2 ** 20));
+    bomb[bomb.length - 1] ^= 1; // who goes on to the end finds a wrong checksum instead
     expectRefused(file(ihdr(header), chunk('IDAT', bomb), iend), 'more pixel data than its size needs');
-    expect(performance.now() - before).toBeLessThan(500); // all of it takes seconds
+    expectRefused(
+      file(ihdr({ ...header, width: 1023, height: 1024 }), chunk('IDAT', bomb), iend),
+      'does not decompress',
+    );
   });
 });
 

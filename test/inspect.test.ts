@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { readTopology } from '../src/graph/topology.js';
+import type { Mode, Precision } from '../src/base/types.js';
+import { chainGraph } from '../src/graph/chain.js';
+import { layoutOf } from '../src/graph/levels.js';
 import { inspect, load } from '../src/index.js';
 import { planTable } from '../src/plan/table.js';
+import { plannedWorkspace } from '../src/run/executor.js';
 import { openWeights } from '../src/weights/open.js';
 import { fixturePath } from './support/references.js';
 import { expectRefused } from './support/weight-files.js';
@@ -33,13 +36,15 @@ function vgg16() {
 }
 
 test.each(modes)('VGG16 has 138,357,544 parameters in %s', (mode) => {
-  const { parameters, rows } = planTable(vgg16(), 'fast', mode);
+  const { parameters, rows } = planTable(layoutOf(chainGraph(vgg16())), mode, 1, () => 0);
   expect(parameters).toBe(138_357_544);
   expect(rows.find(({ layer }) => layer === 'block5_conv3')!.output).toEqual(
     mode === 'pooled' ? [14, 14, 512] : [224, 224, 512],
   );
   expect(rows.at(-1)).toEqual({
     layer: 'predictions',
+    operation: 'dense',
+    stride: undefined,
     output: [1000],
     parameters: 4_097_000,
     macs: 4_096_000,
@@ -66,10 +71,12 @@ describe('inspect', () => {
   });
 
   test('plans with the precision and the output stride that are asked for', async () => {
-    const topology = readTopology(await openWeights());
-    expect((await inspect()).plan('atrous', { outputStride: 4 })).toEqual(planTable(topology, 'fast', 'atrous', 4));
+    const layout = layoutOf((await openWeights()).graph);
+    const table = (precision: Precision, mode: Mode, outputStride: number) =>
+      planTable(layout, mode, outputStride, ({ steps }) => plannedWorkspace(layout, steps, precision));
+    expect((await inspect()).plan('atrous', { outputStride: 4 })).toEqual(table('fast', 'atrous', 4));
     const exact = (await inspect(undefined, { precision: 'exact' })).plan('dilated');
-    expect(exact).toEqual(planTable(topology, 'exact', 'dilated'));
+    expect(exact).toEqual(table('exact', 'dilated', 1));
   });
 
   test('refuses what cannot be', async () => {

@@ -27,9 +27,10 @@ describe('the fields of kernels', () => {
   });
 
   it('are inherited fields first', () => {
-    expect(Object.keys(KERNEL_FIELDS.winogradGradientGemm).slice(0, 25)).toEqual(
-      Object.keys(KERNEL_FIELDS.winogradGemm),
-    );
+    const base = Object.keys(KERNEL_FIELDS.winogradGemm);
+    const all = Object.keys(KERNEL_FIELDS.winogradGradientGemm);
+    expect(all.slice(0, base.length)).toEqual(base);
+    expect(all.length).toBeGreaterThan(base.length);
   });
 
   it('are truth values as 1 and 0, and float32 as their bits', () => {

@@ -7,10 +7,10 @@ import {
   adjointWorkspaceBytes,
   biasOf,
   type ConvKernel,
-  convJobs,
   convKernel,
   convKernelBytes,
   convWeightGradientJobs,
+  inputGradientJobs,
   packKernelJob,
   weightGradientBytes,
   workspaceBytes,
@@ -70,6 +70,10 @@ function gappedView(runtime: Runtime, dense: ArrayLike<number> | undefined, h: n
   return v;
 }
 
+/** A 3x3 convolution with zero padding 'same'. */
+const square = (cin: number, cout: number) => ({ rows: 3, columns: 3, stride: 1, same: true, cin, cout });
+const callOf = (dilation: number) => ({ stride: 1, dilation, startY: -dilation, startX: -dilation });
+
 /** Nothing of a workspace may be read before it is written. */
 function workspace(runtime: Runtime, bytes: number) {
   const ptr = runtime.arena.alloc(bytes);
@@ -78,7 +82,7 @@ function workspace(runtime: Runtime, bytes: number) {
 }
 
 function pack(runtime: Runtime, w: Float32Array, cin: number, cout: number, precision: Precision): ConvKernel {
-  const layer = { cin, cout };
+  const layer = square(cin, cout);
   const kernel = convKernel(layer, precision, runtime.arena.alloc(convKernelBytes(layer, precision)));
   runtime.run(packKernelJob(put(runtime, w), kernel));
   runtime.arena.f32(biasOf(kernel), cout).fill(1);
@@ -103,9 +107,13 @@ function jobsOf(
   o: { dilation: number; accumulate: boolean },
 ): Job[] {
   const db = to + 4 * 9 * x.c * dy.c;
-  const how = { ...o, precision: way === 'exact' ? way : 'fast' } as const;
-  if (way !== 'Winograd')
-    return convWeightGradientJobs(x, dy, to, db, how, workspace(runtime, weightGradientBytes(x, dy.c, how)));
+  const precision: Precision = way === 'exact' ? way : 'fast';
+  const layer = square(x.c, dy.c);
+  if (way !== 'Winograd') {
+    const space = workspace(runtime, weightGradientBytes(layer, x, o.dilation, precision));
+    const how = { precision, accumulate: o.accumulate };
+    return convWeightGradientJobs(layer, x, dy, callOf(o.dilation), { kernel: to, bias: db }, how, space);
+  }
   const space = workspace(runtime, winogradGradientBytes(x, dy.c, o.dilation));
   return [biasGradientJob(dy, db, o.accumulate), ...winogradWeightGradientJobs(x, dy, to, o, space)];
 }
@@ -122,11 +130,15 @@ describe.each(builds)('the gradients of conv3x3, $kernels, $threads threads', (b
         ['fast', 'fast'],
       ] as const) {
         const kernel = adjoint(runtime, pack(runtime, o.w, cin, cout, from), to);
-        const layer = kernel.weights;
-        const bytes = workspaceBytes({ layer, x: dy, dilation }, to);
-        const dx = gappedView(runtime, undefined, h, w, cin);
-        for (const job of convJobs(dy, kernel, dx, dilation, workspace(runtime, bytes), false)) runtime.run(job);
-        expectNear(readView(runtime, dx), expected, TOLERANCE[to], `${from} to ${to}`);
+        const space = workspace(runtime, workspaceBytes(kernel, dy, dilation));
+        const run = (dx: View, accumulate: boolean): Float32Array => {
+          for (const job of inputGradientJobs(dy, kernel, dx, callOf(dilation), accumulate, space)) runtime.run(job);
+          return readView(runtime, dx);
+        };
+        const dx = run(gappedView(runtime, undefined, h, w, cin), false);
+        expectNear(dx, expected, TOLERANCE[to], `${from} to ${to}`);
+        const added = expected.map((value, i) => value + o.x[i]);
+        expectNear(run(gappedView(runtime, o.x, h, w, cin), true), added, TOLERANCE[to], `added, ${from} to ${to}`);
       }
     });
   });
@@ -145,7 +157,7 @@ describe.each(builds)('the gradients of conv3x3, $kernels, $threads threads', (b
             for (let k = 0; k < cout; k++) turned[((8 - tap) * cout + k) * cin + c] = w[(tap * cin + c) * cout + k];
         const bits = (kernel: ConvKernel, bytes: number) => get(runtime, kernel.weights.ptr, bytes / 4);
         for (const precision of ['exact', 'fast'] as const) {
-          const bytes = adjointKernelBytes(convKernel({ cin, cout }, precision, 0), precision);
+          const bytes = adjointKernelBytes(convKernel(square(cin, cout), precision, 0), precision);
           const plain = pack(runtime, turned, cout, cin, precision);
           runtime.arena.f32(biasOf(plain), cin).fill(0);
           const skew = (data: Float32Array) => (precision === 'fast' ? withoutSkew(data, cin, cout) : data);
@@ -218,9 +230,11 @@ describe.each(builds)('the gradients of conv3x3, $kernels, $threads threads', (b
         const at = (name: string, data: Float32Array) => (name === last ? putLast : put)(runtime, data);
         const [x, dy] = last === 'x' ? [0, at('dy', o.dy)] : [at('x', o.x), 0];
         const maps = [view(x || at('x', o.x), h, w, cin), view(dy || at('dy', o.dy), h, w, cout)] as const;
-        const options = { dilation: 2, precision: 'exact', accumulate: false } as const;
-        for (const job of convWeightGradientJobs(...maps, to, to + 4 * dw.length, options, { ptr: 0, bytes: 0 }))
-          runtime.run(job);
+        const target = { kernel: to, bias: to + 4 * dw.length };
+        const options = { precision: 'exact', accumulate: false } as const;
+        const layer = square(cin, cout);
+        const space = { ptr: 0, bytes: 0 };
+        for (const job of convWeightGradientJobs(layer, ...maps, callOf(2), target, options, space)) runtime.run(job);
         expectNear(get(runtime, to, dw.length), dw, TOLERANCE.exact, `${last} at the end`);
       });
   });

@@ -36,8 +36,8 @@ describe('packed weights', () => {
     const weights = await openWeights(path);
     const packed = await openWeights(await pack(path, { dtype: 'float32' }));
     expect(await allNumbers(packed)).toEqual(await allNumbers(weights));
-    const { inputSize, labels, preprocessing, parameters } = weights;
-    expect(packed).toMatchObject({ inputSize, labels, preprocessing, parameters });
+    const { graph, labels, preprocessing, parameters } = weights;
+    expect(packed).toMatchObject({ graph, labels, preprocessing, parameters });
     weights.close();
   });
 
@@ -55,7 +55,7 @@ describe('packed weights', () => {
   });
 
   test('float16: bits as they are in the file', async () => {
-    const { dense } = await openWeights(await pack(torch));
+    const { dense } = (await openWeights(await pack(torch))).chain!;
     const [{ kernel, bias }] = dense;
     const [values, bits] = [new Float32Array(64 * 24), new Uint16Array(64 * 24)];
     await kernel.copyInto(values);
@@ -65,7 +65,7 @@ describe('packed weights', () => {
     expect(bits).toEqual(expected);
     expect(bias.copyHalves).toBeUndefined();
     const fromTorch = await openWeights(torch);
-    expect(fromTorch.dense[0].kernel.copyHalves).toBeUndefined();
+    expect(fromTorch.chain!.dense[0].kernel.copyHalves).toBeUndefined();
     fromTorch.close();
   });
 

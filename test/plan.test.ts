@@ -1,11 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { planMode, type Step, stepMacs } from '../src/plan/forward.js';
-import type { View } from '../src/wasm/job.js';
-import { elements, vgg } from './support/topology.js';
+import { layoutOf } from '../src/graph/levels.js';
+import { planForward } from '../src/plan/forward.js';
+import { stepMacs } from '../src/plan/steps.js';
+import { expectWrittenFirst, vggLayout } from './support/plans.js';
+import { randomGraphs } from './support/random-graphs.js';
+import { elements } from './support/topology.js';
 
-const vgg16 = vgg([64, 128, 256, 512, 512], [2, 2, 3, 3, 3], 224);
+const vgg16 = vggLayout([64, 128, 256, 512, 512], [2, 2, 3, 3, 3], 224);
+const [last] = vgg16.layout.frontier;
+const explained = { head: true, fold: last } as const;
 
-describe('planMode', () => {
+describe('planForward', () => {
   it.each([
     ['pooled', 16, [1.94, 2.77, 4.62, 4.62, 1.39]],
     ['atrous', 8, [1.94, 2.77, 4.62, 4.62, 5.55]],
@@ -13,30 +18,35 @@ describe('planMode', () => {
     ['atrous', 2, [1.94, 2.77, 18.5, 74.0, 88.8]],
     ['atrous', 1, [1.94, 11.1, 74.0, 296, 355]],
     ['dilated', 1, [1.94, 11.1, 74.0, 296, 355]],
-  ] as const)('%s at output stride %i costs what the arithmetic says', (mode, stride, expected) => {
-    const { steps } = planMode(vgg16, mode, stride);
+  ] as const)('%s at output stride %i costs what the arithmetic says', (mode, outputStride, expected) => {
+    const { layout } = vgg16;
+    const { steps } = planForward(layout, { mode, outputStride, ...explained });
     const macs = [0, 0, 0, 0, 0];
-    for (const step of steps) if (step.op === 'conv') macs[step.layer.block] += stepMacs(step) / 1e9;
-    macs.forEach((value, block) => {
-      expect(value / expected[block]).toBeCloseTo(1, 2);
+    for (const step of steps)
+      if (step.op === 'compute') macs[layout.placings[step.node].level] += stepMacs(layout.graph, step) / 1e9;
+    macs.forEach((value, level) => {
+      expect(value / expected[level]).toBeCloseTo(1, 2);
     });
   });
 
   it('needs little memory', () => {
-    expect(planMode(vgg16, 'pooled').bytes).toBeLessThan(45e6);
-    expect(planMode(vgg16, 'atrous').bytes).toBeLessThan(100e6);
-    expect(planMode(vgg16, 'dilated').bytes).toBeLessThan(200e6);
+    const bytes = (mode: 'pooled' | 'atrous' | 'dilated') => planForward(vgg16.layout, { mode, ...explained }).bytes;
+    expect(bytes('pooled')).toBeLessThan(35e6);
+    expect(bytes('atrous')).toBeLessThan(50e6);
+    expect(bytes('dilated')).toBeLessThan(150e6);
   });
 
   it.each([1, 2, 4, 8, 16] as const)(
     'atrous at stride %i folds every point once, coarse points first',
     (outputStride) => {
-      const { steps, raw } = planMode(vgg([4, 4, 4, 4, 4], [1, 2, 3, 1, 2], 64), 'atrous', outputStride);
+      const { layout } = vggLayout([4, 4, 4, 4, 4], [1, 2, 3, 1, 2], 64);
+      const plan = planForward(layout, { mode: 'atrous', outputStride, head: true, fold: layout.frontier[0] });
+      const raw = plan.raw!;
       const folded = new Set<number>();
       let twice = 0;
       const points = [...elements(raw)];
       const refined: number[] = [];
-      for (const step of steps) {
+      for (const step of plan.steps) {
         if (step.op === 'fold')
           for (const element of elements(step.y)) {
             if (folded.has(element)) twice++;
@@ -56,17 +66,19 @@ describe('planMode', () => {
   );
 
   it.each(['pooled', 'dilated', 'atrous'] as const)('%s reads only what was written before', (mode) => {
-    const { steps, input } = planMode(vgg([2, 3, 2, 3, 2], [2, 3, 1, 2, 3], 64), mode);
-    const written = new Set(elements(input));
-    const read = (step: Step & { x: View }) => {
-      let missing = 0;
-      for (const element of elements(step.x)) if (!written.has(element)) missing++;
-      expect(missing, `${step.op} reads elements that nothing wrote`).toBe(0);
-    };
-    for (const step of steps) {
-      if (step.op === 'refined') continue;
-      read(step);
-      if (step.op !== 'head') for (const element of elements(step.y)) written.add(element);
-    }
+    const { layout } = vggLayout([2, 3, 2, 3, 2], [2, 3, 1, 2, 3], 64);
+    const { steps, input } = planForward(layout, { mode, head: true, fold: layout.frontier[0] });
+    expectWrittenFirst(steps, [input!]);
+  });
+
+  it.each(randomGraphs(1).map((item) => [item.title, item] as const))('%s: reads only what was written', (_, item) => {
+    const layout = layoutOf(item.graph);
+    const [fold] = layout.frontier;
+    for (const mode of ['pooled', 'dilated', 'atrous'] as const)
+      for (const subtreeBytes of [undefined, 0]) {
+        const plan = planForward(layout, { mode, head: true, fold, take: item.layers, subtreeBytes });
+        const written = expectWrittenFirst(plan.steps, [plan.input!]);
+        for (const element of elements(plan.raw!)) expect(written.has(element)).toBe(true);
+      }
   });
 });

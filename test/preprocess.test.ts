@@ -3,6 +3,9 @@ import type { Preprocessing, RgbImage } from '../src/base/types.js';
 import { preprocess } from '../src/image/preprocess.js';
 import { decodeFixture, expectSame, randomImage } from './image-helpers.js';
 
+/** The shape of a square colour input. */
+const square = (side: number) => ({ h: side, w: side, c: 3 });
+
 const keras: Preprocessing = { normalization: 'caffe', resize: 'nearest', fit: 'squash' };
 const torchvision: Preprocessing = { normalization: 'torch', resize: 'bilinear', fit: 'crop' };
 
@@ -15,7 +18,7 @@ describe('preprocess', () => {
   const chelsea = decodeFixture('chelsea.png');
 
   it('sees what Keras sees', () => {
-    const { seen, rect, input } = preprocess(chelsea, 224, keras);
+    const { seen, rect, input } = preprocess(chelsea, square(224), keras);
     expectSame(seen, decodeFixture('chelsea-224-nearest.expected.png'));
     expect(rect).toEqual({ x: 0, y: 0, width: 451, height: 300 });
     expect(input.length).toBe(224 * 224 * 3);
@@ -23,7 +26,7 @@ describe('preprocess', () => {
 
   it('sees what torchvision sees', () => {
     // 451x300 becomes 384x256, of which the square from (80, 16) is kept
-    const { seen, rect } = preprocess(chelsea, 224, torchvision);
+    const { seen, rect } = preprocess(chelsea, square(224), torchvision);
     expectSame(seen, decodeFixture('chelsea-torchvision-256-224.expected.png'));
     expect(rect.x).toBeCloseTo((80 * 451) / 384, 10);
     expect(rect.y).toBeCloseTo((16 * 300) / 256, 10);
@@ -32,8 +35,8 @@ describe('preprocess', () => {
   });
 
   it('crops the same of a picture and of its transpose', () => {
-    const tall = preprocess(plain(300, 451, [1, 2, 3]), 224, torchvision).rect;
-    const wide = preprocess(chelsea, 224, torchvision).rect;
+    const tall = preprocess(plain(300, 451, [1, 2, 3]), square(224), torchvision).rect;
+    const wide = preprocess(chelsea, square(224), torchvision).rect;
     expect(tall).toEqual({ x: wide.y, y: wide.x, width: wide.height, height: wide.width });
   });
 
@@ -47,26 +50,26 @@ describe('preprocess', () => {
   ])('%ix%i at %i: leaves a margin of %i', (width, height, side, margin) => {
     const short = Math.round((side * 8) / 7);
     const long = Math.floor((short * width) / height);
-    expect(preprocess(plain(width, height, [0, 0, 0]), side, torchvision).rect.x).toBeCloseTo(
+    expect(preprocess(plain(width, height, [0, 0, 0]), square(side), torchvision).rect.x).toBeCloseTo(
       (margin * width) / long,
       9,
     );
   });
 
   it('subtracts the caffe means from BGR, in float32', () => {
-    const { input } = preprocess(plain(4, 4, [10, 20, 30]), 32, keras);
+    const { input } = preprocess(plain(4, 4, [10, 20, 30]), square(32), keras);
     expect([...input.subarray(0, 3)]).toEqual([-73.93900299072266, -96.77899932861328, -113.68000030517578]);
     expect([...input.subarray(-3)]).toEqual([...input.subarray(0, 3)]);
   });
 
   it('normalises RGB as torchvision does, in float32', () => {
     // (float32([0, 128, 255]) / 255 - mean) / std in float32
-    const { input } = preprocess(plain(4, 4, [0, 128, 255]), 32, torchvision);
+    const { input } = preprocess(plain(4, 4, [0, 128, 255]), square(32), torchvision);
     expect([...input.subarray(0, 3)]).toEqual([-2.1179039478302, 0.20518219470977783, 2.640000104904175]);
   });
 
   it('gives input and seen the same pixels', () => {
-    const { input, seen } = preprocess(randomImage(5, 50, 40), 32, { ...keras, resize: 'lanczos' });
+    const { input, seen } = preprocess(randomImage(5, 50, 40), square(32), { ...keras, resize: 'lanczos' });
     for (let i = 0; i < input.length; i++) {
       const channel = 2 - (i % 3);
       const mean = Math.fround([123.68, 116.779, 103.939][channel]);
@@ -76,7 +79,7 @@ describe('preprocess', () => {
 
   it('crops a strip without holding the whole resized picture', () => {
     const strip = randomImage(6, 1, 60_000); // 256 x 15 million when resized
-    const { seen, rect } = preprocess(strip, 224, torchvision);
+    const { seen, rect } = preprocess(strip, square(224), torchvision);
     expect([seen.width, seen.height]).toEqual([224, 224]);
     expect(rect.y).toBeCloseTo(30_000, 0);
   });

@@ -167,25 +167,19 @@ describe('a download', () => {
     expectWhole();
   });
 
-  test('stops within 100 ms when it is told to, and keeps what is there', async () => {
+  test('stops when it is told to, while no byte comes, and keeps what is there', async () => {
     const { url } = await server((request, response) =>
       sendFile(content, request, response, { most: 60_000, stall: true }),
     );
     const controller = new AbortController();
-    let aborted = 0;
     const stopped = pull(url, {
       signal: controller.signal,
-      stallTimeout: 10_000,
+      stallTimeout: 2 ** 30, // so that nothing else ends it
       onProgress: ({ bytes }) => {
-        if (bytes === 60_000)
-          setTimeout(() => {
-            aborted = performance.now();
-            controller.abort();
-          }, 20);
+        if (bytes === 60_000) setTimeout(() => controller.abort(), 20);
       },
     });
     await expectRefused(() => stopped, 'ABORTED', 'stopped');
-    expect(performance.now() - aborted).toBeLessThan(100);
     expect(files()).toEqual(['test.bin.part', 'test.bin.part.json']);
   });
 });

@@ -40,7 +40,7 @@ describe.each(formats)('%s', (format) => {
   test('has the numbers of the other formats', async () => {
     const weights = await openWeights(path(format));
     expect(await allNumbers(weights)).toEqual(expected);
-    expect([weights.inputSize, weights.parameters]).toEqual([96, 49_626]);
+    expect([weights.chain!.inputSize, weights.parameters]).toEqual([96, 49_626]);
     weights.close();
   });
 
@@ -65,7 +65,7 @@ describe('only what is needed is read', () => {
     const weights = await openWeights(file);
     const opened = file.count;
     expect(opened).toBeLessThan(most);
-    const { kernel } = weights.blocks[0][0];
+    const { kernel } = weights.chain!.blocks[0][0];
     const elements = sizeFrom(kernel.shape);
     await kernel.copyInto(new Float32Array(elements));
     expect(file.count - opened).toBe(4 * elements);
@@ -103,7 +103,7 @@ describe('the family', () => {
         for (const [name, of] of Object.entries(norm))
           entries[`features.${index + 1}.${name}`] = float32([2], () => of);
       }
-      const { blocks, inputSize, dense } = await openWeights(safetensors(entries), { inputSize: 96 });
+      const { blocks, inputSize, dense } = (await openWeights(safetensors(entries), { inputSize: 96 })).chain!;
       expect([blocks.map(({ length }) => length), inputSize, dense]).toEqual([counts, 96, []]);
       const scale = indices === plain ? 1 : 2 / Math.sqrt(4 + 1e-5);
       const [kernels, biases] = [[] as number[], [] as number[]];

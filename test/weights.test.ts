@@ -23,19 +23,19 @@ describe('a network in two formats', () => {
   test('has the same topology', async () => {
     for (const path of [torch, keras]) {
       const weights = await openWeights(path);
-      expect(weights.blocks.map((block) => block.map(({ name, kernel }) => `${name} ${kernel.shape}`))).toEqual([
+      expect(weights.chain!.blocks.map((block) => block.map(({ name, kernel }) => `${name} ${kernel.shape}`))).toEqual([
         ['block1_conv1 3,3,3,4', 'block1_conv2 3,3,4,4'],
         ['block2_conv1 3,3,4,8', 'block2_conv2 3,3,8,8'],
         ['block3_conv1 3,3,8,12', 'block3_conv2 3,3,12,12', 'block3_conv3 3,3,12,12'],
         ['block4_conv1 3,3,12,16', 'block4_conv2 3,3,16,16', 'block4_conv3 3,3,16,16'],
         ['block5_conv1 3,3,16,16', 'block5_conv2 3,3,16,16', 'block5_conv3 3,3,16,16'],
       ]);
-      expect(weights.dense.map(({ name, kernel }) => `${name} ${kernel.shape}`)).toEqual([
+      expect(weights.chain!.dense.map(({ name, kernel }) => `${name} ${kernel.shape}`)).toEqual([
         'fc1 64,24',
         'fc2 24,24',
         'predictions 24,10',
       ]);
-      expect(weights.inputSize).toBe(64);
+      expect(weights.chain!.inputSize).toBe(64);
       expect(weights.parameters).toBe(20386);
       expect(weights.labels).toEqual(Array.from({ length: 10 }, (_, i) => `class ${i}`));
       expect(weights.source).toBe(path);
@@ -49,7 +49,7 @@ describe('a network in two formats', () => {
   });
 
   test('has numbers where the layouts say', async () => {
-    const { blocks, dense } = await openWeights(torch);
+    const { blocks, dense } = (await openWeights(torch)).chain!;
     const raw = (name: string) => new Float32Array(tensors[name].data.buffer);
     const kernel = await numbers(blocks[2][0].kernel); // HWIO from OIHW: features.10 is (12, 8, 3, 3)
     const [y, x, i, o] = [2, 1, 5, 7];
@@ -71,7 +71,7 @@ describe('a network in two formats', () => {
     const pieces: Uint8Array[] = [];
     for await (const piece of packWeights(large, { dtype: 'float32' })) pieces.push(piece);
     for (const source of [large, Buffer.concat(pieces)]) {
-      const { dense } = await openWeights(source);
+      const { dense } = (await openWeights(source)).chain!;
       let told = 0;
       const fc1 = new Float32Array(inputs * out);
       await dense[0].kernel.copyInto(fc1, (elements) => {
@@ -163,13 +163,13 @@ describe('sources', () => {
 
   test('a file is read through until it is closed', async () => {
     const weights = await openWeights(torch);
-    await numbers(weights.dense[0].bias);
+    await numbers(weights.chain!.dense[0].bias);
     weights.close();
-    await expectRefused(() => numbers(weights.dense[0].bias), 'BAD_ARGUMENT', 'is closed');
+    await expectRefused(() => numbers(weights.chain!.dense[0].bias), 'BAD_ARGUMENT', 'is closed');
     const h5 = await openWeights(keras);
     h5.close();
     h5.close();
-    await expectRefused(() => numbers(h5.dense[0].bias), 'BAD_ARGUMENT', 'is closed');
+    await expectRefused(() => numbers(h5.chain!.dense[0].bias), 'BAD_ARGUMENT', 'is closed');
   });
 });
 
@@ -178,7 +178,7 @@ describe('the embedded network', () => {
     const weights = await openWeights();
     expect(weights.source).toBe('default');
     expect(weights.labels).toEqual(['cat', 'dog']);
-    expect(weights.inputSize).toBe(224);
+    expect(weights.chain!.inputSize).toBe(224);
     expect(weights.parameters).toBe(698_666);
     expect(weights.preprocessing).toEqual({ normalization: 'caffe', resize: 'bilinear', fit: 'squash' });
     for (const values of (await allNumbers(weights)).values()) expect(values.every(Number.isFinite)).toBe(true);
@@ -191,14 +191,14 @@ describe('input size', () => {
 
   test('without dense layers: 224 or any multiple of 32', async () => {
     const weights = await openWeights(safetensors(headless));
-    expect([weights.inputSize, weights.dense, weights.labels]).toEqual([224, [], []]);
-    expect((await openWeights(safetensors(headless), { inputSize: 96 })).inputSize).toBe(96);
+    expect([weights.chain!.inputSize, weights.chain!.dense, weights.labels]).toEqual([224, [], []]);
+    expect((await openWeights(safetensors(headless), { inputSize: 96 })).chain!.inputSize).toBe(96);
     for (const inputSize of [0, -32, 100, Number.NaN, 1 << 20])
       await expectRefused(() => openWeights(safetensors(headless), { inputSize }), 'BAD_ARGUMENT', 'a multiple of 32');
   });
 
   test('with dense layers: theirs', async () => {
-    expect((await openWeights(torch, { inputSize: 64 })).inputSize).toBe(64);
+    expect((await openWeights(torch, { inputSize: 64 })).chain!.inputSize).toBe(64);
     await expectRefused(() => openWeights(torch, { inputSize: 96 }), 'BAD_ARGUMENT', 'expected 64');
   });
 

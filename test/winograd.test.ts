@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type Job, phase, type View, view } from '../src/wasm/job.js';
+import { type Job, phase, RELU, type View, view } from '../src/wasm/job.js';
 import { chooseInstructionSet, embedded, type InstructionSet } from '../src/wasm/modules.js';
 import {
   winogradFits,
@@ -128,7 +128,8 @@ class Machine {
     const workspace = { ptr: this.alloc(bytes / 4), bytes };
     // Nothing of a workspace may be read before it is written.
     this.floats(workspace.ptr, bytes / 4).fill(Number.NaN);
-    for (const job of winogradJobs(x, weights, y, { dilation: p.d, relu }, workspace)) this.run(job, order);
+    for (const job of winogradJobs(x, weights, y, { dilation: p.d, clip: relu ? RELU : undefined }, workspace))
+      this.run(job, order);
     expect(this.floats(workspace.ptr + bytes, 16).every((value) => value === UNTOUCHED)).toBe(true);
     return this.take(y);
   }
@@ -260,7 +261,7 @@ describe('Winograd convolution on threads', () => {
         const weights = { ptr, bias: put(runtime, p.bias), cin: p.cin, cout: p.cout };
         const { bytes } = winogradPlan(x, p.cout, p.d);
         const workspace = { ptr: runtime.arena.alloc(bytes), bytes };
-        for (const job of winogradJobs(x, weights, y, { dilation: p.d, relu: true }, workspace)) runtime.run(job);
+        for (const job of winogradJobs(x, weights, y, { dilation: p.d, clip: RELU }, workspace)) runtime.run(job);
         return get(runtime, y.ptr, p.h * p.w * p.cout);
       });
     const one = await run(1);
@@ -295,7 +296,7 @@ describe('winogradPlan', () => {
         x,
         { ptr: 0, bias: 0, cin, cout },
         view(0, 224, 224, cout),
-        { dilation: 1, relu: true },
+        { dilation: 1, clip: RELU },
         { ptr: 0, bytes: 0 },
       );
       expect(jobs.map(({ kernel }) => kernel)).toEqual(['winogradTiles']);

@@ -1,11 +1,7 @@
-import type { Topology } from '../graph/topology.js';
 import { AtrousCamError } from './errors.js';
 import type { Mode, Precision } from './types.js';
 
 export const MODES = ['pooled', 'dilated', 'atrous'] as const satisfies readonly Mode[];
-
-/** The output strides that a network has in `atrous` mode, largest first. */
-export const outputStrides = (topology: Topology): number[] => topology.blocks.map((_, level) => 2 ** level).reverse();
 
 /** `value` if it is in the list, else BAD_ARGUMENT with the list. */
 export function oneOf<T extends string | number>(name: string, value: unknown, allowed: readonly T[]): T {

@@ -73,8 +73,21 @@ export type WasmSource = WebAssembly.Module | ArrayBuffer | Uint8Array | Respons
 /** One build, which then decides the instruction set; several by name; or a folder of all four: a URL or path that ends in `/`. */
 export type WasmOption = WasmSource | { readonly [Name in WasmBuild]?: WasmSource };
 
-/** Channel order, mean and scale. `caffe`: BGR minus (103.939, 116.779, 123.68); `torch`: RGB / 255, minus mean, over std. */
-export type Normalization = 'caffe' | 'torch';
+/**
+ * Channel order, mean and scale. `caffe`: BGR minus (103.939, 116.779, 123.68); `torch`: RGB / 255, minus mean, over std; `tf`: -1..1;
+ * `unit`: 0..1; `raw`: 0..255; or numbers of your own.
+ */
+export type Normalization = NormalizationName | CustomNormalization;
+export type NormalizationName = 'caffe' | 'torch' | 'tf' | 'unit' | 'raw';
+/** (value - mean) / std for each channel, in units of 0..255. */
+export interface CustomNormalization {
+  /** One number, or one a channel in the network's order; 0 by default. */
+  mean?: readonly number[];
+  /** Likewise; 1 by default. */
+  std?: readonly number[];
+  /** Of the network's channels; `rgb` by default. */
+  order?: 'rgb' | 'bgr';
+}
 /** Filter that makes a picture the network's size; but for `nearest` as in Pillow, with a support that grows when it shrinks. */
 export type ResizeFilter = 'nearest' | 'bilinear' | 'bicubic' | 'lanczos';
 /**

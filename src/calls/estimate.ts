@@ -1,7 +1,7 @@
 import type { ExplainOptions } from '../api.js';
-import type { Topology } from '../graph/topology.js';
+import type { Layout } from '../graph/levels.js';
 import { macsOf } from '../methods/cost.js';
-import { planMode } from '../plan/forward.js';
+import { planForward } from '../plan/forward.js';
 import { readRequest } from './request.js';
 
 /** Multiply-accumulates a second and thread that every machine with SIMD reaches, whatever the method: a careful guess. */
@@ -26,11 +26,11 @@ export class Pace {
 }
 
 /** Multiply-accumulates of an explanation, from the plans of all its passes. Throws what `explain` would throw of its options. */
-export function estimateMacs(topology: Topology, options: ExplainOptions): number {
-  const request = readRequest(topology, options);
+export function estimateMacs(layout: Layout, options: ExplainOptions): number {
+  const request = readRequest(layout, options);
   const { mode, outputStride, facts, streams, augSmooth, shifts } = request;
   const once = streams
-    ? planMode(topology, mode, outputStride).macs
-    : macsOf(facts.cost({ topology, ...request }), { topology, ...request }, facts.at === 'input');
+    ? planForward(layout, { mode, outputStride, head: true, fold: request.layers[0] }).macs
+    : macsOf(facts.cost({ layout, ...request }), { layout, ...request }, facts.at === 'input');
   return once * (augSmooth ? 6 : 1) * shifts.length;
 }

@@ -1,33 +1,38 @@
-import type { ExplainOptions, Explanation } from '../api.js';
+import type { ExplainOptions, Explanation, Preprocessed, TensorInput } from '../api.js';
 import type { RgbImage } from '../base/types.js';
+import { layerName } from '../graph/names.js';
 import type { RawMap } from '../map/finish.js';
 import { overlayMap } from '../map/overlay.js';
 import { finisher, type MethodResult, runMethod } from '../methods/run.js';
-import { placeOf } from '../methods/work.js';
-import { planMode } from '../plan/forward.js';
+import { planForward } from '../plan/forward.js';
+import { gridOf } from '../plan/modes.js';
 import { runPlan } from '../run/engine.js';
 import { requireFinite } from '../run/finite.js';
 import { type Loaded, requireHead } from '../run/loaded.js';
 import type { ScoreFunction } from '../run/score.js';
-import { chooseTop, prepare, topFive } from './predict.js';
+import { chooseTop, inputOf, prepare, topFive } from './predict.js';
 import { type ExplainRequest, readRequest } from './request.js';
 import { needsTop, resolveSubject, type Subject } from './target.js';
 
 /** image -> preprocess -> network -> head -> gradient -> cam -> overlay: which pixels made the network decide. */
-export async function explain(loaded: Loaded, image: RgbImage, options: ExplainOptions = {}): Promise<Explanation> {
+export async function explain(
+  loaded: Loaded,
+  image: RgbImage | TensorInput,
+  options: ExplainOptions = {},
+): Promise<Explanation> {
   requireHead(loaded);
   const { network, labels } = loaded;
-  const { inputSize } = network.topology;
-  const request = readRequest(network.topology, options);
+  const { h: height, w: width } = network.graph.nodes[0].shape;
+  const request = readRequest(network.layout, options);
   const choose = await chooseSubject(loaded, image, request, options);
 
   const start = performance.now();
-  const { tensor: input, rect } = prepare(loaded, image, options);
+  const { tensor: input, rect, image: photograph } = preparedOf(loaded, image, options);
   const run = await (request.streams ? streamMap : explainByMethod)(loaded, input, request, choose, options);
   const { subject, score, raw, flat, logits, probabilities, peakBytes } = run;
   await requireFinite(loaded, input, request.mode, logits, options.signal);
   const seconds = (performance.now() - start) / 1000;
-  const map = { width: inputSize, height: inputSize, data: run.data, flat, signed: request.sign === 'signed' };
+  const map = { width, height, data: run.data, flat, signed: request.sign === 'signed' };
 
   return {
     mode: request.mode,
@@ -39,14 +44,26 @@ export async function explain(loaded: Loaded, image: RgbImage, options: ExplainO
     raw,
     map,
     rect,
-    image,
-    layers: request.facts.layers ? request.layers.map((layer) => layer.name) : [],
+    image: photograph,
+    layers: request.facts.layers ? request.layers.map((id) => layerName(network.graph, id)) : [],
     predictions: topFive(probabilities, labels),
     target: { index: subject.index, label: subject.label },
     seconds,
     peakBytes,
-    overlay: (style) => overlayMap(image, map, rect, style),
+    overlay: (style) => overlayMap(photograph, map, rect, style),
   };
+}
+
+/** A picture as the network gets it; numbers that are the input already stand on a grey picture of its size. */
+function preparedOf(
+  loaded: Loaded,
+  image: RgbImage | TensorInput,
+  options: Pick<ExplainOptions, 'preprocessing'>,
+): Preprocessed {
+  if (!('tensor' in image)) return prepare(loaded, image, options);
+  const { h: height, w: width } = loaded.network.graph.nodes[0].shape;
+  const grey = { width, height, data: new Uint8Array(3 * width * height).fill(128) };
+  return { tensor: inputOf(loaded, image, options), rect: { x: 0, y: 0, width, height }, image: grey };
 }
 
 /** What both ways to explain give. */
@@ -60,12 +77,11 @@ async function streamMap(
   subject: (logits: Float32Array) => Subject,
   { signal, onProgress }: ExplainOptions,
 ): Promise<Explained> {
-  const { topology } = loaded.network;
-  const { mode } = request;
-  const plan = planMode(topology, mode, request.outputStride);
-  const finish = finisher(topology.inputSize, request);
-  const finished = (raw: RawMap, stride: number) =>
-    finish([{ raw, place: placeOf(topology, mode, request.layers[0], stride) }]);
+  const { layout, graph } = loaded.network;
+  const { mode, outputStride, layers } = request;
+  const plan = planForward(layout, { mode, outputStride, head: true, fold: layers[0] });
+  const finish = finisher(graph.nodes[0].shape, request);
+  const finished = (raw: RawMap, stride: number) => finish([{ raw, place: gridOf(layout, mode, layers[0], stride) }]);
   let done = 0;
   const run = await runPlan(loaded.runtime, loaded.network, plan, input, {
     subject,
@@ -80,7 +96,8 @@ async function streamMap(
             onProgress({ stage: 'compute', mode, done, map: finished(map(), stride).data, outputStride: stride })
         : undefined,
   });
-  return { ...run, ...run.explained!, ...finished(run.explained!.raw, plan.outputStride) };
+  const { logits, probabilities } = run as Required<typeof run>;
+  return { ...run, logits, probabilities, ...run.explained!, ...finished(run.explained!.raw, plan.outputStride) };
 }
 
 /** Every other method. */
@@ -105,13 +122,14 @@ async function explainByMethod(
 /** What is explained, from the first logits of the run; refuses at once what no picture can have. */
 async function chooseSubject(
   loaded: Loaded,
-  image: RgbImage,
+  image: RgbImage | TensorInput,
   { mode, score, augSmooth }: ExplainRequest,
   { target = 'top', ...options }: ExplainOptions,
 ): Promise<(logits: Float32Array) => Subject> {
   const { labels } = loaded;
-  const known = resolveSubject(labels, target, score, 0);
+  const { head } = loaded.network.graph;
+  const known = resolveSubject(labels, target, score, 0, head);
   if (!needsTop(target)) return () => known;
   const top = await chooseTop(loaded, image, mode, options, augSmooth);
-  return (logits) => resolveSubject(labels, target, score, top(logits));
+  return (logits) => resolveSubject(labels, target, score, top(logits), head);
 }

@@ -1,29 +1,35 @@
-import type { Activation, Gradients, GradientsOptions, WeightGradients } from '../api.js';
+import type { Activation, Gradients, GradientsOptions, TensorInput, WeightGradients } from '../api.js';
 import { AtrousCamError } from '../base/errors.js';
-import { checkPrecision, MODES, oneOf, outputStrides } from '../base/options.js';
+import { checkPrecision, MODES, oneOf } from '../base/options.js';
 import type { GradientScore, Heads, Mode, Precision, RgbImage } from '../base/types.js';
-import { convLayers } from '../graph/topology.js';
-import { preprocess } from '../image/preprocess.js';
+import type { Layout } from '../graph/levels.js';
+import { lastLevel, outputStrides } from '../plan/modes.js';
 import { gradientsOf } from '../run/gradient-pass.js';
 import { type Loaded, requireHead } from '../run/loaded.js';
 import { classScore, type ScoreFunction } from '../run/score.js';
-import type { WeightGradient } from '../run/weight-sums.js';
 import { resolveTarget } from '../weights/labels.js';
-import { chooseTop, topFive } from './predict.js';
+import { readLayer } from './layers.js';
+import { chooseTop, inputOf, topFive } from './predict.js';
 
 /** Gradients of a class's score with respect to the input, layers' outputs and weights. */
-export async function gradients(loaded: Loaded, image: RgbImage, options: GradientsOptions = {}): Promise<Gradients> {
+export async function gradients(
+  loaded: Loaded,
+  image: RgbImage | TensorInput,
+  options: GradientsOptions = {},
+): Promise<Gradients> {
   const { network, labels } = loaded;
   const { mode, score, heads, outputStride, precision, wrt } = checkOptions(loaded, options);
-  const { preprocessing, signal, onProgress, guided } = options;
-  const { inputSize } = network.topology;
-  const { input } = preprocess(image, inputSize, { ...loaded.preprocessing, ...preprocessing });
+  const { signal, onProgress, guided } = options;
+  const { h, w, c } = network.graph.nodes[0].shape;
+  const input = inputOf(loaded, image, options);
+  const named = wrt.filter((name) => name !== 'input' && name !== 'weights');
+  const layers = new Map(named.map((name) => [name, readLayer(network.layout, name, 'wrt')]));
 
   const choose = await chooseTarget(loaded, image, mode, options);
   let index: number | undefined;
   const scoreOfTarget: ScoreFunction = (logits, probabilities) => {
     index ??= choose(logits); // of the first head, phase (0,0)'s
-    return classScore(score, index)(logits, probabilities);
+    return classScore(score, index, network.graph.head)(logits, probabilities);
   };
   const result = await gradientsOf(loaded, input, {
     mode,
@@ -33,7 +39,7 @@ export async function gradients(loaded: Loaded, image: RgbImage, options: Gradie
     guided,
     signal,
     score: scoreOfTarget,
-    layers: wrt.filter((name) => name !== 'input' && name !== 'weights'),
+    layers: [...new Set(layers.values())],
     input: wrt.includes('input'),
     weights: wrt.includes('weights'),
     onProgress: onProgress && ((done) => onProgress({ stage: 'compute', mode, done })),
@@ -47,26 +53,21 @@ export async function gradients(loaded: Loaded, image: RgbImage, options: Gradie
     logits: result.logits,
     probabilities: result.probabilities,
     predictions: topFive(result.probabilities, labels),
-    ...(result.input && { input: { shape: [1, inputSize, inputSize, 3], data: result.input } as Activation }),
+    ...(result.input && { input: { shape: [1, h, w, c], data: result.input } as Activation }),
     layers: Object.fromEntries(
-      [...result.layers].map(([name, { side, channels, gradient }]): [string, Activation] => [
-        name,
-        { shape: [1, side, side, channels], data: gradient },
-      ]),
+      [...layers].map(([name, id]): [string, Activation] => {
+        const { height, width, channels, gradient } = result.layers.get(id)!;
+        return [name, { shape: [1, height, width, channels], data: gradient }];
+      }),
     ),
-    ...(result.weights && { weights: Object.fromEntries([...result.weights].map(weightEntry)) }),
+    ...(result.weights && { weights: Object.fromEntries(result.weights) as Record<string, WeightGradients> }),
     peakBytes: result.peakBytes,
   };
 }
 
-const weightEntry = ([name, { shape, kernel, bias }]: [string, WeightGradient]): [string, WeightGradients] => [
-  name,
-  { kernel: { shape, data: kernel }, bias: { shape: shape.slice(-1), data: bias } },
-];
-
 async function chooseTarget(
   loaded: Loaded,
-  image: RgbImage,
+  image: RgbImage | TensorInput,
   mode: Mode,
   { target = 'top', ...options }: GradientsOptions,
 ): Promise<(logits: Float32Array) => number> {
@@ -86,17 +87,11 @@ interface CheckedOptions {
 
 function checkOptions(loaded: Loaded, options: GradientsOptions): CheckedOptions {
   requireHead(loaded);
-  const { topology, precision: own } = loaded.network;
+  const { layout, precision: own } = loaded.network;
   const mode = oneOf('mode', options.mode ?? 'pooled', MODES);
   const heads = oneOf('heads', options.heads ?? 'one', ['one', 'each', 'mean']);
-  const layers = convLayers(topology).map((layer) => layer.name);
-  const wrt = [options.wrt ?? 'input'].flat().map((name) => oneOf('wrt', name, ['input', 'weights', ...layers]));
-  const before = wrt.find((name) => name !== layers.at(-1));
-  if (mode === 'atrous' && heads === 'each' && before)
-    throw new AtrousCamError(
-      'BAD_ARGUMENT',
-      `wrt: with heads 'each' only '${layers.at(-1)}' has a gradient, because before it phases share points; got '${before}', for which take heads 'mean' or 'one'`,
-    );
+  const wrt = [options.wrt ?? 'input'].flat();
+  checkHeads(layout, mode, heads, wrt);
   const precision = checkPrecision(options.precision ?? own);
   if (precision === 'exact' && own === 'fast')
     throw new AtrousCamError(
@@ -109,6 +104,26 @@ function checkOptions(loaded: Loaded, options: GradientsOptions): CheckedOptions
     wrt,
     precision,
     score: oneOf('score', options.score ?? 'logit', ['logit', 'probability', 'loss']),
-    outputStride: oneOf('outputStride', options.outputStride ?? 1, outputStrides(topology)),
+    outputStride: oneOf('outputStride', options.outputStride ?? 1, outputStrides(layout)),
   };
+}
+
+/** Refuses heads that have no gradient at what is asked for. */
+function checkHeads(layout: Layout, mode: Mode, heads: Heads, wrt: readonly string[]): void {
+  const { placings, frontier } = layout;
+  const level = lastLevel(layout);
+  const isBefore = (name: string) =>
+    name === 'input' || name === 'weights' || placings[readLayer(layout, name, 'wrt')].level < level;
+  const before = wrt.map((name) => [name, isBefore(name)] as const).find(([, isEarlier]) => isEarlier);
+  if (mode !== 'atrous' || heads === 'one') return;
+  if (frontier.some((id) => placings[id].level < level))
+    throw new AtrousCamError(
+      'BAD_ARGUMENT',
+      `heads: '${heads}' is not defined for this network, whose head reads maps of different strides; use 'one'`,
+    );
+  if (heads === 'each' && before)
+    throw new AtrousCamError(
+      'BAD_ARGUMENT',
+      `wrt: with heads 'each' only layers with one point for every ${layout.levels[level].stride} pixels have a gradient, because before them phases share points; got '${before[0]}', for which take heads 'mean' or 'one'`,
+    );
 }

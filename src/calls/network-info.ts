@@ -1,8 +1,12 @@
 import type { Estimate, ExplainOptions, NetworkInfo, PlanTable } from '../api.js';
-import { MODES, oneOf, outputStrides } from '../base/options.js';
+import { MODES, oneOf } from '../base/options.js';
 import type { Mode, Precision, Preprocessing } from '../base/types.js';
-import { convLayers, readTopology, type Topology } from '../graph/topology.js';
+import type { Graph } from '../graph/graph.js';
+import { type Layout, layoutOf } from '../graph/levels.js';
+import { layerNames } from '../graph/names.js';
+import { outputStrides } from '../plan/modes.js';
 import { planTable } from '../plan/table.js';
+import { plannedWorkspace } from '../run/executor.js';
 import type { NetworkWeights } from '../weights/types.js';
 import { estimateMacs, Pace } from './estimate.js';
 
@@ -12,13 +16,14 @@ export interface Description {
   readonly parameters: number;
   readonly labels: readonly string[];
   readonly preprocessing: Preprocessing;
-  readonly topology: Topology;
+  readonly assumptions: readonly string[];
+  readonly graph: Graph;
   readonly precision: Precision;
 }
 
 export function describe(weights: NetworkWeights, precision: Precision): Description {
-  const { source, parameters, labels, preprocessing } = weights;
-  return { source, parameters, labels, preprocessing, topology: readTopology(weights), precision };
+  const { source, parameters, labels, preprocessing, assumptions = [] } = weights;
+  return { source, parameters, labels, preprocessing, assumptions, graph: weights.graph, precision };
 }
 
 /** What is known of a network from its description; the file may be closed. */
@@ -26,35 +31,45 @@ export class DescribedNetwork implements NetworkInfo {
   readonly source: string;
   readonly parameters: number;
   readonly inputSize: number;
+  readonly inputShape: readonly [number, number, number];
   readonly labels: readonly string[];
   readonly layers: readonly string[];
   readonly preprocessing: Preprocessing;
+  readonly assumptions: readonly string[];
   /** @internal */
   readonly description: Description;
 
+  /** @internal */
+  protected readonly layout: Layout;
   /** How fast it was; a network that is only described runs with one thread, for all that is known. */
   protected readonly pace: Pace;
 
   constructor(description: Description, threads = 1) {
     this.pace = new Pace(threads);
-    const { topology } = description;
+    const { graph } = description;
+    const { h, w, c } = graph.nodes[0].shape;
+    this.layout = layoutOf(graph);
     this.description = description;
     this.source = description.source;
     this.parameters = description.parameters;
-    this.inputSize = topology.inputSize;
+    this.inputSize = Math.max(h, w);
+    this.inputShape = [h, w, c];
     this.labels = description.labels;
-    this.layers = convLayers(topology).map((layer) => layer.name);
+    this.layers = layerNames(graph);
     this.preprocessing = description.preprocessing;
+    this.assumptions = description.assumptions;
   }
 
   plan(mode: Mode, options: { outputStride?: number } = {}): PlanTable {
-    const { topology, precision } = this.description;
-    const outputStride = oneOf('outputStride', options.outputStride ?? 1, outputStrides(topology));
-    return planTable(topology, precision, oneOf('mode', mode, MODES), outputStride);
+    const { precision } = this.description;
+    const outputStride = oneOf('outputStride', options.outputStride ?? 1, outputStrides(this.layout));
+    return planTable(this.layout, oneOf('mode', mode, MODES), outputStride, (plan) =>
+      plannedWorkspace(this.layout, plan.steps, precision),
+    );
   }
 
   estimate(options: ExplainOptions = {}): Estimate {
-    const macs = estimateMacs(this.description.topology, options);
+    const macs = estimateMacs(this.layout, options);
     return { macs, seconds: this.pace.secondsFor(macs) };
   }
 }

@@ -5,7 +5,7 @@ import { encodeFloat16, firstNonFiniteHalf } from '../weights/floats.js';
 import { type OpenWeightsOptions, openWeights, type WeightsSource } from '../weights/open.js';
 import { safetensorsHeader } from '../weights/safetensors-header.js';
 import { badWeights, quote } from '../weights/source.js';
-import { convWeights, type NetworkWeights, type Tensor } from '../weights/types.js';
+import type { NetworkWeights, Tensor } from '../weights/types.js';
 
 /** What the packed file holds. */
 export interface PackOptions extends OpenWeightsOptions {
@@ -70,16 +70,18 @@ interface Entry {
   half: boolean;
 }
 
-/** All biases, then all kernels, so that float32 is aligned whatever the number of halves. */
+/** All vectors, then all kernels, so that float32 is aligned whatever the number of halves. */
 function entriesOf(weights: NetworkWeights, dtype: 'float16' | 'float32'): Entry[] {
-  const layers = [...convWeights(weights), ...weights.dense];
+  const all = [...weights.tensors].map(([name, tensor]) => ({ name, tensor, isVector: tensor.shape.length < 2 }));
   return [
-    ...layers.map(({ name, bias }) => ({ name: `${name}.bias`, tensor: bias, half: false })),
-    ...layers.map(({ name, kernel }) => ({ name: `${name}.kernel`, tensor: kernel, half: dtype === 'float16' })),
+    ...all.filter(({ isVector }) => isVector).map((entry) => ({ ...entry, half: false })),
+    ...all.filter(({ isVector }) => !isVector).map((entry) => ({ ...entry, half: dtype === 'float16' })),
   ];
 }
 
-function header({ labels, preprocessing, degrid }: NetworkWeights, entries: readonly Entry[]): Uint8Array {
+function header(weights: NetworkWeights, entries: readonly Entry[]): Uint8Array {
+  const { labels, preprocessing, chain, graph } = weights;
+
   const tensors = entries.map(({ name, tensor, half }) => ({
     name,
     dtype: half ? ('F16' as const) : ('F32' as const),
@@ -88,7 +90,8 @@ function header({ labels, preprocessing, degrid }: NetworkWeights, entries: read
   return safetensorsHeader(tensors, {
     ...(labels.length > 0 && { labels: JSON.stringify(labels) }),
     preprocessing: JSON.stringify(preprocessing),
-    ...(degrid && { degrid: degridMetadata(degrid) }),
+    ...(chain?.degrid && { degrid: degridMetadata(chain.degrid) }),
+    ...(!chain && { graph: JSON.stringify(graph) }),
   });
 }
 

@@ -2,9 +2,9 @@ import type { CallOptions, PredictionResult, PredictOptions, Preprocessed, Tenso
 import { AtrousCamError } from '../base/errors.js';
 import { MODES, oneOf } from '../base/options.js';
 import type { Mode, Prediction, RgbImage } from '../base/types.js';
-import { ownMode, pooledStride } from '../graph/topology.js';
 import { preprocess } from '../image/preprocess.js';
-import { planMode } from '../plan/forward.js';
+import { planForward } from '../plan/forward.js';
+import { ownMode } from '../plan/modes.js';
 import { type RunRequest, runPlan } from '../run/engine.js';
 import { requireFinite } from '../run/finite.js';
 import { type Loaded, requireHead } from '../run/loaded.js';
@@ -19,15 +19,21 @@ export async function predict(
   const mode = oneOf('mode', options.mode ?? 'pooled', MODES);
   requireHead(loaded);
   const { network, runtime } = loaded;
-  const input = 'tensor' in image ? checkTensor(image.tensor, network) : prepare(loaded, image, options).tensor;
-  const plan = planMode(network.topology, mode, pooledStride(network.topology));
-  const { logits, probabilities } = await runPlan(runtime, network, plan, input, {
-    ...progress(mode, options),
-    signal: options.signal,
-  });
+  const input = inputOf(loaded, image, options);
+  const plan = planForward(network.layout, { mode, head: true });
+  const run = await runPlan(runtime, network, plan, input, { ...progress(mode, options), signal: options.signal });
+  const { logits, probabilities } = run as Required<typeof run>;
   await requireFinite(loaded, input, mode, logits, options.signal);
   return { logits, probabilities, predictions: topFive(probabilities, loaded.labels) };
 }
+
+/** The network's input: what a picture becomes, or numbers as they are. */
+export const inputOf = (
+  loaded: Loaded,
+  image: RgbImage | TensorInput,
+  options: Pick<CallOptions, 'preprocessing'>,
+): Float32Array =>
+  'tensor' in image ? checkTensor(image.tensor, loaded.network) : prepare(loaded, image, options).tensor;
 
 /** image -> preprocess: what the network computes on. */
 export function prepare(
@@ -36,13 +42,14 @@ export function prepare(
   options: Pick<CallOptions, 'preprocessing'> = {},
 ): Preprocessed {
   const own = { ...preprocessing, ...options.preprocessing };
-  const { input: tensor, rect } = preprocess(image, network.topology.inputSize, own);
+  const { input: tensor, rect } = preprocess(image, network.graph.nodes[0].shape, own);
   return { tensor, rect, image };
 }
 
-function checkTensor(tensor: unknown, { topology: { inputSize: side } }: PackedNetwork): Float32Array {
-  if (tensor instanceof Float32Array && tensor.length === 3 * side * side) return tensor;
-  throw new AtrousCamError('BAD_ARGUMENT', `tensor: expected a Float32Array of ${side} x ${side} x 3 numbers`);
+function checkTensor(tensor: unknown, { graph }: PackedNetwork): Float32Array {
+  const { h, w, c } = graph.nodes[0].shape;
+  if (tensor instanceof Float32Array && tensor.length === h * w * c) return tensor;
+  throw new AtrousCamError('BAD_ARGUMENT', `tensor: expected a Float32Array of ${h} x ${w} x ${c} numbers`);
 }
 
 /**
@@ -52,12 +59,12 @@ function checkTensor(tensor: unknown, { topology: { inputSize: side } }: PackedN
  */
 export async function chooseTop(
   loaded: Loaded,
-  image: RgbImage,
+  image: RgbImage | TensorInput,
   mode: Mode,
   { preprocessing, signal }: Pick<CallOptions, 'preprocessing' | 'signal'>,
   changed = false,
 ): Promise<(logits: Float32Array) => number> {
-  const own = ownMode(loaded.network.topology);
+  const own = ownMode(loaded.network.layout);
   if (!changed && (mode !== 'dilated' || own === mode)) return largest;
   const top = largest((await predict(loaded, image, { mode: own, preprocessing, signal })).logits);
   return () => top;

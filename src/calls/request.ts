@@ -1,18 +1,23 @@
 import type { ExplainOptions } from '../api.js';
 import { AtrousCamError } from '../base/errors.js';
-import { MODES, oneOf, outputStrides } from '../base/options.js';
+import { MODES, oneOf } from '../base/options.js';
 import type { Combine, Heads, Mode, Score, Sign, Smoothing } from '../base/types.js';
-import { type ConvLayer, convLayers, lastLayer, type Topology } from '../graph/topology.js';
+import type { NodeId } from '../graph/graph.js';
+import type { Layout } from '../graph/levels.js';
+import { defaultLayer } from '../graph/names.js';
 import { readSmoothing } from '../map/smoothing.js';
 import { factsOf, type MethodFacts, type MethodName, methodNames } from '../methods/facts.js';
+import { frontOf } from '../methods/front.js';
 import { type Shift, shiftsOf } from '../methods/shifts.js';
+import { gridOf, lastLevel, outputStrides, requireMode } from '../plan/modes.js';
+import { readLayer } from './layers.js';
 
 /** What a call of `explain` asks for, checked, with all defaults filled in. */
 export interface ExplainRequest {
   readonly mode: Mode;
   readonly name: MethodName;
   readonly facts: MethodFacts;
-  readonly layers: readonly ConvLayer[];
+  readonly layers: readonly NodeId[];
   readonly heads: Heads;
   readonly outputStride: number;
   readonly score: Score;
@@ -24,7 +29,7 @@ export interface ExplainRequest {
   readonly augSmooth: boolean;
   readonly eigenSmooth: boolean;
   readonly seed: number;
-  /** Plain Grad-CAM of the last layer: its map refines point by point and no gradient beyond the head is needed. */
+  /** Plain Grad-CAM in front of the head: its map refines point by point and no gradient beyond the head is needed. */
   readonly streams: boolean;
 }
 
@@ -33,14 +38,15 @@ export interface ExplainRequest {
  *
  * @throws AtrousCamError BAD_ARGUMENT for a value that cannot be, UNSUPPORTED for a combination that is not defined
  */
-export function readRequest(topology: Topology, options: ExplainOptions): ExplainRequest {
+export function readRequest(layout: Layout, options: ExplainOptions): ExplainRequest {
   if ('degrid' in options)
     throw new AtrousCamError('BAD_ARGUMENT', 'degrid: this option is called smoothing; its values are the same');
   const mode = oneOf('mode', options.mode ?? 'atrous', MODES);
   const name = oneOf('method', options.method ?? 'gradcam', methodNames);
   const facts = factsOf(name);
-  const layers = readLayers(topology, name, options.layer);
-  const heads = readHeads(topology, name, mode, layers, options.heads);
+  requireMode(layout, mode);
+  const layers = readLayers(layout, name, options.layer);
+  const heads = readHeads(layout, name, mode, layers, options.heads);
   const { augSmooth = false, eigenSmooth = false, seed = 0 } = options;
   if (eigenSmooth && facts.at === 'input')
     throw new AtrousCamError(
@@ -50,8 +56,9 @@ export function readRequest(topology: Topology, options: ExplainOptions): Explai
   if (!(Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32))
     throw new AtrousCamError('BAD_ARGUMENT', `seed: expected a whole number from 0 to ${2 ** 32 - 1}, got ${seed}`);
   const smoothing = readSmoothing(mode, options.smoothing);
-  const shifts = shiftsOf(smoothing === 'shift' ? Math.max(...layers.map(({ block }) => 2 ** block)) : 1);
-  const last = layers.length === 1 && layers[0] === lastLayer(topology);
+  const period = Math.max(...layers.map((id) => gridOf(layout, mode, id, 1).rate));
+  const shifts = shiftsOf(smoothing === 'shift' ? period : 1);
+  const isFront = layers.length === 1 && layout.frontier.length === 1 && layout.frontier[0] === layers[0];
   return {
     mode,
     name,
@@ -63,45 +70,55 @@ export function readRequest(topology: Topology, options: ExplainOptions): Explai
     augSmooth,
     eigenSmooth,
     seed,
-    outputStride: oneOf('outputStride', options.outputStride ?? 1, outputStrides(topology)),
+    outputStride: oneOf('outputStride', options.outputStride ?? 1, outputStrides(layout)),
     score: oneOf('score', options.score ?? 'logit', ['logit', 'probability']),
     sign: oneOf('sign', options.sign ?? 'positive', ['positive', 'negative', 'absolute', 'signed']),
     combine: oneOf('combine', options.combine ?? facts.combine, ['mean', 'product']),
-    streams: name === 'gradcam' && last && heads === 'one' && !eigenSmooth && !augSmooth && shifts.length === 1,
+    streams: name === 'gradcam' && isFront && heads === 'one' && !eigenSmooth && !augSmooth && shifts.length === 1,
   };
 }
 
-function readLayers(topology: Topology, name: MethodName, wanted: ExplainOptions['layer']): ConvLayer[] {
+function readLayers(layout: Layout, name: MethodName, wanted: ExplainOptions['layer']): NodeId[] {
   const facts = factsOf(name);
-  const { blocks, degrid } = topology;
-  const groups = degrid ? [...blocks, degrid] : blocks;
-  if (wanted === undefined) return groups.slice(-facts.blocks).map((layers) => layers.at(-1)!);
+  if (wanted === undefined) return defaultLayers(layout, facts.levels);
   if (!facts.layers)
     throw new AtrousCamError('UNSUPPORTED', `layer: ${name} explains the input itself, so it takes no layer`);
-  const all = convLayers(topology);
-  const names = all.map((layer) => layer.name);
   const chosen = typeof wanted === 'string' ? wanted.split(',').map((part) => part.trim()) : [...wanted];
-  if (chosen.length === 0) throw new AtrousCamError('BAD_ARGUMENT', `layer: expected one of ${names.join(', ')}`);
-  return chosen.map((layer) => all[names.indexOf(oneOf('layer', layer, names))]);
+  if (chosen.length === 0) throw new AtrousCamError('BAD_ARGUMENT', 'layer: expected one name at least, got none');
+  return chosen.map((layer) => readLayer(layout, layer));
+}
+
+/** The default layer, and the last maps of the levels before it. */
+function defaultLayers(layout: Layout, count: number): NodeId[] {
+  const { graph, placings, levels } = layout;
+  const last = defaultLayer(graph);
+  const before = (id: NodeId) => id < last && !placings[id].vector && graph.nodes[id].op !== 'pool';
+  const others = levels.slice(0, placings[last].level).map(({ nodes }) => nodes.filter(before).at(-1)!);
+  return [...others.filter((id) => id > 0), last].slice(-count);
 }
 
 /** Whose score; outside `atrous` there is only one, but what is refused there is refused everywhere. */
 function readHeads(
-  topology: Topology,
+  layout: Layout,
   name: MethodName,
   mode: Mode,
-  layers: readonly ConvLayer[],
+  layers: readonly NodeId[],
   wanted: Heads | undefined,
 ): Heads {
   const { at, heads: known } = factsOf(name);
   if (wanted !== undefined) oneOf('heads', wanted, ['one', 'each', 'mean']);
-  const inner = at === 'input' || layers.some((layer) => layer !== lastLayer(topology));
-  const allowed = inner ? known.inner : known.last;
-  const heads = wanted ?? allowed[0];
-  if (allowed.includes(heads)) return mode === 'atrous' ? heads : 'one';
+  const level = lastLevel(layout);
+  const isShared = (id: NodeId) => layout.placings[id].level < level;
+  const isCut = name === 'ablationcam' && layers.some((id) => !frontOf(layout, id));
+  const inner = at === 'input' || isCut || layers.some(isShared);
+  const split = layout.frontier.some(isShared);
+  const allowed = split ? (['one'] as const) : inner ? known.inner : known.last;
+  const heads = wanted ?? (split ? 'one' : allowed[0]);
+  if ((allowed as readonly Heads[]).includes(heads)) return mode === 'atrous' ? heads : 'one';
   const where = at === 'input' ? 'the input' : inner ? 'layers before the last one' : 'the last layer';
-  const reason =
-    heads === 'mean'
+  const reason = split
+    ? 'the head of this network reads maps of different strides'
+    : heads === 'mean'
       ? 'it would take a pass over all phases for each channel'
       : inner
         ? `phases share the points of ${where}, so that no point has a head of its own`

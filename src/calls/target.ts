@@ -1,5 +1,6 @@
 import { AtrousCamError } from '../base/errors.js';
 import type { CustomScore, Score, TargetOption } from '../base/types.js';
+import type { HeadKind } from '../graph/graph.js';
 import { classScore, type ScoreFunction } from '../run/score.js';
 import { resolveTarget } from '../weights/labels.js';
 
@@ -20,13 +21,19 @@ type Terms = readonly { index: number; sign: number }[];
  * @param top the class that `top` stands for
  * @throws AtrousCamError BAD_ARGUMENT for a label or index that the network does not have
  */
-export function resolveSubject(labels: readonly string[], target: TargetOption, kind: Score, top: number): Subject {
+export function resolveSubject(
+  labels: readonly string[],
+  target: TargetOption,
+  kind: Score,
+  top: number,
+  head: HeadKind = 'softmax',
+): Subject {
   if (typeof target === 'function') return { index: -1, label: target.name || 'score', score: custom(target) };
   const { terms, joint } = readTerms(labels, target, top);
   return {
     index: terms.length === 1 ? terms[0].index : -1,
     label: terms.map(({ index }) => labels[index]).join(joint),
-    score: linear(terms, kind),
+    score: linear(terms, kind, head),
   };
 }
 
@@ -75,13 +82,13 @@ const isLabel = (labels: readonly string[], text: string): boolean =>
 const badTarget = (expected: string) => new AtrousCamError('BAD_ARGUMENT', `target: expected ${expected}`);
 
 /** y = the signed sum of the classes' logits or probabilities. */
-function linear(terms: Terms, kind: Score): ScoreFunction {
-  if (terms.length === 1) return classScore(kind, terms[0].index);
+function linear(terms: Terms, kind: Score, head: HeadKind): ScoreFunction {
+  if (terms.length === 1) return classScore(kind, terms[0].index, head);
   return (logits, probabilities) => {
     const gradient = new Float32Array(logits.length);
     let value = 0;
     for (const { index, sign } of terms) {
-      const one = classScore(kind, index)(logits, probabilities);
+      const one = classScore(kind, index, head)(logits, probabilities);
       value += sign * one.value;
       for (let j = 0; j < gradient.length; j++) gradient[j] += sign * one.gradient[j];
     }

@@ -173,6 +173,7 @@ function addWeightsCommands(program: Command, context: Context, run: (call: Prom
     .description('Download published weights to the cache; a broken download goes on where it ended.')
     .argument('<name...>')
     .addOption(options.url())
+    .addOption(options.retries())
     .addOption(options.json())
     .action((names, flags) => run(weights.pullCommand(names, flags, context)));
   family

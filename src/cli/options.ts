@@ -100,6 +100,11 @@ function parseInputSize(value: string): number {
   return size;
 }
 
+function parseRetries(value: string): number {
+  if (!/^[1-9]\d?$/.test(value)) throw wrong('--retries', 'a whole number from 1 to 99', value);
+  return Number(value);
+}
+
 function parsePort(value: string): number {
   const port = /^\d{1,5}$/.test(value) ? Number(value) : 0;
   if (port < 1 || port > 65535) throw wrong('--port', 'a number from 1 to 65535', value);
@@ -210,6 +215,10 @@ export const out = () => new Option('--out <dir>', 'folder for the files, made i
 export const npy = () => new Option('--npy', 'also write the maps as NumPy files');
 export const json = () => new Option('--json', 'print one JSON document instead of text');
 export const url = () => new Option('--url <address>', 'another address of the same file');
+export const retries = () =>
+  new Option('--retries <n>', 'attempts in a row that bring nothing before it is given up (default: 6)').argParser(
+    parseRetries,
+  );
 export const dtype = () => choice('--dtype', ['float16', 'float32'], 'how kernels are stored').default('float16');
 export const shard = () =>
   new Option('--shard <i/n>', 'take only every n-th picture, from the i-th on (1/4 ... 4/4)').argParser(parseShard);

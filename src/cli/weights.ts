@@ -88,7 +88,7 @@ function describeContents(file: {
 /** `atrous-cam weights pull`: downloads to the cache, each file resumed where it ended, checked, and named at last. */
 export async function pullCommand(
   names: readonly string[],
-  { url, json }: JsonFlags & { url?: string },
+  { url, retries, json }: JsonFlags & { url?: string; retries?: number },
   context: Context,
 ): Promise<number> {
   if (url !== undefined && names.length > 1) throw new UsageError('--url: expected one name beside it');
@@ -101,6 +101,7 @@ export async function pullCommand(
     let stage = '';
     const pulled = await pullWeights(name, {
       url,
+      retries,
       signal: context.signal,
       onProgress: ({ stage: now, bytes, total }) => {
         if (now !== stage) context.progress.begin((total ?? bytes) / 1e6, 'MB');

@@ -46,14 +46,22 @@ export class GraphBuilder {
     const { c } = this.shape(x);
     if (!(Number.isInteger(groups) && groups >= 1) || c % groups !== 0 || cout % groups !== 0)
       throw wrong(names.name, `${groups} groups do not divide ${c} input and ${cout} output channels`);
+    // A convolution of one tap on a vector is a dense layer.
+    if (this.#isVector(x) && groups === 1 && options.size[0] === 1 && options.size[1] === 1)
+      return this.dense(x, cout, names);
     const { window, h, w } = this.#window(x, options, names.name);
     return this.#add({ op: 'conv', window, groups }, [x], { h, w, c: cout }, names);
   }
 
+  /** A pool over the whole map is a mean or maximum of it, not a map of one point. */
   pool(x: NodeId, kind: PoolKind, options: WindowOptions & { beyond?: 'nothing' | 'zero' }, names: Names): NodeId {
     const { window, h, w } = this.#window(x, options, names.name);
     const { beyond = 'nothing' } = options;
-    return this.#add({ op: 'pool', kind, window, beyond }, [x], { h, w, c: this.shape(x).c }, names);
+    const shape = this.shape(x);
+    const { rows, columns, top, left, dilation } = window;
+    const covers = rows === shape.h && columns === shape.w && top === 0 && left === 0 && dilation === 1;
+    if (covers && rows * columns > 1 && h === 1 && w === 1) return this.global(x, kind, names);
+    return this.#add({ op: 'pool', kind, window, beyond }, [x], { h, w, c: shape.c }, names);
   }
 
   global(x: NodeId, kind: PoolKind, names: Names): NodeId {
@@ -91,14 +99,14 @@ export class GraphBuilder {
     const [{ h, w }] = shapes;
     if (shapes.some((shape) => shape.h !== h || shape.w !== w))
       throw wrong(names.name, `concatenation of ${shapes.map(text).join(' and ')}`);
-    return this.#add({ op: 'concat' }, from, { h, w, c: shapes.reduce((sum, { c }) => sum + c, 0) }, names);
+    return this.#add({ op: 'concat' }, [...from], { h, w, c: shapes.reduce((sum, { c }) => sum + c, 0) }, names);
   }
 
   channels(x: NodeId, order: readonly number[], names: Names): NodeId {
     const { h, w, c } = this.shape(x);
     if (order.some((k) => !Number.isInteger(k) || k < -1 || k >= c))
       throw wrong(names.name, `there is no such channel among ${c}`);
-    return this.#add({ op: 'channels', order }, [x], { h, w, c: order.length }, names);
+    return this.#add({ op: 'channels', order: [...order] }, [x], { h, w, c: order.length }, names);
   }
 
   finish(logits: NodeId, head: HeadKind): Graph {
@@ -109,6 +117,12 @@ export class GraphBuilder {
         `the network ends in a map of ${h} x ${w} points, not in one number a class`,
       );
     return { nodes: this.#nodes, logits, head };
+  }
+
+  /** Whether a node makes one vector: a mean of the whole map, a dense layer, or what is made of them. */
+  #isVector(id: NodeId): boolean {
+    const { op, from } = this.#nodes[id];
+    return op === 'global' || op === 'dense' || (from.length > 0 && from.every((other) => this.#isVector(other)));
   }
 
   #window(

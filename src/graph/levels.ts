@@ -1,4 +1,5 @@
 import type { Graph, Node, NodeId, Window } from './graph.js';
+import { readersOf } from './names.js';
 
 /** All body nodes of one stride. */
 export interface Level {
@@ -93,14 +94,8 @@ export const windowOf = (node: Node): Window | undefined =>
 
 const strideOf = (node: Node): number => windowOf(node)?.stride ?? 1;
 
-export function readersOf({ nodes }: Graph): NodeId[][] {
-  const readers: NodeId[][] = nodes.map(() => []);
-  for (const [id, node] of nodes.entries()) for (const from of node.from) readers[from].push(id);
-  return readers;
-}
-
-/** Operations that may stand between the last convolution and the dense layers, or the mean, and belong to the head if a pool is among them. */
-const BETWEEN: readonly Node['op'][] = ['pool', 'activation', 'affine', 'channels'];
+/** Operations that may stand between the last convolution and the dense layers, or the mean, and belong to the head if they begin with a pool. */
+const BETWEEN: readonly Node['op'][] = ['pool', 'activation'];
 
 function headNodes({ nodes }: Graph, readers: readonly NodeId[][], vector: readonly boolean[]): boolean[] {
   /** Whether all that reads a map are vectors, perhaps by way of pools and the like. */
@@ -155,7 +150,7 @@ function levelsOf({ nodes }: Graph, strides: readonly number[], head: readonly b
     const ids = body.filter((id) => strides[id] === stride);
     const ratio = k === 0 ? 1 : stride / all[k - 1];
     const entering = ids.map((id) => nodes[id]).filter((node) => strideOf(node) > 1);
-    const first = (axis: 0 | 1) => Math.min(0, ...entering.map((node) => firstOf(node, axis, ratio)));
+    const first = (axis: 0 | 1) => Math.min(0, ...entering.map((node) => firstOf(nodes, node, axis, ratio)));
     return { stride, first: [first(0), first(1)], nodes: ids };
   });
 }
@@ -164,8 +159,20 @@ function levelsOf({ nodes }: Graph, strides: readonly number[], head: readonly b
  * A node's first child along an axis: 0 where its window's centre lies at most (stride - 1) / 2 behind its start, else 1 - stride, so
  * that the points between have the pixels at the upper and left border too.
  */
-function firstOf(node: Node, axis: 0 | 1, ratio: number): number {
-  const { rows, columns, dilation, top, left } = windowOf(node)!;
-  const [taps, before] = axis === 0 ? [rows, top] : [columns, left];
+function firstOf(nodes: readonly Node[], node: Node, axis: 0 | 1, ratio: number): number {
+  const { rows, columns, dilation } = windowOf(node)!;
+  const taps = axis === 0 ? rows : columns;
+  let before = 0;
+  for (let at = node; ; at = nodes[at.from[0]]) {
+    const { top, left } = windowOf(at)!;
+    before += axis === 0 ? top : left;
+    if (!isMargin(nodes[at.from[0]])) break;
+  }
   return (dilation * (taps - 1)) / 2 - before <= (ratio - 1) / 2 ? 0 : 1 - ratio;
+}
+
+/** Whether a node pads or crops and does nothing else: that counts to the window behind it. */
+function isMargin(node: Node): boolean {
+  const window = node.op === 'pool' ? node.window : undefined;
+  return window !== undefined && window.rows === 1 && window.columns === 1 && window.stride === 1;
 }

@@ -29,13 +29,13 @@ export function defaultLayer(graph: Graph): NodeId {
   return toActivation(graph, id, readersOf(graph));
 }
 
-/** What layers can be called: the names of all nodes that have a map, but for the input and the activations that are meant by others' names. */
+/** What layers can be called: the names of all nodes that have a map, but for the input, pools, and the activations that are meant by others' names. */
 export function layerNames(graph: Graph): string[] {
   const readers = readersOf(graph);
   const taken = new Set<NodeId>();
   const names: string[] = [];
   for (const [id, node] of graph.nodes.entries()) {
-    if (node.op === 'input' || !hasMap(node) || taken.has(id)) continue;
+    if (node.op === 'input' || node.op === 'pool' || !hasMap(node) || taken.has(id)) continue;
     names.push(node.name);
     for (let at = id; ; ) {
       const next = activationOf(graph, at, readers);
@@ -45,6 +45,15 @@ export function layerNames(graph: Graph): string[] {
     }
   }
   return names;
+}
+
+/** What a layer is called: by the node whose activation it is, as `layerNames` has it. */
+export function layerName(graph: Graph, id: NodeId): string {
+  let at = id;
+  while (graph.nodes[at].op === 'activation') [at] = graph.nodes[at].from;
+  return layerNames(graph).includes(graph.nodes[at].name) && toActivation(graph, at, readersOf(graph)) === id
+    ? graph.nodes[at].name
+    : graph.nodes[id].name;
 }
 
 /** The readers of each node. */

@@ -1,6 +1,6 @@
 import { AtrousCamError } from '../base/errors.js';
 import type { Mode } from '../base/types.js';
-import type { ConvWeights, NetworkWeights } from '../weights/types.js';
+import type { ChainWeights, ConvWeights } from '../weights/types.js';
 
 /** A 3x3 convolution with ReLU. */
 export interface ConvLayer {
@@ -33,7 +33,7 @@ export interface Topology {
 }
 
 /** The topology that the shapes of the weights state. */
-export function readTopology(weights: NetworkWeights): Topology {
+export function readTopology(weights: ChainWeights): Topology {
   const conv = ({ name, kernel }: ConvWeights, block: number): ConvLayer => {
     const [, , cin, cout] = kernel.shape;
     return { name, block, cin, cout };

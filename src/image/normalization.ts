@@ -1,4 +1,6 @@
-import type { Normalization } from '../base/types.js';
+import { AtrousCamError } from '../base/errors.js';
+import { oneOf } from '../base/options.js';
+import type { Normalization, NormalizationName } from '../base/types.js';
 
 /** How the bytes of a picture become numbers: (byte / unit - mean) / deviation, the channels in the network's order. */
 export interface NormalizationConstants {
@@ -9,8 +11,42 @@ export interface NormalizationConstants {
   readonly deviation: readonly [number, number, number];
 }
 
-/** Keras' `preprocess_input(mode="caffe")`, and torchvision's `ToTensor` and `Normalize`. */
-export const NORMALIZATIONS: Readonly<Record<Normalization, NormalizationConstants>> = {
-  caffe: { channels: [2, 1, 0], unit: 1, mean: [103.939, 116.779, 123.68], deviation: [1, 1, 1] },
-  torch: { channels: [0, 1, 2], unit: 255, mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] },
+const RGB = [0, 1, 2] as const;
+const BGR = [2, 1, 0] as const;
+const ZEROS = [0, 0, 0] as const;
+const ONES = [1, 1, 1] as const;
+
+/** Keras' `preprocess_input` with mode "caffe" and "tf", torchvision's `ToTensor` and `Normalize`, and bytes as 0..1 and 0..255. */
+export const NORMALIZATIONS: Readonly<Record<NormalizationName, NormalizationConstants>> = {
+  caffe: { channels: BGR, unit: 1, mean: [103.939, 116.779, 123.68], deviation: ONES },
+  torch: { channels: RGB, unit: 255, mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] },
+  tf: { channels: RGB, unit: 127.5, mean: ONES, deviation: ONES },
+  unit: { channels: RGB, unit: 255, mean: ZEROS, deviation: ONES },
+  raw: { channels: RGB, unit: 1, mean: ZEROS, deviation: ONES },
 };
+
+/** Names that a normalization can have. */
+export const normalizationNames = /* @__PURE__ */ Object.keys(NORMALIZATIONS) as NormalizationName[];
+
+/** The constants of a normalization. Throws BAD_ARGUMENT for one that there is not. */
+export function constantsOf(normalization: Normalization): NormalizationConstants {
+  if (typeof normalization === 'string')
+    return NORMALIZATIONS[oneOf('normalization', normalization, normalizationNames)];
+  const { mean = [0], std = [1], order = 'rgb' } = normalization;
+  return {
+    channels: oneOf('order', order, ['rgb', 'bgr']) === 'rgb' ? RGB : BGR,
+    unit: 1,
+    mean: three('mean', mean),
+    deviation: three('std', std),
+  };
+}
+
+function three(name: 'mean' | 'std', values: readonly number[]): [number, number, number] {
+  const right = Array.isArray(values) && [1, 3].includes(values.length) && values.every(Number.isFinite);
+  if (!right || (name === 'std' && values.includes(0)))
+    throw new AtrousCamError(
+      'BAD_ARGUMENT',
+      `normalization.${name}: expected one or three numbers in units of 0..255${name === 'std' ? ', none of them 0' : ''}, got ${values}`,
+    );
+  return [0, 1, 2].map((channel) => values[channel % values.length]) as [number, number, number];
+}

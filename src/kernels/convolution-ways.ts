@@ -5,17 +5,17 @@ import {
   adjointWorkspaceBytes,
   biasOf,
   type ConvKernel,
+  type ConvLayer,
   convJobs,
   convKernel,
   convKernelBytes,
+  convWeightGradientJobs,
+  inputGradientJobs,
   packKernelJob,
-  convWeightGradientJobs as sameWeightGradientJobs,
   weightGradientBytes,
   workspaceBytes,
 } from '../operators/convolution.js';
-import { type Clip, type View, view } from '../wasm/job.js';
-import { convInputGradientJob, convJob, packAdjointJob, packConvJob, packedConvBytes } from '../wasm/ops/conv.js';
-import { convWeightGradientJobs } from '../wasm/ops/conv-gradient.js';
+import { RELU, type View, view } from '../wasm/job.js';
 import { depthwiseInputGradientJob, depthwiseJob, depthwiseWeightGradientJobs } from '../wasm/ops/depthwise.js';
 import { Group } from './groups.js';
 import { rowsOf } from './layouts.js';
@@ -55,19 +55,8 @@ interface Way {
   ): { dw: Float32Array; db: Float32Array };
 }
 
-/**
- * 3x3 with zero padding 'same' runs by Winograd's algorithm where the precision is `fast` and the channels are
- * multiples of 4.
- */
-export function wayOf({ h, w, cin, cout, groups, windows }: Convolution): Way {
-  if (groups === cin && groups === cout && groups > 1) return depthwise;
-  const { rows, columns, strides, dilation, startY, startX, outH, outW } = windows;
-  const centred = startY === -dilation && startX === -dilation && outH === h && outW === w;
-  const plain = rows === 3 && columns === 3 && strides[0] === 1 && strides[1] === 1 && groups === 1;
-  return plain && centred ? same : grouped;
-}
-
-const RELU: Clip = { low: 0, high: Number.POSITIVE_INFINITY };
+export const wayOf = ({ cin, cout, groups }: Convolution): Way =>
+  groups > 1 && groups === cin && groups === cout ? depthwise : grouped;
 
 const inputAt = ({ h, w, cin }: Convolution, ptr: number): View => view(ptr, h, w, cin);
 const outputAt = ({ windows, cout }: Convolution, ptr: number): View => view(ptr, windows.outH, windows.outW, cout);
@@ -95,51 +84,6 @@ function prepareGradient(session: Session, conv: Convolution, { dx }: BackwardOp
 
 const zeros = (length: number): Float32Array => new Float32Array(length);
 
-/** 3x3, 'same': the convolutions of operators/, by Winograd's algorithm or directly. */
-const same: Way = {
-  forward(session, conv, { w, b, x, y, relu }) {
-    const kernel = packed(session, conv, w, b);
-    convolveSame(session, conv, kernel, inputAt(conv, x), outputAt(conv, y), relu);
-  },
-  backward(session, conv, w, { x, dy, dx }) {
-    const { precision } = session;
-    const { n, cout, windows } = conv;
-    const [input, gradient] = [inputAt(conv, x), outputAt(conv, dy)];
-    const [dw, db] = [session.alloc(w.length), session.alloc(cout)];
-    for (let i = 0; i < n; i++) {
-      const how = { dilation: windows.dilation, precision, accumulate: i > 0 };
-      const workspace = session.workspace(weightGradientBytes(input, cout, how));
-      session.run(sameWeightGradientJobs(image(input, i), image(gradient, i), dw, db, how, workspace));
-    }
-    const kernel = packed(session, conv, w);
-    const adjoint = adjointKernel(kernel, precision, session.alloc(adjointKernelBytes(kernel, precision) / 4));
-    session.run(adjointJobs(kernel, adjoint, session.workspace(adjointWorkspaceBytes(kernel, adjoint))));
-    convolveSame(session, conv, adjoint, gradient, inputAt(conv, dx), false);
-    return { dw: session.get(dw, w.length), db: session.get(db, cout) };
-  },
-};
-
-/** Weights in the form that their algorithm reads. */
-function packed(session: Session, { cin, cout }: Convolution, w: Float32Array, b = zeros(cout)): ConvKernel {
-  const { precision } = session;
-  const kernel = convKernel({ cin, cout }, precision, session.alloc(convKernelBytes({ cin, cout }, precision) / 4));
-  session.run([packKernelJob(session.put(w), kernel)]);
-  session.set(biasOf(kernel), b);
-  return kernel;
-}
-
-function convolveSame(
-  session: Session,
-  { n, windows: { dilation } }: Convolution,
-  kernel: ConvKernel,
-  x: View,
-  y: View,
-  relu: boolean,
-): void {
-  const workspace = session.workspace(workspaceBytes({ layer: kernel.weights, x, dilation }, session.precision));
-  for (let i = 0; i < n; i++) session.run(convJobs(image(x, i), kernel, image(y, i), dilation, workspace, relu));
-}
-
 /** A kernel for each channel. */
 const depthwise: Way = {
   forward(session, conv, { w, b = zeros(conv.cout), x, y, relu }) {
@@ -164,19 +108,41 @@ const depthwise: Way = {
   },
 };
 
-const groupsOf = ({ cin, cout, groups, windows: { rows, columns } }: Convolution): Group[] =>
-  Array.from({ length: groups }, (_, i) => new Group({ rows, columns, cin, cout }, groups, i));
+/** What the algorithm of a group is chosen by: Winograd's for 3x3 with padding 'same', in `fast`. */
+function layerOf({ h, w, cin, cout, groups, windows }: Convolution): ConvLayer {
+  const { rows, columns, strides, dilation, startY, startX, outH, outW } = windows;
+  const middle = 2 * startY === -dilation * (rows - 1) && 2 * startX === -dilation * (columns - 1);
+  const same = middle && outH === h && outW === w && strides[0] === strides[1];
+  return { rows, columns, stride: strides[1], same, cin: cin / groups, cout: cout / groups };
+}
 
-/** Any window, directly, group by group: a group is a slice of the channels. */
+/** The groups of a convolution: slices of its channels. */
+function groupsOf(conv: Convolution): Group[] {
+  const layer = layerOf(conv);
+  return Array.from({ length: conv.groups }, (_, i) => new Group(layer, conv.groups, i));
+}
+
+/** A group's weights in the form that their algorithm reads. */
+function packed(session: Session, { layer }: Group, w: number, b: Float32Array): ConvKernel {
+  const { precision } = session;
+  const kernel = convKernel(layer, precision, session.alloc(convKernelBytes(layer, precision) / 4));
+  session.run([packKernelJob(w, kernel)]);
+  session.set(biasOf(kernel), b);
+  return kernel;
+}
+
+/** Any window, group by group. */
 const grouped: Way = {
   forward(session, conv, { w, b = zeros(conv.cout), x, y, relu }) {
+    const { dilation } = conv.windows;
     const clip = relu ? RELU : undefined;
     for (const group of groupsOf(conv)) {
-      const kernel = { ...group.size, ptr: session.alloc(packedConvBytes(group.size) / 4) };
-      session.run([packConvJob(session.put(group.kernel(w)), kernel)]);
-      session.set(kernel.ptr, b.subarray(group.first, group.first + group.size.cout));
-      for (const part of partsOfBatch(conv, x, y))
-        session.run([convJob(group.input(part.x), kernel, group.output(part.y), { ...part.call, clip })]);
+      const kernel = packed(session, group, session.put(group.kernel(w)), group.biases(b));
+      const workspace = session.workspace(workspaceBytes(kernel, group.input(inputAt(conv, x)), dilation));
+      for (const part of partsOfBatch(conv, x, y)) {
+        const [from, to] = [group.input(part.x), group.output(part.y)];
+        session.run(convJobs(from, kernel, to, { ...part.call, clip }, workspace));
+      }
     }
   },
   backward(session, conv, w, o) {
@@ -184,21 +150,50 @@ const grouped: Way = {
     prepareGradient(session, conv, o);
     for (const group of groupsOf(conv)) {
       const own = group.kernel(w);
-      const kernel = { ...group.size, ptr: session.alloc(packedConvBytes(group.size) / 4) };
-      const turned = { ...group.size, cin: group.size.cout, cout: group.size.cin };
-      const adjoint = { ...turned, ptr: session.alloc(packedConvBytes(turned) / 4) };
-      session.run([packConvJob(session.put(own), kernel), packAdjointJob(kernel, adjoint)]);
-      const target = { kernel: session.alloc(own.length), bias: session.alloc(group.size.cout) };
-      let added = false;
-      for (const part of partsBackward(conv, o)) {
-        const [x, dy, dx] = [group.input(part.x), group.output(part.dy), group.input(part.dx)];
-        session.run(convWeightGradientJobs(x, dy, group.size, part.call, target, added));
-        session.run([convInputGradientJob(dy, adjoint, dx, part.call, part.accumulate)]);
-        added = true;
-      }
+      const target = { kernel: session.alloc(own.length), bias: session.alloc(group.layer.cout) };
+      weightGradients(session, conv, group, o, target);
+      inputGradients(session, conv, group, o, own);
       group.write(session.get(target.kernel, own.length), dw);
-      db.set(session.get(target.bias, group.size.cout), group.first);
+      group.biases(db).set(session.get(target.bias, group.layer.cout));
     }
     return { dw, db };
   },
 };
+
+/** The gradients of a group's weights, summed over maps and parts. */
+function weightGradients(
+  session: Session,
+  conv: Convolution,
+  group: Group,
+  o: BackwardOperands,
+  target: { kernel: number; bias: number },
+): void {
+  const { precision } = session;
+  const { layer } = group;
+  const bytes = weightGradientBytes(layer, group.input(inputAt(conv, o.x)), conv.windows.dilation, precision);
+  const workspace = session.workspace(bytes);
+  let accumulate = false;
+  for (const { x, dy, call } of partsBackward(conv, o)) {
+    const [from, to] = [group.input(x), group.output(dy)];
+    session.run(convWeightGradientJobs(layer, from, to, call, target, { precision, accumulate }, workspace));
+    accumulate = true;
+  }
+}
+
+/** The gradient of a group's channels of the input. */
+function inputGradients(
+  session: Session,
+  conv: Convolution,
+  group: Group,
+  o: BackwardOperands,
+  own: Float32Array,
+): void {
+  const { precision } = session;
+  const kernel = packed(session, group, session.put(own), zeros(group.layer.cout));
+  const adjoint = adjointKernel(kernel, precision, session.alloc(adjointKernelBytes(kernel, precision) / 4));
+  session.run(adjointJobs(kernel, adjoint, session.workspace(adjointWorkspaceBytes(kernel, adjoint))));
+  const gradient = group.output(outputAt(conv, o.dy));
+  const workspace = session.workspace(workspaceBytes(adjoint, gradient, conv.windows.dilation));
+  for (const { dy, dx, call, accumulate } of partsBackward(conv, o))
+    session.run(inputGradientJobs(group.output(dy), adjoint, group.input(dx), call, accumulate, workspace));
+}

@@ -10,12 +10,13 @@ export interface RawMap {
 
 /** Where the points of a raw map lie on the input, and how the map is finished. */
 export interface Finishing {
-  /** Side of the input. */
-  inputSize: number;
+  /** Of the input. */
+  width: number;
+  height: number;
   /** Spacing of the points. */
   outputStride: number;
-  /** Input coordinate of point 0: (R - 1) / 2 behind pools that multiply to R, 0 in `dilated`. */
-  origin: number;
+  /** Input coordinates (row, column) of point (0, 0): (R - 1) / 2 behind 2x2 pools that multiply to R, 0 in `dilated`. */
+  origin: readonly [number, number];
   smoothing: Smoothing;
   /** Period of the lattice in pixels of the input; 1 where there is none. */
   period: number;
@@ -43,13 +44,14 @@ export interface FinishedMap {
  */
 export function finishMap(
   raw: RawMap,
-  { inputSize, outputStride, origin, smoothing, period, sign }: Finishing,
+  { width, height, outputStride, origin, smoothing, period, sign }: Finishing,
 ): FinishedMap {
   const normalize = normalizer(sign);
   const part = raw.data.map(shown[sign]);
   const flat = !normalize(part);
-  const resized = resample({ ...raw, data: part }, inputSize, (at) => (at - origin) / outputStride);
-  const data = smoothMap(resized, inputSize, smoothing, period);
+  const source = (axis: 0 | 1) => (at: number) => (at - origin[axis]) / outputStride;
+  const resized = resample({ ...raw, data: part }, width, height, source(1), source(0));
+  const data = smoothMap(resized, width, smoothing, period);
   normalize(data);
   return { data, flat };
 }
@@ -57,6 +59,7 @@ export function finishMap(
 /** One map of several finished ones: `raw` is their mean or product, `data` the same, normalised again. */
 export function combineMaps(
   maps: readonly Float32Array[],
+  width: number,
   combine: Combine,
   sign: Sign,
 ): FinishedMap & { raw: RawMap } {
@@ -67,8 +70,7 @@ export function combineMaps(
   );
   const data = values.slice();
   const flat = !normalizer(sign)(data);
-  const side = Math.sqrt(values.length);
-  return { data, flat, raw: { width: side, height: side, data: values } };
+  return { data, flat, raw: { width, height: values.length / width, data: values } };
 }
 
 const normalizer = (sign: Sign) => (sign === 'signed' ? normalizeSigned : normalize);
@@ -96,19 +98,25 @@ function normalize(map: Float32Array): boolean {
   return most > least;
 }
 
-/** Bilinear samples of a map at `source(0) ... source(size - 1)` in both directions, coordinates clamped to the map. */
-export function resample(map: RawMap, size: number, source: (at: number) => number): Float32Array {
-  const out = new Float32Array(size * size);
-  const columns = Array.from({ length: size }, (_, x) => neighbours(source(x), map.width));
-  for (let y = 0; y < size; y++) {
-    const [y0, y1, fy] = neighbours(source(y), map.height);
+/** Bilinear samples of a map: that at (x, y) is at (sourceX(x), sourceY(y)) of the map, coordinates clamped to it. */
+export function resample(
+  map: RawMap,
+  width: number,
+  height: number,
+  sourceX: (at: number) => number,
+  sourceY: (at: number) => number = sourceX,
+): Float32Array {
+  const out = new Float32Array(width * height);
+  const columns = Array.from({ length: width }, (_, x) => neighbours(sourceX(x), map.width));
+  for (let y = 0; y < height; y++) {
+    const [y0, y1, fy] = neighbours(sourceY(y), map.height);
     const above = y0 * map.width;
     const below = y1 * map.width;
-    for (let x = 0; x < size; x++) {
+    for (let x = 0; x < width; x++) {
       const [x0, x1, fx] = columns[x];
       const top = map.data[above + x0] + fx * (map.data[above + x1] - map.data[above + x0]);
       const bottom = map.data[below + x0] + fx * (map.data[below + x1] - map.data[below + x0]);
-      out[y * size + x] = top + fy * (bottom - top);
+      out[y * width + x] = top + fy * (bottom - top);
     }
   }
   return out;

@@ -21,16 +21,16 @@ export function readSmoothing(mode: Mode, wanted?: Smoothing): Smoothing {
 }
 
 /**
- * A map (size, size) without what repeats with `period`, which is a power of 2; the mean of shifted inputs, `shift`, was taken before
+ * A map (height, width) without what repeats with `period`; the mean of shifted inputs, `shift`, was taken before
  * (methods/shifts.ts). With period 1 nothing repeats, and the map is returned as it is.
  */
-export function smoothMap(map: Float32Array, size: number, smoothing: Smoothing, period: number): Float32Array {
+export function smoothMap(map: Float32Array, width: number, smoothing: Smoothing, period: number): Float32Array {
   if (period === 1) return map;
-  if (smoothing === 'box') return average(map, size, box(period));
-  if (smoothing === 'gaussian') return average(map, size, gaussian(period));
+  if (smoothing === 'box') return average(map, width, box(period));
+  if (smoothing === 'gaussian') return average(map, width, gaussian(period));
   if (smoothing !== 'phases') return map;
   let out = map;
-  for (let rate = period; rate > 1; rate /= 2) out = average(out, size, box(rate));
+  for (let rate = period; rate > 1; rate = rate % 2 === 0 ? rate / 2 : 1) out = average(out, width, box(rate));
   return out;
 }
 
@@ -39,7 +39,7 @@ type Window = readonly number[];
 
 /** One period, centred, so that with an even one the two outermost points count half: what repeats with `period` is gone. */
 const box = (period: number): Window =>
-  Array.from({ length: period / 2 + 1 }, (_, distance) => (distance === period / 2 ? 0.5 : 1));
+  Array.from({ length: Math.floor(period / 2) + 1 }, (_, distance) => (distance === period / 2 ? 0.5 : 1));
 
 /**
  * A Gaussian as wide at half its height as the period: a wave that repeats with the period keeps 3%, shorter ones less. Cut off at
@@ -52,24 +52,25 @@ function gaussian(period: number): Window {
 }
 
 /** Weighted mean over a window in both directions; at the borders over the points that exist. */
-const average = (map: Float32Array, size: number, window: Window): Float32Array =>
-  averageRows(averageRows(map, size, window), size, window);
+const average = (map: Float32Array, width: number, window: Window): Float32Array =>
+  averageRows(averageRows(map, width, window), map.length / width, window);
 
 /** Averages along rows and transposes, so that twice is both directions. */
-function averageRows(map: Float32Array, size: number, window: Window): Float32Array {
-  const out = new Float32Array(size * size);
+function averageRows(map: Float32Array, width: number, window: Window): Float32Array {
+  const height = map.length / width;
+  const out = new Float32Array(map.length);
   const reach = window.length - 1;
-  for (let y = 0; y < size; y++) {
-    for (let x = 0; x < size; x++) {
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
       let sum = 0;
       let weight = 0;
-      const last = Math.min(size - 1, x + reach);
+      const last = Math.min(width - 1, x + reach);
       for (let at = Math.max(0, x - reach); at <= last; at++) {
         const share = window[Math.abs(at - x)];
-        sum += share * map[y * size + at];
+        sum += share * map[y * width + at];
         weight += share;
       }
-      out[x * size + y] = sum / weight;
+      out[x * height + y] = sum / weight;
     }
   }
   return out;

@@ -1,15 +1,19 @@
 import type { Heads, Mode } from '../base/types.js';
-import { type ConvLayer, lastLayer, pooledStride, type Topology } from '../graph/topology.js';
-import { type BackwardRequest, backwardMacs, planBackward } from '../plan/backward.js';
-import { planMode, stepMacs, stepsUpTo } from '../plan/forward.js';
+import type { NodeId } from '../graph/graph.js';
+import type { Layout } from '../graph/levels.js';
+import { type BackwardRequest, planBackward } from '../plan/backward.js';
+import { planForward } from '../plan/forward.js';
+import { lastLevel } from '../plan/modes.js';
+import { headMacs, nodeMacs } from '../plan/steps.js';
+import { frontOf } from './front.js';
 
 /** What a method is asked to explain. */
 export interface Scope {
-  readonly topology: Topology;
+  readonly layout: Layout;
   readonly mode: Mode;
   readonly heads: Heads;
   readonly outputStride: number;
-  readonly layers: readonly ConvLayer[];
+  readonly layers: readonly NodeId[];
 }
 
 /** What a method computes. */
@@ -29,6 +33,10 @@ export interface Cost {
 export const passesOf = ({ forward = 0, activations = 0, gradient = 0, steps = 0 }: Cost): number =>
   forward + activations + gradient + steps;
 
+/** Channels of all layers together. */
+export const channelsOf = ({ graph }: Layout, layers: readonly NodeId[]): number =>
+  layers.reduce((sum, id) => sum + graph.nodes[id].shape.c, 0);
+
 /** Multiply-accumulates, from the plans of the passes. `input`: the gradient goes back to the input. */
 export function macsOf(cost: Cost, scope: Scope, input: boolean): number {
   const { forward = 0, activations = 0, gradient = 0, macs = 0 } = cost;
@@ -40,18 +48,17 @@ export function macsOf(cost: Cost, scope: Scope, input: boolean): number {
   );
 }
 
+const headOf = ({ graph, placings }: Layout): number => headMacs(graph, (id) => placings[id].head);
+
 /** One forward pass to the score: in `atrous` that of the network's own head is the pooled network's. */
 function forwardMacs(scope: Scope): number {
-  const { topology, mode, heads, outputStride } = scope;
+  const { layout, mode, heads } = scope;
   if (mode === 'atrous' && heads === 'mean') return backwardPlanMacs(scope, { layers: [], input: false });
-  const dense = topology.dense.reduce((sum, layer) => sum + layer.in * layer.out, 0);
-  return planMode(topology, mode === 'dilated' ? mode : 'pooled', outputStride).macs + dense;
+  return planForward(layout, { mode: mode === 'dilated' ? mode : 'pooled', head: true }).macs + headOf(layout);
 }
 
-function activationMacs({ topology, mode, outputStride, layers }: Scope): number {
-  const steps = stepsUpTo(planMode(topology, mode, outputStride), Math.max(...layers.map((layer) => layer.block)));
-  return steps.reduce((sum, step) => sum + stepMacs(step), 0);
-}
+const activationMacs = ({ layout, mode, outputStride, layers }: Scope): number =>
+  planForward(layout, { mode, outputStride, take: layers }).macs;
 
 /** One forward and backward pass; in `atrous` with one head the activations are computed apart. */
 function gradientMacs(scope: Scope, input: boolean): number {
@@ -60,23 +67,22 @@ function gradientMacs(scope: Scope, input: boolean): number {
 }
 
 function backwardPlanMacs(scope: Scope, wanted: Pick<BackwardRequest, 'layers' | 'input'>): number {
-  const { topology, mode, heads, outputStride } = scope;
-  const plan = planBackward(topology, { mode, heads, outputStride, ...wanted, activations: false, weights: false });
-  return plan.steps.reduce((sum, step) => sum + backwardMacs(topology, step), 0);
+  const { layout, mode, heads, outputStride } = scope;
+  return planBackward(layout, { mode, heads, outputStride, ...wanted, activations: false, weights: false }).macs;
 }
 
-/** Ablation-CAM: at the last layer the dense layers again for each channel and head, before it the network behind the layer. */
+/** Ablation-CAM: in front of the head the dense layers again for each channel and head, before it the network behind the layer. */
 export function ablationCost(scope: Scope): Cost {
-  const { topology, mode, layers } = scope;
-  const last = lastLayer(topology);
-  const channels = layers.reduce((sum, { cout }) => sum + cout, 0);
+  const { layout, mode, layers } = scope;
+  const channels = channelsOf(layout, layers);
   const activations = mode === 'atrous' ? 1 : 0;
-  if (layers.some((layer) => layer !== last)) return { forward: 1 + channels, activations };
-  const [first, ...others] = topology.dense;
-  const once = (first.in / last.cout) * first.out + others.reduce((sum, layer) => sum + layer.in * layer.out, 0);
+  const front = layers.length === 1 ? frontOf(layout, layers[0]) : undefined;
+  if (!front) return { forward: 1 + channels, activations };
+  const { nodes } = layout.graph;
+  const once = headOf(layout) - nodeMacs(layout.graph, nodes[front.dense], 1) * (1 - 1 / nodes[layers[0]].shape.c);
   return { forward: 1, activations, steps: channels, macs: channels * headsIn(scope) * once };
 }
 
 /** Heads whose scores a method takes apart: one, or one a phase. */
-const headsIn = ({ topology, mode, heads, outputStride }: Scope): number =>
-  mode === 'atrous' && heads !== 'one' ? (pooledStride(topology) / outputStride) ** 2 : 1;
+const headsIn = ({ layout, mode, heads, outputStride }: Scope): number =>
+  mode === 'atrous' && heads !== 'one' ? (layout.levels[lastLevel(layout)].stride / outputStride) ** 2 : 1;

@@ -1,5 +1,5 @@
 import type { Combine, Heads, Mode } from '../base/types.js';
-import { ablationCost, type Cost, type Scope } from './cost.js';
+import { ablationCost, type Cost, channelsOf, type Scope } from './cost.js';
 
 /** What is known of a method without running it. How it runs is in table.ts. */
 export interface MethodFacts {
@@ -7,8 +7,8 @@ export interface MethodFacts {
   readonly at: 'layer' | 'input';
   /** Whether it looks at activations, so that layers can be named. */
   readonly layers: boolean;
-  /** The layers that it explains by default: the last convolutions of so many blocks. */
-  readonly blocks: number;
+  /** The layers that it explains by default: the last ones of so many levels. */
+  readonly levels: number;
   readonly combine: Combine;
   /** Whose scores it can use in `atrous`, the default first: at the last layer, at layers before it and the input. */
   readonly heads: { readonly last: readonly Heads[]; readonly inner: readonly Heads[] };
@@ -21,8 +21,9 @@ export const NOISY_INPUTS = 25;
 export const MIDPOINTS = 32;
 /** Occlusion: side of the window and its step, as shares of the input's side. */
 export const OCCLUSION = { window: 1 / 8, step: 1 / 16 };
-/** Sides are multiples of 32, so that the windows fill the input. */
-const WINDOWS = ((1 - OCCLUSION.window) / OCCLUSION.step + 1) ** 2;
+/** Windows along a side. */
+export const OCCLUSION_STEPS = (1 - OCCLUSION.window) / OCCLUSION.step + 1;
+const WINDOWS = OCCLUSION_STEPS ** 2;
 
 const ALL: readonly Heads[] = ['each', 'mean', 'one'];
 /** Where phases share points there is no gradient of each phase's own head. */
@@ -36,7 +37,7 @@ const activationCost = (mode: Mode): Cost => (mode === 'atrous' ? { forward: 1, 
 const cam: MethodFacts = {
   at: 'layer',
   layers: true,
-  blocks: 1,
+  levels: 1,
   combine: 'mean',
   heads: { last: ALL, inner: SHARED },
   cost: () => ({ gradient: 1 }),
@@ -45,7 +46,7 @@ const cam: MethodFacts = {
 const atInput = (cost: Cost, heads = SHARED): MethodFacts => ({
   at: 'input',
   layers: false,
-  blocks: 1,
+  levels: 1,
   combine: 'mean',
   heads: { last: heads, inner: heads },
   cost: () => cost,
@@ -64,13 +65,13 @@ export const METHODS = {
   scorecam: {
     ...cam,
     heads: { last: COMPARED, inner: COMPARED },
-    cost: ({ mode, layers }) => {
-      const channels = layers.reduce((sum, { cout }) => sum + cout, 0);
+    cost: ({ mode, layers, layout }) => {
+      const channels = channelsOf(layout, layers);
       return { ...activationCost(mode), forward: 1 + channels };
     },
   },
   ablationcam: { ...cam, heads: { last: ALL, inner: ['one'] }, cost: ablationCost },
-  refinecam: { ...cam, blocks: 3, combine: 'product' },
+  refinecam: { ...cam, levels: 3, combine: 'product' },
   'guided-backprop': atInput({ gradient: 1 }),
   'guided-gradcam': { ...atInput({ gradient: 2 }), layers: true },
   saliency: atInput({ gradient: 1 }),

@@ -10,12 +10,12 @@ const NOISE = 0.15;
 
 /** Saliency (Simonyan et al. 2013): the largest |dy/dx| of a pixel's channels. */
 export async function saliency(work: Work): Promise<RawMap> {
-  return pixels(await work.inputGradient(work.input), largestMagnitude);
+  return pixels(work, await work.inputGradient(work.input), largestMagnitude);
 }
 
 /** Guided backpropagation (Springenberg et al. 2014): ReLUs pass back positive gradients only; the channels' sum. */
 export async function guidedBackprop(work: Work): Promise<RawMap> {
-  return pixels(await work.inputGradient(work.input, { guided: true }), sum);
+  return pixels(work, await work.inputGradient(work.input, { guided: true }), sum);
 }
 
 /** Guided Grad-CAM (Selvaraju et al. 2017): guided backpropagation times Grad-CAM's finished map. */
@@ -36,7 +36,7 @@ export async function smoothgrad(work: Work): Promise<RawMap> {
   const noise = gaussian(mulberry32(work.request.seed));
   const deviation = NOISE * (most - least);
   const mean = await meanGradient(work, NOISY_INPUTS, () => input.map((value) => value + deviation * noise()));
-  return pixels(mean, largestMagnitude);
+  return pixels(work, mean, largestMagnitude);
 }
 
 /**
@@ -48,6 +48,7 @@ export async function integratedGradients(work: Work): Promise<RawMap> {
   const at = (step: number) => (step + 0.5) / MIDPOINTS;
   const mean = await meanGradient(work, MIDPOINTS, (step) => input.map((value) => value * at(step)));
   return pixels(
+    work,
     mean.map((g, i) => g * input[i]),
     sum,
   );
@@ -65,15 +66,18 @@ async function meanGradient(work: Work, count: number, inputAt: (step: number) =
   return total.map((value) => value / count);
 }
 
-const sum = (red: number, green: number, blue: number): number => red + green + blue;
+const sum = (...channels: number[]): number => channels.reduce((total, value) => total + value);
 
 const largestMagnitude = (...channels: number[]): number => Math.max(...channels.map(Math.abs));
 
-/** One number a pixel, from (side, side, 3). */
-function pixels(input: ArrayLike<number>, value: (red: number, green: number, blue: number) => number): RawMap {
-  const data = Float32Array.from({ length: input.length / 3 }, (_, i) =>
-    value(input[3 * i], input[3 * i + 1], input[3 * i + 2]),
+/** One number a pixel, from (height, width, channels). */
+function pixels(
+  { shape: { h, w, c } }: Work,
+  input: ArrayLike<number>,
+  value: (...channels: number[]) => number,
+): RawMap {
+  const data = Float32Array.from({ length: h * w }, (_, i) =>
+    value(...Array.from({ length: c }, (_, k) => input[c * i + k])),
   );
-  const side = Math.sqrt(data.length);
-  return { width: side, height: side, data };
+  return { width: w, height: h, data };
 }

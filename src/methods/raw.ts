@@ -1,6 +1,7 @@
 import type { Heads } from '../base/types.js';
-import type { ConvLayer } from '../graph/topology.js';
+import type { NodeId } from '../graph/graph.js';
 import type { RawMap } from '../map/finish.js';
+import type { Grid } from '../plan/modes.js';
 import type { Runtime } from '../wasm/runtime.js';
 import type { Cam } from './cams.js';
 import { allPoints, eachPoint, type Field, type Pause, type Points, phasesOf } from './field.js';
@@ -11,17 +12,19 @@ import type { LocatedMap, Work } from './work.js';
 export interface Phases {
   /** Points that belong to one phase are this far apart in the field; 1 where the field has one phase only. */
   readonly period: number;
+  /** Row and column of the own phase among them. */
+  readonly own?: readonly [number, number];
   readonly heads: Heads;
 }
 
 /**
- * The raw map of a method. `one`: the weights are those of phase (0,0), the pooled network's own, for all points. `each`: every
+ * The raw map of a method. `one`: the weights are those of the own phase, that is the pooled network's, for all points. `each`: every
  * phase has its own weights, from its own activations, gradient and sums. `mean`: one set of weights from all points.
  */
 export async function rawMap(
   cam: Cam,
   field: Field,
-  { period, heads }: Phases,
+  { period, own = [0, 0], heads }: Phases,
   { runtime, pause, eigenSmooth = false }: { runtime: Runtime; pause: Pause; eigenSmooth?: boolean },
 ): Promise<RawMap> {
   const { height, width, channels, activation, gradient } = field;
@@ -29,7 +32,7 @@ export async function rawMap(
   const projected = cam.project || eigenSmooth;
   const terms = new Float32Array(projected ? activation.length : 0);
   const raw = new Float32Array(height * width);
-  for (const { source, target } of partsOf(field, period, heads)) {
+  for (const { source, target } of partsOf(field, period, own, heads)) {
     const weights = (await cam.weights?.(source, pause)) ?? new Float64Array(channels);
     await eachPoint(target, pause, (at) => {
       if (projected)
@@ -49,7 +52,7 @@ export async function rawMap(
 export async function camMaps(
   work: Work,
   gradient: boolean,
-  weigh: (field: Field, layer: ConvLayer) => Promise<Cam>,
+  weigh: (field: Field, layer: NodeId) => Promise<Cam>,
 ): Promise<LocatedMap[]> {
   const { layers, heads, eigenSmooth } = work.request;
   const fields = await work.fields(layers, gradient);
@@ -60,7 +63,7 @@ export async function camMaps(
     const raw = await rawMap(
       cam,
       fields[i],
-      { period: place.period, heads },
+      { period: place.period, own: ownPhaseOf(place), heads },
       { runtime: work.runtime, pause: work.pause, eigenSmooth },
     );
     maps.push({ raw, place });
@@ -68,11 +71,19 @@ export async function camMaps(
   return maps;
 }
 
+/** Row and column of the own phase among those of a map. */
+export const ownPhaseOf = ({ low, spacing }: Grid): readonly [number, number] => [-low[0] / spacing, -low[1] / spacing];
+
 /** Which points give the weights, and which are weighted with them. */
-function partsOf(field: Field, period: number, heads: Heads): { source: Points; target: Points }[] {
+function partsOf(
+  field: Field,
+  period: number,
+  own: readonly [number, number],
+  heads: Heads,
+): { source: Points; target: Points }[] {
   const all = allPoints(field, heads === 'mean' ? period * period : 1);
   if (heads === 'mean' || period === 1) return [{ source: all, target: all }];
   const phases = phasesOf(field, period);
-  if (heads === 'one') return [{ source: phases[0], target: all }];
+  if (heads === 'one') return [{ source: phases[own[0] * period + own[1]], target: all }];
   return phases.map((phase) => ({ source: phase, target: phase }));
 }

@@ -1,5 +1,6 @@
 import type { ExplainRequest } from '../calls/request.js';
 import type { Subject } from '../calls/target.js';
+import type { Shape } from '../graph/graph.js';
 import { combineMaps, type FinishedMap, finishMap, type RawMap } from '../map/finish.js';
 import type { PackedNetwork } from '../run/packed-network.js';
 import type { Runtime } from '../wasm/runtime.js';
@@ -19,17 +20,17 @@ export interface MethodResult extends Explained, Outcome {
 
 /** What turns a method's raw maps, of one or several layers, into the finished one. */
 export const finisher =
-  (inputSize: number, { sign, smoothing, combine }: ExplainRequest) =>
+  ({ h: height, w: width }: Pick<Shape, 'h' | 'w'>, { sign, smoothing, combine }: ExplainRequest) =>
   (maps: readonly LocatedMap[]): Explained => {
     const finished = maps.map(({ raw, place: { spacing, origin, rate } }) =>
-      finishMap(raw, { inputSize, outputStride: spacing, origin, smoothing, period: rate, sign }),
+      finishMap(raw, { width, height, outputStride: spacing, origin, smoothing, period: rate, sign }),
     );
     if (maps.length === 1) return { ...finished[0], raw: maps[0].raw };
     const layers = finished.map(({ data }) => data);
-    return combineMaps(layers, combine, sign);
+    return combineMaps(layers, width, combine, sign);
   };
 
-/** Runs a method on an input (inputSize, inputSize, 3). */
+/** Runs a method on an input (rows, columns, channels). */
 export async function runMethod(
   loaded: { runtime: Runtime; network: PackedNetwork },
   input: Float32Array,
@@ -37,22 +38,22 @@ export async function runMethod(
   subject: Pick<Subject, 'score'>,
   { signal, onProgress }: { signal?: AbortSignal; onProgress?: (done: number) => void },
 ): Promise<MethodResult> {
-  const side = loaded.network.topology.inputSize;
-  const copies = request.augSmooth ? augmentations(input, side) : [{ input, flipped: false }];
+  const { h: height, w: width } = loaded.network.graph.nodes[0].shape;
+  const copies = request.augSmooth ? augmentations(input, width, height) : [{ input, flipped: false }];
   const results: MethodResult[] = [];
   for (const [i, copy] of copies.entries()) {
     const result = await runShifts(loaded, copy.input, request, subject, {
       signal,
       onProgress: onProgress && ((done) => onProgress((i + done) / copies.length)),
     });
-    results.push(copy.flipped ? { ...result, data: mirrored(result.data, side) } : result);
+    results.push(copy.flipped ? { ...result, data: mirrored(result.data, width, height) } : result);
   }
   const peakBytes = Math.max(...results.map((result) => result.peakBytes));
   if (results.length === 1) return { ...results[0], peakBytes };
   const data = meanOf(results.map((result) => result.data));
   const flat = results.every((result) => result.flat);
   const unchanged = results[UNCHANGED];
-  return { ...unchanged, data, flat, raw: { width: side, height: side, data }, peakBytes };
+  return { ...unchanged, data, flat, raw: { width, height, data }, peakBytes };
 }
 
 /** One input's map: the mean of its shifted copies', of which the first, the input itself, says what the network makes of it. */
@@ -63,15 +64,16 @@ async function runShifts(
   subject: Pick<Subject, 'score'>,
   { signal, onProgress }: { signal?: AbortSignal; onProgress?: (done: number) => void },
 ): Promise<MethodResult> {
-  const { topology } = loaded.network;
+  const { layout, graph } = loaded.network;
+  const { shape } = graph.nodes[0];
   const { shifts } = request;
-  const finish = finisher(topology.inputSize, request);
-  const passes = passesOf(request.facts.cost({ topology, ...request }));
+  const finish = finisher(shape, request);
+  const passes = passesOf(request.facts.cost({ layout, ...request }));
   const runs: LocatedMap[][] = [];
   let outcome: Outcome | undefined;
   let peakBytes = 0;
   for (const [i, shift] of shifts.entries()) {
-    const work = new Work(loaded, shiftInput(input, topology.inputSize, shift), {
+    const work = new Work(loaded, shiftInput(input, shape, shift), {
       ...request,
       subject,
       passes,
@@ -87,8 +89,12 @@ async function runShifts(
 }
 
 /** pytorch-grad-cam's augmentations: the picture and its mirror image, each with its input's numbers times 0.9, 1 and 1.1. */
-function augmentations(input: Float32Array, side: number): { input: Float32Array; flipped: boolean }[] {
-  const mirror = mirrored(input, side);
+function augmentations(
+  input: Float32Array,
+  width: number,
+  height: number,
+): { input: Float32Array; flipped: boolean }[] {
+  const mirror = mirrored(input, width, height);
   return [false, true].flatMap((flipped) =>
     [0.9, 1, 1.1].map((factor) => ({ flipped, input: (flipped ? mirror : input).map((value) => factor * value) })),
   );
@@ -97,13 +103,13 @@ function augmentations(input: Float32Array, side: number): { input: Float32Array
 /** The augmentation that changes nothing. */
 const UNCHANGED = 1;
 
-/** Left and right exchanged, of (side, side, any number of channels). */
-function mirrored(data: Float32Array, side: number): Float32Array {
-  const channels = data.length / side ** 2;
+/** Left and right exchanged, of (height, width, any number of channels). */
+function mirrored(data: Float32Array, width: number, height: number): Float32Array {
+  const channels = data.length / (width * height);
   return data.map((_, i) => {
     const [pixel, k] = [Math.floor(i / channels), i % channels];
-    const x = pixel % side;
-    return data[(pixel - x + (side - 1 - x)) * channels + k];
+    const x = pixel % width;
+    return data[(pixel - x + (width - 1 - x)) * channels + k];
   });
 }
 

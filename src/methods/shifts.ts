@@ -1,3 +1,4 @@
+import type { Shape } from '../graph/graph.js';
 import type { LocatedMap } from './work.js';
 
 /** Pixels by which a picture is moved, down and to the right. */
@@ -19,14 +20,14 @@ export const shiftsOf = (period: number): Shift[] =>
 
 const centred = (at: number, period: number): number => (at < period / 2 ? at : at - period);
 
-/** An input (side, side, 3) moved; what comes in is 0, the data set's mean colour. */
-export function shiftInput(input: Float32Array, side: number, { down, right }: Shift): Float32Array {
+/** An input moved; what comes in is 0, the data set's mean colour. */
+export function shiftInput(input: Float32Array, { h, w, c }: Shape, { down, right }: Shift): Float32Array {
   if (down === 0 && right === 0) return input;
   const out = new Float32Array(input.length);
-  const [from, to] = [Math.max(0, right), Math.min(side, side + right)]; // columns that the picture still covers
-  for (let y = Math.max(0, down); y < Math.min(side, side + down); y++) {
-    const row = (y - down) * side - right;
-    out.set(input.subarray(3 * (row + from), 3 * (row + to)), 3 * (y * side + from));
+  const [from, to] = [Math.max(0, right), Math.min(w, w + right)]; // columns that the picture still covers
+  for (let y = Math.max(0, down); y < Math.min(h, h + down); y++) {
+    const row = (y - down) * w - right;
+    out.set(input.subarray(c * (row + from), c * (row + to)), c * (y * w + from));
   }
   return out;
 }

@@ -5,7 +5,7 @@ import { guidedBackprop, guidedGradCam, integratedGradients, saliency, smoothgra
 import { occlusion } from './occlusion.js';
 import { camMaps } from './raw.js';
 import { scoreCamWeights } from './score-cam.js';
-import { AT_INPUT, type LocatedMap, type Work } from './work.js';
+import { type LocatedMap, atInput as placeAtInput, type Work } from './work.js';
 
 /** How a method makes its raw maps: of each layer that is to be explained, or of the input. */
 export type Method = (work: Work) => Promise<LocatedMap[]>;
@@ -13,7 +13,7 @@ export type Method = (work: Work) => Promise<LocatedMap[]>;
 const cam = (work: Work, method: Cam) => camMaps(work, method.gradient, async () => method);
 
 const atInput = async (work: Work, method: (work: Work) => Promise<LocatedMap['raw']>): Promise<LocatedMap[]> => [
-  { raw: await method(work), place: AT_INPUT },
+  { raw: await method(work), place: placeAtInput(work.shape) },
 ];
 
 /** Functions throughout: a bundler drops the table, and the kernels behind it, where nothing uses it; calls it would have to keep. */

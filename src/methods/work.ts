@@ -1,55 +1,39 @@
 import type { Heads, Mode } from '../base/types.js';
 import type { Subject } from '../calls/target.js';
-import { type ConvLayer, pooledStride, type Topology } from '../graph/topology.js';
+import type { NodeId, Shape } from '../graph/graph.js';
 import type { FinishedMap, RawMap } from '../map/finish.js';
-import { mapSpacing, planMode, stepsUpTo } from '../plan/forward.js';
-import { type OnConv, type RunRequest, runPlan, runSteps } from '../run/engine.js';
+import { type Plan, planForward } from '../plan/forward.js';
+import { type Grid, gridOf } from '../plan/modes.js';
+import { type OnTake, type RunRequest, runPlan } from '../run/engine.js';
 import { gradientsOf } from '../run/gradient-pass.js';
 import { LayerMap } from '../run/layer-map.js';
 import type { PackedNetwork } from '../run/packed-network.js';
 import { type Runtime, throwIfAborted } from '../wasm/runtime.js';
 import { densePoints, type Field, type Pause, type Points } from './field.js';
 
-/** Where the points of a map lie on the input. */
-export interface Place {
-  /** Pixels from one point to the next. */
-  readonly spacing: number;
-  /** Input coordinate of point 0: (R - 1) / 2 behind pools that multiply to R, 0 in `dilated`. */
-  readonly origin: number;
-  /** Points that belong to one phase are this far apart; 1 where the map has one phase only. */
-  readonly period: number;
-  /** R: the spacing of the pooled network's points, hence the period of a lattice in the map, in pixels. */
-  readonly rate: number;
-}
-
 /** A method's raw map and where it lies. */
 export interface LocatedMap {
   readonly raw: RawMap;
-  readonly place: Place;
-}
-
-/** The place of a layer's map. */
-export function placeOf(
-  topology: Topology,
-  mode: Mode,
-  { block }: Pick<ConvLayer, 'block'>,
-  outputStride: number,
-): Place {
-  const spacing = mapSpacing(mode, block, mode === 'pooled' ? pooledStride(topology) : outputStride);
-  const rate = 2 ** block;
-  const origin = mode === 'dilated' ? 0 : (rate - 1) / 2;
-  return { spacing, origin, rate, period: mode === 'atrous' ? rate / spacing : 1 };
+  readonly place: Grid;
 }
 
 /** The place of a map that has a point for each pixel of the input. */
-export const AT_INPUT: Place = { spacing: 1, origin: 0, period: 1, rate: 1 };
+export const atInput = ({ h, w }: Shape): Grid => ({
+  h,
+  w,
+  spacing: 1,
+  origin: [0, 0],
+  low: [0, 0],
+  period: 1,
+  rate: 1,
+});
 
 export interface WorkRequest {
   readonly mode: Mode;
   readonly outputStride: number;
   readonly heads: Heads;
   readonly subject: Pick<Subject, 'score'>;
-  readonly layers: readonly ConvLayer[];
+  readonly layers: readonly NodeId[];
   readonly eigenSmooth: boolean;
   readonly seed: number;
   /** Passes through the network that the method will make, for its progress. */
@@ -78,10 +62,11 @@ export class Work {
   #kept = 0;
   #outcome: Outcome | undefined;
   #passes = 0;
+  readonly #besides = new Map<NodeId, ReadonlyMap<NodeId, Float32Array>>();
 
   constructor(
     loaded: { runtime: Runtime; network: PackedNetwork },
-    /** (side, side, 3) */
+    /** (rows, columns, channels) */
     readonly input: Float32Array,
     readonly request: WorkRequest,
   ) {
@@ -95,14 +80,14 @@ export class Work {
     return this.#peak + this.#kept;
   }
 
-  /** Side of the input. */
-  get side(): number {
-    return this.network.topology.inputSize;
+  /** Of the input. */
+  get shape(): Shape {
+    return this.network.graph.nodes[0].shape;
   }
 
-  placeOf(layer: ConvLayer): Place {
+  placeOf(layer: NodeId): Grid {
     const { mode, outputStride } = this.request;
-    return placeOf(this.network.topology, mode, layer, outputStride);
+    return gridOf(this.network.layout, mode, layer, outputStride);
   }
 
   /** The score of an input. */
@@ -123,72 +108,96 @@ export class Work {
 
   /**
    * The score of the unchanged input where a channel of a layer holds `ablated`. `points`: what the network's own head sees of the
-   * layer, so that only what lies behind it runs again; in `dilated`, where phases are computed one by one, all of it does.
+   * layer, so that only what lies behind it runs again, with what it reads from beside the layer kept from a first pass; in `dilated`,
+   * where phases are computed one by one, all of it runs.
    */
-  scoreWithout(layer: ConvLayer, points: Points, channel: number, ablated: number): Promise<number> {
+  async scoreWithout(layer: NodeId, points: Points, channel: number, ablated: number): Promise<number> {
     const { arena } = this.runtime;
-    if (this.request.mode === 'dilated') {
-      const onConv: OnConv = (step, y) => {
-        if (step.layer.name !== layer.name) return;
+    const { mode } = this.request;
+    if (mode === 'dilated') {
+      const onTake: OnTake = (_, y) => {
         for (let i = 0; i < y.h; i++)
           for (let j = 0; j < y.w; j++) arena.f32(y.ptr + 4 * (i * y.row + j * y.pix + channel), 1)[0] = ablated;
       };
-      return this.#predict(this.input, { onConv }, true);
+      const plan = planForward(this.network.layout, { mode, head: true, take: [layer] });
+      return this.#run(plan, this.input, { onTake }, true);
     }
     const activation = densePoints(points);
-    for (let at = channel; at < activation.length; at += layer.cout) activation[at] = ablated;
-    return this.#predict(this.input, { resume: { layer: layer.name, activation } }, true);
+    const { channels } = points.field;
+    for (let at = channel; at < activation.length; at += channels) activation[at] = ablated;
+    const beside = await this.#beside(layer);
+    const given = new Map([...beside, [layer, activation]]);
+    const plan = planForward(this.network.layout, { mode: 'pooled', head: true, given: [...given.keys()] });
+    return this.#run(plan, this.input, { given }, true);
+  }
+
+  /** What the nodes behind a layer read from beside it, such as the other branch of a residual block. */
+  async #beside(layer: NodeId): Promise<ReadonlyMap<NodeId, Float32Array>> {
+    const known = this.#besides.get(layer);
+    if (known) return known;
+    const { layout, graph } = this.network;
+    const behind = new Set([layer]);
+    for (const [id, node] of graph.nodes.entries()) if (node.from.some((from) => behind.has(from))) behind.add(id);
+    const read = [...behind].filter((id) => id !== layer).flatMap((id) => graph.nodes[id].from);
+    const wanted = [...new Set([...read, ...layout.frontier])].filter((id) => !behind.has(id));
+    const maps = new Map<NodeId, Float32Array>();
+    if (wanted.length > 0) {
+      const plan = planForward(layout, { mode: 'pooled', take: wanted });
+      await runPlan(this.runtime, this.network, plan, this.input, {
+        signal: this.request.signal,
+        onTake: (id, { ptr, h, w, c }) => maps.set(id, this.runtime.arena.f32(ptr, h * w * c).slice()),
+      });
+    }
+    this.#besides.set(layer, maps);
+    return maps;
   }
 
   /** Layers' activations and, if asked for, the score's gradient at them. */
-  async fields(layers: readonly ConvLayer[], gradient: boolean): Promise<Field[]> {
+  async fields(layers: readonly NodeId[], gradient: boolean): Promise<Field[]> {
     const fields = await (gradient ? this.#gradients(layers) : this.#activations(layers));
     for (const field of fields) this.#kept += field.activation.byteLength + field.gradient.byteLength;
     return fields;
   }
 
-  async #gradients(layers: readonly ConvLayer[]): Promise<Field[]> {
+  async #gradients(layers: readonly NodeId[]): Promise<Field[]> {
     const { mode, heads, outputStride, subject } = this.request;
-    const names = layers.map((layer) => layer.name);
     const result = await gradientsOf(this, this.input, {
       ...this.#watch(),
       mode,
       heads,
       outputStride,
       score: subject.score,
-      layers: names,
+      layers,
       activations: true,
     });
     this.#note(this.input, result);
-    return names.map((name) => {
-      const { side, channels, activation, gradient } = result.layers.get(name)!;
-      return { height: side, width: side, channels, activation: activation!, gradient };
+    return layers.map((id) => {
+      const { height, width, channels, activation, gradient } = result.layers.get(id)!;
+      return { height, width, channels, activation: activation!, gradient };
     });
   }
 
-  async #activations(layers: readonly ConvLayer[]): Promise<Field[]> {
+  async #activations(layers: readonly NodeId[]): Promise<Field[]> {
     const { runtime, network, input } = this;
+    const { layout } = network;
     const { mode, outputStride } = this.request;
-    const plan = planMode(network.topology, mode, outputStride);
-    const maps = layers.map((layer) => new LayerMap(network.topology, mode, layer, plan.outputStride));
+    const maps = new Map(layers.map((id) => [id, new LayerMap(layout, mode, id, outputStride)]));
     const mark = runtime.arena.mark();
-    const collect: OnConv = ({ layer, at }, y) => maps[layers.indexOf(layer)]?.put(runtime.arena, y, at);
+    const onTake: OnTake = (id, x, at) => maps.get(id)!.put(runtime.arena, x, at);
     if (mode === 'atrous') {
       await this.outcome();
-      const steps = stepsUpTo(plan, Math.max(...layers.map((layer) => layer.block)));
-      await runSteps(runtime, network, plan, steps, input, collect, this.#watch());
+      const plan = planForward(layout, { mode, outputStride, take: layers });
+      await runPlan(runtime, network, plan, input, { onTake, ...this.#watch() });
       this.#peak = Math.max(this.#peak, runtime.arena.peakSince(mark));
-    } else await this.#predict(input, { onConv: collect });
-    return maps.map(({ shape: [, height, width, channels], data: activation }) => ({
-      height,
-      width,
-      channels,
-      activation,
-      gradient: new Float32Array(0),
-    }));
+    } else await this.#run(planForward(layout, { mode, head: true, take: layers }), input, { onTake });
+    return layers.map((id) => {
+      const { shape, data: activation } = maps.get(id)!;
+      const [, height, width, channels] = shape;
+      return { height, width, channels, activation, gradient: new Float32Array(0) };
+    });
   }
 
-  /** dy/dx (side, side, 3) at an input. */
+  /** dy/dx (rows, columns, channels) at an input. */
   async inputGradient(input: Float32Array, { guided = false } = {}): Promise<Float32Array> {
     const { mode, heads, outputStride, subject } = this.request;
     const result = await gradientsOf(this, input, {
@@ -216,16 +225,23 @@ export class Work {
     onProgress?.(Math.min(1, ++this.#passes / passes));
   }
 
-  /** A forward pass to the network's own head: in `atrous` that is the pooled network's. `changed`: a layer's output is. */
-  async #predict(
+  /** A forward pass to the network's own head: in `atrous` that is the pooled network's. */
+  #predict(input: Float32Array): Promise<number> {
+    const { mode } = this.request;
+    const own = mode === 'dilated' ? mode : 'pooled';
+    return this.#run(planForward(this.network.layout, { mode: own, head: true }), input, {});
+  }
+
+  /** The score that a forward pass gives. `changed`: of something else than the unchanged input. */
+  async #run(
+    plan: Plan,
     input: Float32Array,
-    request: Pick<RunRequest, 'onConv' | 'resume'> = {},
+    request: Pick<RunRequest, 'onTake' | 'given'>,
     changed = false,
   ): Promise<number> {
-    const { mode, subject } = this.request;
-    const plan = planMode(this.network.topology, mode === 'dilated' ? mode : 'pooled');
+    const { subject } = this.request;
     const result = await runPlan(this.runtime, this.network, plan, input, { ...this.#watch(), ...request });
-    const { logits, probabilities, peakBytes } = result;
+    const { logits, probabilities, peakBytes } = result as Required<typeof result>;
     const outcome = { logits, probabilities, score: subject.score(logits, probabilities).value, peakBytes };
     this.#peak = Math.max(this.#peak, peakBytes);
     return changed ? outcome.score : this.#note(input, outcome).score;

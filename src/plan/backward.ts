@@ -1,87 +1,16 @@
 import type { Heads, Mode } from '../base/types.js';
-import {
-  type ConvLayer,
-  convLayers,
-  denseParameters,
-  pooledStride,
-  requireMode,
-  type Topology,
-} from '../graph/topology.js';
-import { phase, type View } from '../wasm/job.js';
-import { type PoolStep, planLastMap, type Step, stepMacs } from './forward.js';
-import { CHILDREN, childAt, isSubtree, type Lattice, ORIGIN, Stack, SUBTREE_BYTES } from './phase-tree.js';
-
-/**
- * What a gradient does, in order, before anything runs: pure data like a `Plan`, of which it takes the forward steps. Gradient maps are
- * called d + the name of the map.
- */
-export type BackwardStep =
-  | Step
-  | HeadsStep
-  | TakeStep
-  | ReluGradientStep
-  | ConvGradientStep
-  | WeightGradientStep
-  | PoolGradientStep;
-
-/** The head of each phase of x (phases are `rate` pixels apart), and the gradient of the score at x. */
-export interface HeadsStep {
-  readonly op: 'heads';
-  readonly x: View;
-  /** Absent where no gradient is wanted. */
-  readonly dx?: View;
-  /** Side of the max pool in front of the dense layers. */
-  readonly size: number;
-  readonly rate: number;
-  /** Where x lies. */
-  readonly at: Lattice;
-}
-
-/** These points of a layer's activation, or of the gradient at it, belong to the result. */
-export interface TakeStep {
-  readonly op: 'take';
-  readonly what: 'activation' | 'gradient';
-  readonly layer: ConvLayer;
-  readonly x: View;
-  readonly at: Lattice;
-}
-
-/** dy = dy where y, the ReLU's output, is positive, else 0. */
-export interface ReluGradientStep {
-  readonly op: 'relu-gradient';
-  readonly y: View;
-  readonly dy: View;
-}
-
-/** dx = the gradient at the input of a convolution, from dy behind its ReLU's gradient. */
-export interface ConvGradientStep {
-  readonly op: 'conv-gradient';
-  readonly layer: ConvLayer;
-  readonly dy: View;
-  readonly dx: View;
-  readonly dilation: number;
-}
-
-/** The gradients of a convolution's kernel and bias += this node's. */
-export interface WeightGradientStep {
-  readonly op: 'weight-gradient';
-  readonly layer: ConvLayer;
-  readonly x: View;
-  readonly dy: View;
-  readonly dilation: number;
-}
-
-/** dx = (or, where windows of several children overlap, +=) the gradient of a pool step at its input x. */
-export interface PoolGradientStep extends Omit<PoolStep, 'op' | 'y'> {
-  readonly op: 'pool-gradient';
-  readonly dy: View;
-  readonly dx: View;
-  readonly accumulate: boolean;
-}
+import { type Node, type NodeId, weightShapes } from '../graph/graph.js';
+import type { Layout } from '../graph/levels.js';
+import type { View } from '../wasm/job.js';
+import { walkToFrontier } from './forward.js';
+import { childLattices, type Lattice, ORIGIN } from './lattice.js';
+import { engineMode } from './modes.js';
+import { headMacs, type Step, stepMacs } from './steps.js';
+import { clipOf, IN_PLACE, type Live, type Placed, Walk } from './walk.js';
 
 export interface BackwardPlan {
-  readonly steps: readonly BackwardStep[];
-  /** The network's input (inputSize, inputSize, 3), and the gradient at it if wanted. */
+  readonly steps: readonly Step[];
+  /** The network's input, and the gradient at it if wanted. */
   readonly input: View;
   readonly inputGradient?: View;
   /** Bytes of memory that the maps need at most at a time. */
@@ -89,17 +18,20 @@ export interface BackwardPlan {
   /** Heads in all, and those of the largest group that runs at once. */
   readonly heads: number;
   readonly group: number;
+  /** Multiply-accumulates, the heads' included. */
+  readonly macs: number;
 }
 
 /** What of a network's gradients is wanted. */
 export interface BackwardRequest {
   readonly mode: Mode;
-  /** Only `atrous` has more than one head: that of phase (0,0), whose gradients are the pooled network's, or those of all phases. */
+  /** Only `atrous` has more than one head: that of the own phase, whose gradients are the pooled network's, or those of all phases. */
   readonly heads: Heads;
+  /** `atrous`: spacing of the points of the maps in front of the head. */
   readonly outputStride: number;
-  /** Layers at whose output the gradient is wanted. */
-  readonly layers: readonly ConvLayer[];
-  /** Whether the activations of these layers are wanted too. */
+  /** Nodes at whose output the gradient is wanted. */
+  readonly layers: readonly NodeId[];
+  /** Whether the activations of these nodes are wanted too. */
   readonly activations: boolean;
   readonly input: boolean;
   readonly weights: boolean;
@@ -108,245 +40,327 @@ export interface BackwardRequest {
 }
 
 /**
- * Plans a gradient as a walk over the phase tree, the same tree as the forward pass has. A node computes its block and keeps the
- * outputs, lets its children add the gradient at its output, and goes back through the block; then its maps are dropped. So only the
- * maps of one path live at a time, and nothing is computed twice, except in `dilated`, where the head needs the whole last map
- * first: there an ordinary forward pass comes before, and the walk computes all but the last convolution again.
+ * Plans a gradient as a walk over the phase tree, the same tree as the forward pass has. A visit computes the nodes of one level and keeps
+ * what their gradients read, lets its children add to the gradients of the maps that they read, and goes back through its nodes; then its
+ * maps are dropped. So only the maps of one path live at a time. Nothing is computed twice, except in `dilated`, where the head needs all
+ * points first: there an ordinary forward pass comes before, and the walk computes all but the last nodes again.
+ *
+ * @throws AtrousCamError UNSUPPORTED for a mode that the network does not have
  */
-export function planBackward(topology: Topology, request: BackwardRequest): BackwardPlan {
-  requireMode(topology, request.mode);
-  return new BackwardWalk(topology, request).plan();
+export const planBackward = (layout: Layout, request: BackwardRequest): BackwardPlan =>
+  new BackwardWalk(layout, request).plan();
+
+/** The gradient at a map. */
+interface Gradient {
+  readonly placed: Placed;
+  /** Whether something was written to it; shared by views of the same points. */
+  readonly state: { begun: boolean };
 }
 
-/**
- * Block `level` on the pixels `at`: one phase, or, in a subtree that is computed as one interleaved map, the phases that are
- * `dilation` of these pixels apart.
- */
-interface Node {
-  readonly level: number;
-  readonly at: Lattice;
-  readonly dilation: number;
-}
+type Gradients = Map<NodeId, Gradient>;
 
-type Window = Pick<PoolStep, 'stride' | 'dilation' | 'offsetY' | 'offsetX'>;
+/** Activations whose output tells their derivative. */
+const isToldByOutput = (node: Node): boolean =>
+  node.op === 'activation' &&
+  (clipOf(node.activation) !== undefined || (node.activation.f === 'leaky-relu' && node.activation.slope > 0));
 
-class BackwardWalk {
-  readonly #steps: BackwardStep[] = [];
-  readonly #memory = new Stack();
-  readonly #layers: readonly ConvLayer[];
-  readonly #wanted: ReadonlySet<string>;
-  /** Spacing of the points of the last maps: a node of a smaller rate has one child only. */
+class BackwardWalk extends Walk {
+  readonly #take: ReadonlySet<NodeId>;
+  /** Nodes at whose output the gradient is needed, and those whose own gradient is computed. */
+  readonly #back: ReadonlySet<NodeId>;
+  readonly #through: ReadonlySet<NodeId>;
+  /** Nodes whose maps gradients read. */
+  readonly #kept: ReadonlySet<NodeId>;
+  readonly #needed: ReadonlySet<NodeId>;
+  /** Whether there are other phases than the own one. */
+  readonly #many: boolean;
   readonly #spacing: number;
-  /** Index of the first layer at whose output a gradient is needed; -1: the input. */
-  readonly #floor: number;
-  /** In `dilated`, the gradient at the whole map of the last block, already behind the last ReLU's gradient. */
-  #lastGradient: View | undefined;
+  /** `dilated`: gradients at whole maps, found before the walk. */
+  #stored: ReadonlyMap<NodeId, Placed> | undefined;
+  /** The lattice of each level on the path that is walked. */
+  readonly #path: Lattice[] = [];
 
   constructor(
-    readonly topology: Topology,
+    layout: Layout,
     readonly request: BackwardRequest,
   ) {
-    const { mode, heads, layers, outputStride } = request;
-    this.#layers = convLayers(topology);
-    this.#wanted = new Set(layers.map((layer) => layer.name));
-    const onePath = mode === 'pooled' || (mode === 'atrous' && heads === 'one');
-    this.#spacing = onePath ? pooledStride(topology) : mode === 'dilated' ? 1 : outputStride;
-    const indices = layers.map((layer) => this.#indexOf(layer));
-    this.#floor = request.input ? -1 : request.weights ? 0 : Math.min(...indices, Number.POSITIVE_INFINITY);
+    super(layout, engineMode(layout, request.mode), request.subtreeBytes);
+    const { heads, outputStride, layers, activations, input, weights } = request;
+    const { graph, frontier } = layout;
+    this.#take = new Set(layers);
+    const leading = this.closure(frontier);
+    const back = new Set<NodeId>();
+    const through = new Set<NodeId>();
+    for (const [id, node] of graph.nodes.entries()) {
+      if (!leading.has(id)) continue;
+      const further = node.from.some((from) => back.has(from));
+      const trained = weights && Object.keys(weightShapes(graph, node)).length > 0;
+      if (further || trained) through.add(id);
+      if (further || trained || this.#take.has(id) || (input && id === 0)) back.add(id);
+    }
+    this.#back = back;
+    this.#through = through;
+    const twice = this.mode === 'dilated' && !this.isWhole;
+    const walked = [...through].filter((id) => !(twice && this.#isDoneFirst(id)));
+    this.#kept = new Set(walked.flatMap((id) => this.#keeps(id)));
+    const shown = activations ? layers.filter((id) => !(twice && frontier.includes(id))) : [];
+    this.#needed = this.closure([...(twice ? [] : frontier), ...this.#kept, ...shown]);
+    this.#many = this.mode === 'dilated' || (this.mode === 'atrous' && heads !== 'one');
+    const last = layout.levels[this.mode === 'pooled' ? layout.levels.length - 1 : this.#lastLevel].stride;
+    this.#spacing = this.mode === 'dilated' ? 1 : this.#many ? outputStride : last;
   }
 
   plan(): BackwardPlan {
-    const n = this.topology.inputSize;
-    const inputGradient = this.request.input ? this.#memory.alloc(n, n, 3) : undefined;
-    const dilated = this.request.mode === 'dilated';
-    const input = dilated ? this.#firstPass() : this.#memory.alloc(n, n, 3);
-    if (!dilated || this.#floor < this.#indexOf(this.#lastOfBlocks) || this.request.weights)
-      this.#visit({ level: 0, at: ORIGIN, dilation: 1 }, input, inputGradient);
-    const groups = this.#steps.map((step) => (step.op === 'heads' ? step.rate ** 2 : 0));
+    const { graph, placings } = this.layout;
+    const inputGradient = this.request.input ? this.allocFor(0, ORIGIN) : undefined;
+    const twice = this.mode === 'dilated' && !this.isWhole;
+    const input = twice ? this.#firstPass() : this.allocFor(0, ORIGIN);
+    const gradients: Gradients = new Map();
+    if (inputGradient) gradients.set(0, { placed: inputGradient, state: { begun: false } });
+    if (!twice || this.#through.size > 0) this.#visit(0, ORIGIN, new Map([[0, input]]), gradients);
+    const groups = this.steps.map((step) => (step.op === 'head' ? step.rate ** 2 : 0));
+    const heads = groups.reduce((sum, count) => sum + count, 0);
+    const once = headMacs(graph, (id) => placings[id].head);
     return {
-      steps: this.#steps,
-      input,
-      inputGradient,
-      bytes: this.#memory.peak,
-      heads: groups.reduce((sum, heads) => sum + heads, 0),
+      steps: this.steps,
+      input: input.view,
+      inputGradient: inputGradient?.view,
+      bytes: this.memory.peak,
+      heads,
       group: Math.max(...groups),
+      macs:
+        this.steps.reduce((sum, step) => sum + stepMacs(graph, step), 0) + heads * once * (this.#back.size > 0 ? 2 : 1),
     };
   }
 
-  /** `dilated`: forward to the whole map of the last block, what lies behind it, and the gradient there, which stays. Returns the input. */
-  #firstPass(): View {
-    const { inputSize: n } = this.topology;
-    const layer = this.#lastOfBlocks;
-    const dx = this.#isNeeded(layer) ? this.#memory.alloc(n, n, layer.cout) : undefined;
-    const { steps, input, lastMap } = planLastMap(this.topology, this.#memory);
-    this.#steps.push(...steps);
-    this.#take('activation', layer, lastMap, ORIGIN);
-    this.#degrid(0, lastMap, dx);
-    if (dx) {
-      this.#take('gradient', layer, dx, ORIGIN);
-      this.#steps.push({ op: 'relu-gradient', y: lastMap, dy: dx });
+  get #lastLevel(): number {
+    return Math.max(0, ...this.layout.frontier.map((id) => this.levelOf(id)));
+  }
+
+  /** The maps that a node's gradient reads. */
+  #keeps(id: NodeId): NodeId[] {
+    const node = this.node(id);
+    const { weights } = this.request;
+    switch (node.op) {
+      case 'conv':
+      case 'dense':
+      case 'affine':
+        return weights ? [node.from[0]] : [];
+      case 'pool':
+      case 'global':
+        return node.kind === 'max' ? [node.from[0]] : [];
+      case 'activation':
+        return isToldByOutput(node) ? [id] : [node.from[0]];
+      case 'layer-norm':
+        return [node.from[0]];
+      case 'multiply':
+        return [...node.from];
+      default:
+        return [];
     }
-    this.#memory.release(lastMap.ptr);
-    this.#lastGradient = dx;
+  }
+
+  /** `dilated`: whether the gradient of an activation in front of the head is found at its whole map, before the walk. */
+  #isDoneFirst(id: NodeId): boolean {
+    const { frontier, readers, placings } = this.layout;
+    const isLast = frontier.includes(id) && readers[id].every((reader) => placings[reader].head);
+    return isLast && this.#through.has(id) && isToldByOutput(this.node(id));
+  }
+
+  /** `dilated`: forward to the whole maps in front of the head, the head, and the gradients there, which stay. Returns the input. */
+  #firstPass(): Placed {
+    const { frontier } = this.layout;
+    const { activations } = this.request;
+    const wanted = new Map(
+      frontier.filter((id) => this.#back.has(id)).map((id) => [id, this.allocFor(id, ORIGIN)] as const),
+    );
+    const { whole, input } = walkToFrontier(this.layout, [], this);
+    for (const id of frontier) if (activations) this.#taken('activation', id, whole.get(id)!);
+    this.#head(ORIGIN, whole, wanted, () => false);
+    const stored = new Map<NodeId, Placed>();
+    for (const [id, gradient] of wanted) {
+      this.#taken('gradient', id, gradient);
+      if (this.#isDoneFirst(id)) {
+        const { view } = gradient;
+        const x = [whole.get(id)!.view];
+        this.steps.push({
+          op: 'gradient',
+          node: id,
+          x,
+          dy: view,
+          dx: [view],
+          accumulate: [false],
+          call: { rate: 1 },
+          weights: false,
+          at: ORIGIN,
+        });
+        stored.set(this.node(id).from[0], gradient);
+      } else stored.set(id, gradient);
+    }
+    for (const placed of whole.values()) this.release(placed);
+    this.#stored = stored;
     return input;
   }
 
-  /** The degridding layers from number i on and the head, from the map x that they read; dx is the gradient at x. */
-  #degrid(i: number, x: View, dx: View | undefined): void {
-    const layer = this.topology.degrid?.[i];
-    if (!layer) {
-      this.#heads(x, dx, 2 * pooledStride(this.topology), ORIGIN, 1);
-      return;
-    }
-    const y = this.#convolve(layer, x, ORIGIN, layer.rate);
-    const dy = this.#isNeeded(layer) ? this.#memory.alloc(y.h, y.w, y.c) : undefined;
-    this.#degrid(i + 1, y, dy);
-    if (dy) this.#backward([layer], { at: ORIGIN, dilation: layer.rate }, x, dx, [y], dy);
+  /** A level's nodes on one lattice and all below them; `above` and `gradients` are the maps of the levels before. */
+  #visit(level: number, at: Lattice, above: Live, gradients: Gradients): void {
+    this.#path[level] = at;
+    const live: Live = new Map(above);
+    const here: Gradients = new Map(gradients);
+    const mine = this.layout.levels[level].nodes;
+    this.#forward(level, at, mine, live);
+    this.#prepare(level, at, mine, here);
+    if (!this.#stored && level === this.#lastLevel) this.#heads(at, live, here);
+    this.#descend(level, at, live, here);
+    for (const id of mine) if (here.has(id) && !gradients.has(id)) this.#begin(here.get(id)!);
+    for (const id of [...mine].reverse()) if (this.#back.has(id)) this.#backward(id, at, live, here);
+    for (const [id, placed] of live) if (!above.has(id)) this.release(placed);
+    for (const [id, { placed }] of here) if (!gradients.has(id)) this.release(placed);
   }
 
-  /** A node and all below it, from its input x; dx is the gradient at x. */
-  #visit(node: Node, x: View, dx: View | undefined): void {
-    const mark = this.#memory.mark();
-    const { level, at, dilation } = node;
-    const layers = this.topology.blocks[level];
-    const maps = this.#forward(node, x);
-    if (this.#isLeaf(node) && this.#lastGradient) {
-      this.#backward(layers, node, x, dx, maps, phase(this.#lastGradient, at.spacing, at.row, at.column));
-    } else {
-      const y = maps[maps.length - 1];
-      const needed = this.#isNeeded(layers.at(-1)!);
-      const dy = needed ? this.#memory.alloc(y.h, y.w, y.c) : undefined;
-      if (this.#isLeaf(node)) this.#heads(y, dy, 2, at, dilation);
-      else this.#descend(node, y, dy);
-      if (dy) this.#backward(layers, node, x, dx, maps, dy);
-    }
-    this.#memory.release(mark);
+  #forward(level: number, at: Lattice, mine: readonly NodeId[], live: Live): void {
+    const needed = mine.filter((id) => this.#needed.has(id));
+    const pending = new Map(needed.map((id) => [id, this.#readersOf(id, level)]));
+    const apart = new Set([...this.#take, ...this.#kept]);
+    this.compute(at, live, pending, { apart, onMap: (id, map) => this.#takenActivation(id, map) });
   }
 
-  /** The outputs of a block's convolutions; in `dilated` without the last one of all, which nothing needs any more. */
-  #forward(node: Node, x: View): View[] {
-    const { level, at, dilation } = node;
-    const layers = this.topology.blocks[level].slice(0, this.#isLeaf(node) && this.#lastGradient ? -1 : undefined);
-    let from = x;
-    return layers.map((layer) => {
-      from = this.#convolve(layer, from, at, dilation);
-      return from;
-    });
+  /** Readers of a map in its own visit; infinitely many where children, the head or a gradient read it. */
+  #readersOf(id: NodeId, level: number): number {
+    const { readers, placings, frontier } = this.layout;
+    const mine = readers[id].filter((reader) => this.#needed.has(reader) && !placings[reader].head);
+    const later = this.#kept.has(id) || frontier.includes(id) || mine.some((reader) => this.levelOf(reader) > level);
+    return later ? Number.POSITIVE_INFINITY : mine.length;
   }
 
-  /** The output of a convolution. */
-  #convolve(layer: ConvLayer, x: View, at: Lattice, dilation: number): View {
-    const y = this.#memory.alloc(x.h, x.w, layer.cout);
-    this.#steps.push({ op: 'conv', layer, x, y, dilation, at });
-    this.#take('activation', layer, y, at);
-    return y;
+  #takenActivation(id: NodeId, placed: Placed): void {
+    const before = this.#stored && this.layout.frontier.includes(id); // the first pass has taken it
+    if (this.request.activations && !before) this.#taken('activation', id, placed);
   }
 
-  /** The children of a node, which give the gradient dy at its output y. */
-  #descend({ level, at, dilation }: Node, y: View, dy: View | undefined): void {
-    const all = at.spacing * dilation >= this.#spacing;
-    const bytes = this.request.subtreeBytes ?? SUBTREE_BYTES;
-    if (all && (dilation > 1 || isSubtree(this.topology, level + 1, y, bytes))) {
-      const child = { level: level + 1, at, dilation: 2 * dilation };
-      this.#child(child, y, dy, { stride: 1, dilation, offsetY: 0, offsetX: 0 }, false);
-      return;
-    }
-    for (const [i, [top, left]] of (all ? CHILDREN : CHILDREN.slice(0, 1)).entries()) {
-      const child = { level: level + 1, at: childAt(at, top, left), dilation: 1 };
-      this.#child(child, y, dy, { stride: 2, dilation: 1, offsetY: top, offsetX: left }, i > 0);
+  #taken(what: 'activation' | 'gradient', node: NodeId, { view: x, at }: Placed): void {
+    if (this.#take.has(node)) this.steps.push({ op: 'take', what, node, x, at });
+  }
+
+  /** The gradients that are written from below, or were found before. */
+  #prepare(level: number, at: Lattice, mine: readonly NodeId[], here: Gradients): void {
+    const { readers } = this.layout;
+    for (const id of mine) {
+      if (!this.#back.has(id)) continue;
+      const stored = this.#stored?.get(id);
+      if (stored) here.set(id, { placed: this.part(stored, at), state: { begun: true } });
+      const deeper = readers[id].filter((reader) => this.#isDeeper(reader, level));
+      if (deeper.length === 0) continue;
+      const gradient = this.#gradientOf(id, here);
+      const views = deeper.filter((reader) => this.geometry.isView(this.node(reader)));
+      if (views.length > 0 && deeper.length > 1) this.#begin(gradient);
     }
   }
 
-  /** One child of a node: pooled from y, or, in `dilated`, a view of y whose gradient is a view of dy. */
-  #child(child: Node, y: View, dy: View | undefined, window: Window, accumulate: boolean): void {
-    const { stride, offsetY, offsetX } = window;
-    if (this.request.mode === 'dilated') {
-      const view = (v: View) => phase(v, stride, offsetY, offsetX);
-      this.#visit(child, view(y), dy && view(dy));
-      return;
-    }
-    const mark = this.#memory.mark();
-    const alloc = () => this.#memory.alloc(y.h / stride, y.w / stride, y.c);
-    const x = alloc();
-    const dx = dy && alloc();
-    const block = child.level - 1;
-    this.#steps.push({ op: 'pool', block, x: y, y: x, ...window });
-    this.#visit(child, x, dx);
-    if (dy && dx) this.#steps.push({ op: 'pool-gradient', block, x: y, dy: dx, dx: dy, ...window, accumulate });
-    this.#memory.release(mark);
+  #isDeeper(reader: NodeId, level: number): boolean {
+    const { level: at, head } = this.layout.placings[reader];
+    return !head && at > level && this.#back.has(reader);
   }
 
-  /** Back through a block's layers: from dy at the last of its outputs `maps` to dx at its input x, as far as anything is wanted. */
-  #backward(
-    layers: readonly ConvLayer[],
-    { at, dilation }: Omit<Node, 'level'>,
-    x: View,
-    dx: View | undefined,
-    maps: readonly View[],
-    dy: View,
-  ): void {
-    const { weights } = this.request;
-    const mark = this.#memory.mark();
-    const widest = Math.max(0, ...layers.slice(0, -1).map((layer) => layer.cout));
-    const pair = [1, 2].slice(0, layers.length - 1).map(() => this.#memory.alloc(x.h, x.w, widest));
-    let gradient = dy;
-    for (let i = layers.length - 1; i >= 0 && this.#isNeeded(layers[i]); i--) {
-      const layer = layers[i];
-      const spare = pair[i % pair.length];
-      const to = i === 0 ? dx : { ...spare, c: layer.cin, pix: layer.cin, row: x.w * layer.cin };
-      const further = to && this.#indexOf(layer) > this.#floor;
-      if (i < maps.length) {
-        this.#take('gradient', layer, gradient, at);
-        if (further || weights) this.#steps.push({ op: 'relu-gradient', y: maps[i], dy: gradient });
+  /** The gradient at a node's output, on the lattice that its level has at present; made if it is not there yet. */
+  #gradientOf(id: NodeId, here: Gradients): Gradient {
+    const there = here.get(id);
+    if (there) return there;
+    const node = this.node(id);
+    const at = this.#path[this.levelOf(id)];
+    if (this.geometry.isView(node)) {
+      const { placed, state } = this.#gradientOf(node.from[0], here);
+      const same = placed.at.unit === at.unit;
+      const made = { placed: this.part(placed, at), state: same ? state : { ...state } };
+      here.set(id, made);
+      return made;
+    }
+    const made = { placed: this.allocFor(id, at), state: { begun: false } };
+    here.set(id, made);
+    return made;
+  }
+
+  /** Zeros, where nothing was written. */
+  #begin({ placed, state }: Gradient): void {
+    if (!state.begun) this.steps.push({ op: 'copy', y: placed.view, accumulate: false });
+    state.begun = true;
+  }
+
+  #heads(at: Lattice, live: Live, here: Gradients): void {
+    const wanted = new Map(
+      this.layout.frontier
+        .filter((id) => this.#back.has(id))
+        .map((id) => [id, this.#gradientOf(id, here).placed] as const),
+    );
+    this.#head(at, live, wanted, (id) => here.get(id)!.state.begun);
+    for (const id of wanted.keys()) here.get(id)!.state.begun = true;
+  }
+
+  #head(at: Lattice, live: Live, wanted: ReadonlyMap<NodeId, Placed>, begun: (id: NodeId) => boolean): void {
+    const x = new Map(this.layout.frontier.map((id) => [id, live.get(id)!.view]));
+    const dx = new Map([...wanted].map(([id, { view }]) => [id, view]));
+    for (const id of wanted.keys()) if (begun(id)) throw new Error('internal: a gradient before the head');
+    this.steps.push({ op: 'head', x, ...(dx.size > 0 && { dx }), rate: this.vectorRate(at), at });
+  }
+
+  #descend(level: number, at: Lattice, live: Live, here: Gradients): void {
+    const { geometry } = this;
+    const deeper = new Set([...this.#needed, ...this.#through]);
+    if (!this.hasDeeper(level, deeper)) return;
+    const [group] = childLattices(geometry, level, at, this.#spacing, true);
+    const together =
+      this.isWhole ||
+      (this.#many && (at.rate > 1 || (this.isGroup(group, this.#spacing) && this.isSmall(level + 1, group, deeper))));
+    const children = together ? [group] : childLattices(geometry, level, at, this.#spacing, false);
+    for (const child of this.#many ? children : children.slice(0, 1)) this.#visit(level + 1, child, live, here);
+    for (const id of this.layout.levels[level].nodes) {
+      const gradient = here.get(id);
+      const viewed = this.layout.readers[id].some((reader) => this.#isDeeper(reader, level));
+      if (gradient && viewed && this.mode === 'dilated' && !this.isWhole) gradient.state.begun = true;
+    }
+  }
+
+  /** From the gradient at a node's output to those at its inputs and weights. */
+  #backward(id: NodeId, at: Lattice, live: Live, here: Gradients): void {
+    const node = this.node(id);
+    const gradient = here.get(id);
+    if (!gradient) return;
+    const isStored = this.#stored !== undefined && this.layout.frontier.includes(id);
+    if (!isStored) this.#taken('gradient', id, gradient.placed);
+    if (!this.#through.has(id) || this.geometry.isView(node)) return;
+    const kept = new Set(this.#keeps(id));
+    const told = isToldByOutput(node);
+    const x = told
+      ? [live.get(id)!.view]
+      : node.from.map((from) => (kept.has(from) ? live.get(from)?.view : undefined));
+    const [dx, accumulate] = this.#targets(node, gradient, at, here);
+    const { view: dy } = gradient.placed;
+    const source = this.#path[this.levelOf(node.from[0])];
+    const weights = this.request.weights && Object.keys(weightShapes(this.layout.graph, node)).length > 0;
+    const call = this.callOf(node, source, at);
+    this.steps.push({ op: 'gradient', node: id, x, dy, dx, accumulate, call, weights, at });
+    here.delete(id);
+    this.release(gradient.placed);
+  }
+
+  /** Where the gradients at a node's inputs go, and whether they are added to what is there. */
+  #targets(node: Node, gradient: Gradient, at: Lattice, here: Gradients): [(View | undefined)[], boolean[]] {
+    const accumulate: boolean[] = [];
+    const dx = node.from.map((from, i) => {
+      accumulate[i] = false;
+      if (!this.#back.has(from)) return undefined;
+      const repeated = node.from.indexOf(from) < i;
+      const fresh = i === 0 && IN_PLACE.includes(node.op) && !here.has(from) && !this.geometry.isView(this.node(from));
+      if (fresh && this.#path[this.levelOf(from)] === at) {
+        gradient.placed.owner.uses++;
+        here.set(from, { placed: gradient.placed, state: { begun: true } });
+        return gradient.placed.view;
       }
-      const from = i > 0 ? maps[i - 1] : x;
-      if (weights) this.#steps.push({ op: 'weight-gradient', layer, x: from, dy: gradient, dilation });
-      if (!further) break;
-      this.#steps.push({ op: 'conv-gradient', layer, dy: gradient, dx: to, dilation });
-      gradient = to;
-    }
-    this.#memory.release(mark);
-  }
-
-  #heads(x: View, dx: View | undefined, size: number, at: Lattice, rate: number): void {
-    this.#steps.push({ op: 'heads', x, dx, size, rate, at });
-  }
-
-  #take(what: TakeStep['what'], layer: ConvLayer, x: View, at: Lattice): void {
-    const wanted = this.#wanted.has(layer.name) && (what === 'gradient' || this.request.activations);
-    if (wanted) this.#steps.push({ op: 'take', what, layer, x, at });
-  }
-
-  #isLeaf({ level }: Node): boolean {
-    return level === this.topology.blocks.length - 1;
-  }
-
-  get #lastOfBlocks(): ConvLayer {
-    return this.topology.blocks.at(-1)!.at(-1)!;
-  }
-
-  #indexOf(layer: ConvLayer): number {
-    return this.#layers.indexOf(layer);
-  }
-
-  /** Whether the gradient at a layer's output is needed. */
-  #isNeeded(layer: ConvLayer): boolean {
-    return this.#indexOf(layer) >= this.#floor;
+      const { placed, state } = this.#gradientOf(from, here);
+      accumulate[i] = state.begun || repeated;
+      state.begun = true;
+      return placed.view;
+    });
+    return [dx, accumulate];
   }
 }
-
-/** Multiply-accumulates of a step. */
-export function backwardMacs(topology: Topology, step: BackwardStep): number {
-  if (step.op === 'heads') {
-    const once = topology.dense.reduce((sum, layer) => sum + denseParameters(layer), 0);
-    return once * step.rate ** 2 * (step.dx ? 2 : 1);
-  }
-  if (step.op === 'conv-gradient' || step.op === 'weight-gradient')
-    return 9 * step.layer.cin * step.layer.cout * step.dy.h * step.dy.w;
-  return step.op === 'conv' ? stepMacs(step) : 0;
-}
-
-/** The convolutions that a plan goes back through. */
-export const adjointLayers = (plan: BackwardPlan): ConvLayer[] => [
-  ...new Set(plan.steps.flatMap((step) => (step.op === 'conv-gradient' ? [step.layer] : []))),
-];

@@ -1,242 +1,233 @@
+import { AtrousCamError } from '../base/errors.js';
 import type { Mode } from '../base/types.js';
-import { type ConvLayer, lastChannels, pooledStride, requireMode, type Topology } from '../graph/topology.js';
-import { phase, type View } from '../wasm/job.js';
-import { CHILDREN, childAt, isSubtree, type Lattice, ORIGIN, Stack } from './phase-tree.js';
-
-/**
- * What a mode does, in order, before anything runs: pure data that can be printed, tested and drawn. Addresses are bytes from
- * the start of the block of memory that the run gets.
- */
-export type Step = ConvStep | PoolStep | HeadStep | FoldStep | RefinedStep;
-
-/** y = relu(conv3x3(x)) at `dilation`, which is relative to the view. */
-export interface ConvStep {
-  readonly op: 'conv';
-  readonly layer: ConvLayer;
-  readonly x: View;
-  readonly y: View;
-  readonly dilation: number;
-  /** Where y lies: its element (i, j) belongs to pixel (row + spacing i, column + spacing j) of the input. */
-  readonly at: Lattice;
-}
-
-/** y(i, j) = the largest of x at (offsetY + stride i + {0, dilation}, offsetX + stride j + {0, dilation}), -inf beyond the edges. */
-export interface PoolStep {
-  readonly op: 'pool';
-  readonly block: number;
-  readonly x: View;
-  readonly y: View;
-  readonly stride: number;
-  readonly dilation: number;
-  readonly offsetY: number;
-  readonly offsetX: number;
-}
-
-/** The size x size max pool in front of the dense layers, the dense layers, and the gradient of the score at the pool: alpha. */
-export interface HeadStep {
-  readonly op: 'head';
-  readonly x: View;
-  readonly size: number;
-}
-
-/** The points of a view of the last activation become points of the raw map: y = sum_k alpha_k x_k. */
-export interface FoldStep {
-  readonly op: 'fold';
-  readonly x: View;
-  readonly y: View;
-}
-
-/** All points of the map at this output stride are there. */
-export interface RefinedStep {
-  readonly op: 'refined';
-  readonly outputStride: number;
-}
+import type { NodeId } from '../graph/graph.js';
+import type { Layout } from '../graph/levels.js';
+import type { View } from '../wasm/job.js';
+import { childLattices, type Lattice, ORIGIN } from './lattice.js';
+import type { Memory } from './memory.js';
+import { engineMode, gridOf } from './modes.js';
+import { type Step, stepMacs } from './steps.js';
+import { type Live, type Placed, Walk } from './walk.js';
 
 export interface Plan {
   readonly mode: Mode;
   readonly outputStride: number;
   readonly steps: readonly Step[];
-  /** The network's input (inputSize, inputSize, 3). */
-  readonly input: View;
-  /** The raw map, one float a point. */
-  readonly raw: View;
+  /** The network's input; absent where it is not read. */
+  readonly input?: View;
+  /** Maps that the run is given instead of computing them. */
+  readonly given: ReadonlyMap<NodeId, View>;
+  /** The node that is explained, and the raw map, one float a point. */
+  readonly fold?: NodeId;
+  readonly raw?: View;
   /** Bytes of memory that the maps need at most at a time. */
   readonly bytes: number;
-  /** Multiply-accumulates of the convolutions. */
+  /** Multiply-accumulates of the body. */
   readonly macs: number;
 }
 
+/** What of a network's forward pass is wanted. */
+export interface ForwardRequest {
+  readonly mode: Mode;
+  /** `atrous`: spacing of the points, a divisor of the deepest wanted layer's stride. */
+  readonly outputStride?: number;
+  /** Whether the network's own head is run. */
+  readonly head?: boolean;
+  /** The node whose weighted sum of channels is the raw map. */
+  readonly fold?: NodeId;
+  /** Nodes whose activations are wanted, at all points of the mode. */
+  readonly take?: readonly NodeId[];
+  /** `pooled`: nodes whose activations are given; nothing before them is computed for their sake. */
+  readonly given?: readonly NodeId[];
+  /** As `SUBTREE_BYTES`. */
+  readonly subtreeBytes?: number;
+}
+
 /**
- * Plans a mode as a walk over the phase tree (depth first, child (0,0) first). A node is a phase of rate 2^level; its block runs
- * on it as an ordinary dense convolution. `atrous` pools towards each child, `dilated` takes the child as a view; `pooled` is
- * the path to phase (0,0) alone, that is `atrous` at the largest output stride.
+ * Plans a forward pass as a walk over the phase tree, depth first, the own phase first. A visit computes the nodes of one level on one
+ * lattice, then visits the children. In `atrous` a strided window begins a little later for each child; in `dilated` a child takes
+ * every so many pixels of what its parent has; `pooled` is the path of the own phase alone.
  *
- * Throws UNSUPPORTED for a mode that the network does not have.
+ * @throws AtrousCamError UNSUPPORTED for a mode that the network does not have
  */
-export function planMode(topology: Topology, mode: Mode, outputStride = 1): Plan {
-  requireMode(topology, mode);
-  const walk = new Walk(
-    topology,
-    mode,
-    mode === 'atrous' ? outputStride : mode === 'pooled' ? pooledStride(topology) : 1,
-  );
-  return walk.plan();
+export const planForward = (layout: Layout, request: ForwardRequest): Plan => new ForwardWalk(layout, request).plan();
+
+/** What a forward walk shares with the backward walk that it is a part of. */
+interface Shared {
+  readonly steps: Step[];
+  readonly memory: Memory;
 }
 
-/**
- * The forward part of `dilated` alone: the steps from the input to the whole map of the last block. Both lie on `memory`, the map above
- * the input, so that releasing it keeps the input.
- */
-export function planLastMap(topology: Topology, memory: Stack): { steps: readonly Step[]; input: View; lastMap: View } {
-  return new Walk(topology, 'dilated', 1, memory).lastMap();
+/** The forward pass of `dilated` to the maps in front of the head, which are kept whole, and the input, which is kept too. */
+export function walkToFrontier(
+  layout: Layout,
+  take: readonly NodeId[],
+  shared: Shared,
+): { whole: Live; input: Placed } {
+  const walk = new ForwardWalk(layout, { mode: 'dilated', take, frontier: true }, shared);
+  return walk.toFrontier();
 }
 
-class Walk {
-  readonly #steps: Step[] = [];
-  readonly #memory: Stack;
-  readonly #last: number;
-  readonly #input: View;
-  readonly #raw: View;
-  /** `dilated` keeps its last map whole: its head needs all of it before alpha is known. */
-  readonly #lastMap: View | undefined;
+class ForwardWalk extends Walk {
+  readonly #take: ReadonlySet<NodeId>;
+  readonly #given: Live;
+  /** Nodes that the own phase needs, and the other phases. */
+  readonly #own: ReadonlySet<NodeId>;
+  readonly #others: ReadonlySet<NodeId>;
+  readonly #spacing: number;
+  /** The raw map, and the picture's shift of its first row and column. */
+  readonly #raw: Placed | undefined;
+  /** `dilated`: maps that are kept whole, because the head needs all of them before alpha is known. */
+  readonly #whole: Live = new Map();
 
   constructor(
-    readonly topology: Topology,
-    readonly mode: Mode,
-    readonly outputStride: number,
-    memory = new Stack(),
+    layout: Layout,
+    readonly request: ForwardRequest & { frontier?: boolean },
+    shared?: Shared,
   ) {
-    const n = topology.inputSize;
-    this.#memory = memory;
-    this.#last = topology.blocks.length - 1;
-    this.#input = memory.alloc(n, n, 3);
-    this.#raw = memory.alloc(n / outputStride, n / outputStride, 1);
-    if (mode === 'dilated') this.#lastMap = memory.alloc(n, n, lastChannels(topology));
+    super(layout, engineMode(layout, request.mode), request.subtreeBytes, shared?.steps, shared?.memory);
+    const { head = false, fold, take = [], given = [] } = request;
+    this.#take = new Set(take);
+    const frontier = head || request.frontier ? layout.frontier : [];
+    const wanted = fold === undefined ? take : [...take, fold];
+    const known = new Set(given);
+    this.#own = this.closure([...wanted, ...frontier], known);
+    // In `dilated` the head needs all points.
+    const others = this.mode === 'dilated' ? this.#own : this.closure(wanted, known);
+    this.#others = this.mode === 'pooled' ? new Set() : others;
+    const deepest = Math.max(0, ...wanted.map((id) => this.levelOf(id)));
+    const own = layout.levels[this.mode === 'pooled' ? layout.levels.length - 1 : deepest].stride;
+    this.#spacing = this.mode === 'dilated' ? 1 : this.mode === 'pooled' ? own : spacingOf(own, request.outputStride);
+    this.#given = new Map(given.map((id) => [id, this.allocFor(id, this.#pooledLattice(id))]));
+    if (fold !== undefined) this.#raw = this.#allocRaw(fold);
+    if (this.mode === 'dilated' && !this.isWhole)
+      for (const id of new Set([...frontier, ...(fold === undefined ? [] : [fold])]))
+        this.#whole.set(id, this.allocFor(id, ORIGIN));
   }
 
   plan(): Plan {
-    if (this.#lastMap) {
-      const x = this.#degrid(this.lastMap().lastMap);
-      this.#steps.push({ op: 'head', x, size: 2 * pooledStride(this.topology) });
-      this.#steps.push({ op: 'fold', x, y: this.#raw });
-      this.#steps.push({ op: 'refined', outputStride: 1 });
-    } else this.#visit(0, this.#input, ORIGIN, true);
-    const outputStride = this.outputStride;
-    const macs = this.#steps.reduce((sum, step) => sum + stepMacs(step), 0);
+    const { graph } = this.layout;
+    const input = this.#own.has(0) && !this.#given.has(0) ? this.allocFor(0, ORIGIN) : undefined;
+    const live: Live = new Map(this.#given);
+    if (input) live.set(0, input);
+    this.#visit(0, ORIGIN, live, true);
+    if (this.#whole.size > 0) this.#finishWhole();
     return {
-      mode: this.mode,
-      outputStride,
-      steps: this.#steps,
-      input: this.#input,
-      raw: this.#raw,
-      bytes: this.#memory.peak,
-      macs,
+      mode: this.request.mode,
+      outputStride: this.#spacing,
+      steps: this.steps,
+      input: input?.view,
+      given: new Map([...this.#given].map(([id, { view }]) => [id, view])),
+      fold: this.request.fold,
+      raw: this.#raw?.view,
+      bytes: this.memory.peak,
+      macs: this.steps.reduce((sum, step) => sum + stepMacs(graph, step), 0),
     };
   }
 
-  /** The degridding layers, on the whole last map and another one in turn; returns where the last one's output lies. */
-  #degrid(lastMap: View): View {
-    const { degrid = [] } = this.topology;
-    let [x, y] = [lastMap, degrid.length > 0 ? this.#memory.alloc(lastMap.h, lastMap.w, lastMap.c) : lastMap];
-    for (const layer of degrid) {
-      this.#steps.push({ op: 'conv', layer, x, y, dilation: layer.rate, at: ORIGIN });
-      [x, y] = [y, x];
-    }
-    return x;
+  toFrontier(): { whole: Live; input: Placed } {
+    const input = this.allocFor(0, ORIGIN);
+    input.owner.uses++;
+    this.#visit(0, ORIGIN, new Map([[0, input]]), true);
+    return { whole: this.#whole, input };
   }
 
-  /** In `dilated`: the steps to the whole map of the last block. */
-  lastMap(): { steps: readonly Step[]; input: View; lastMap: View } {
-    this.#visit(0, this.#input, ORIGIN, false);
-    return { steps: this.#steps, input: this.#input, lastMap: this.#lastMap! };
+  /** The lattice of a node's map in `pooled`. */
+  #pooledLattice = (id: NodeId): Lattice => ({ ...ORIGIN, unit: this.layout.levels[this.levelOf(id)].stride });
+
+  #allocRaw(fold: NodeId): Placed {
+    const { h, w, low, spacing } = gridOf(this.layout, this.request.mode, fold, this.#spacing);
+    return this.alloc(h, w, 1, { row: low[0], column: low[1], unit: spacing, rate: 1 });
   }
 
-  /**
-   * Block `level` on one phase of rate 2^level, then its children. `first` is true on the path to phase (0,0),
-   * where the head runs, and where the map is refined each time the other three children of a node are done.
-   */
-  #visit(level: number, x: View, at: Lattice, first: boolean): void {
-    const mark = this.#memory.mark();
-    const rate = at.spacing;
-    const y = this.#block(level, x, at, 1);
-    if (level === this.#last) {
-      this.#leaves(y, at, first);
-    } else {
-      const all = rate >= this.outputStride;
-      if (!first && isSubtree(this.topology, level + 1, y)) this.#subtree(level + 1, y, at, 2);
-      else {
-        const children = all ? this.#childMap(y) : undefined;
-        for (const [dy, dx] of all ? CHILDREN : CHILDREN.slice(0, 1)) {
-          const child = children ? phase(children, 2, dy, dx) : this.#memory.alloc(y.h / 2, y.w / 2, y.c);
-          this.#pool(level, y, child, { stride: 2, dilation: 1, offsetY: dy, offsetX: dx });
-          this.#visit(level + 1, child, childAt(at, dy, dx), first && dy + dx === 0);
-        }
-        if (first && all) this.#steps.push({ op: 'refined', outputStride: rate });
-      }
-    }
-    this.#memory.release(mark);
-  }
-
-  /** Blocks `level` and deeper on all phases of x at once: an interleaved map whose phases are `dilation` apart. */
-  #subtree(level: number, above: View, at: Lattice, dilation: number): void {
-    const mark = this.#memory.mark();
-    const x = this.#childMap(above);
-    this.#pool(level - 1, above, x, { stride: 1, dilation: dilation / 2, offsetY: 0, offsetX: 0 });
-    const y = this.#block(level, x, at, dilation);
-    if (level === this.#last) this.#leaves(y, at, false);
-    else this.#subtree(level + 1, y, at, 2 * dilation);
-    this.#memory.release(mark);
-  }
-
-  /** The convolutions of a block, from x to a new map, or, at the end of `dilated`, to the node's points of the last map. */
-  #block(level: number, x: View, at: Lattice, dilation: number): View {
-    const layers = this.topology.blocks[level];
-    const whole = level === this.#last ? this.#lastMap : undefined;
-    const out = whole ? phase(whole, at.spacing, at.row, at.column) : this.#memory.alloc(x.h, x.w, layers.at(-1)!.cout);
-    const mark = this.#memory.mark();
-    const widest = Math.max(0, ...layers.slice(0, -1).map((layer) => layer.cout));
-    const pair = [1, 2].slice(0, layers.length - 1).map(() => this.#memory.alloc(x.h, x.w, widest));
-    let from = x;
-    layers.forEach((layer, i) => {
-      const spare = pair[i % 2];
-      const to = i === layers.length - 1 ? out : { ...spare, c: layer.cout, pix: layer.cout, row: x.w * layer.cout };
-      this.#steps.push({ op: 'conv', layer, x: from, y: to, dilation, at });
-      from = to;
+  /** The nodes of a level on one lattice, then its children; `live` are the maps of the levels before. */
+  #visit(level: number, at: Lattice, above: Live, own: boolean): void {
+    const needed = own ? this.#own : this.#others;
+    const live: Live = new Map(above);
+    const mine = this.layout.levels[level].nodes.filter((id) => needed.has(id));
+    /** Readers that come yet, in this visit; infinitely many where children or the head read it. */
+    const pending = new Map(mine.map((id) => [id, this.#readersOf(id, level, needed, own)]));
+    this.compute(at, live, pending, {
+      apart: this.#take,
+      whole: this.#whole,
+      onMap: (id, map) => this.#taken(id, map),
     });
-    this.#memory.release(mark);
-    return out;
+    if (own) this.#ownPhase(level, at, live);
+    else this.#fold(level, at, live);
+    this.#children(level, at, live, own);
+    for (const [id, placed] of live) if (!above.has(id)) this.release(placed);
   }
 
-  /** The map that holds a node's four children, interleaved: in `dilated`, where nothing is pooled, the node's own map. */
-  #childMap(y: View): View {
-    return this.mode === 'dilated' ? y : this.#memory.alloc(y.h, y.w, y.c);
+  #readersOf(id: NodeId, level: number, needed: ReadonlySet<NodeId>, own: boolean): number {
+    const readers = this.layout.readers[id].filter(
+      (reader) => needed.has(reader) && !this.layout.placings[reader].head,
+    );
+    const later =
+      readers.some((reader) => this.levelOf(reader) > level) ||
+      this.request.fold === id ||
+      (own && this.request.head && this.layout.frontier.includes(id));
+    return later ? Number.POSITIVE_INFINITY : readers.length;
   }
 
-  #pool(block: number, x: View, y: View, window: Pick<PoolStep, 'stride' | 'dilation' | 'offsetY' | 'offsetX'>): void {
-    if (this.mode !== 'dilated') this.#steps.push({ op: 'pool', block, x, y, ...window });
+  #taken(id: NodeId, { view: x, at }: Placed): void {
+    if (this.#take.has(id)) this.steps.push({ op: 'take', what: 'activation', node: id, x, at });
   }
 
-  /** The points of the last activation on this lattice are in y. */
-  #leaves(y: View, { row, column, spacing }: Lattice, first: boolean): void {
-    if (this.#lastMap) return;
-    if (first) this.#steps.push({ op: 'head', x: y, size: 2 });
-    const s = this.outputStride;
-    this.#steps.push({ op: 'fold', x: y, y: phase(this.#raw, spacing / s, row / s, column / s) });
-    if (first) this.#steps.push({ op: 'refined', outputStride: spacing });
+  /** What follows a level's nodes on the path of the own phase. */
+  #ownPhase(level: number, at: Lattice, live: Live): void {
+    const { head, fold } = this.request;
+    const { frontier } = this.layout;
+    if (this.#whole.size > 0) return;
+    const last = Math.max(...frontier.map((id) => this.levelOf(id)));
+    if (head && last === level) {
+      const x = new Map(frontier.map((id) => [id, live.get(id)!.view]));
+      this.steps.push({ op: 'head', x, rate: 1, at });
+    }
+    this.#fold(level, at, live);
+    if (fold !== undefined && this.levelOf(fold) === level) this.#refined(this.layout.levels[level].stride);
+  }
+
+  #refined(outputStride: number): void {
+    this.steps.push({ op: 'refined', outputStride: this.mode === 'dilated' ? 1 : outputStride });
+  }
+
+  #fold(level: number, at: Lattice, live: Live): void {
+    const { fold } = this.request;
+    if (fold === undefined || this.#whole.size > 0 || this.levelOf(fold) !== level) return;
+    const { view: x } = live.get(fold)!;
+    this.steps.push({ op: 'fold', x, y: this.partView(this.#raw!, at) });
+  }
+
+  #finishWhole(): void {
+    const { head, fold } = this.request;
+    const view = (id: NodeId) => this.#whole.get(id)!.view;
+    const x = new Map(this.layout.frontier.map((id) => [id, this.#whole.get(id)?.view]));
+    if (head) this.steps.push({ op: 'head', x: x as Map<NodeId, View>, rate: 1, at: ORIGIN });
+    if (fold === undefined) return;
+    this.steps.push({ op: 'fold', x: view(fold), y: this.#raw!.view });
+    this.#refined(1);
+  }
+
+  #children(level: number, at: Lattice, live: Live, own: boolean): void {
+    const others = this.hasDeeper(level, this.#others);
+    if (!others && !(own && this.hasDeeper(level, this.#own))) return;
+    const { geometry } = this;
+    const [group] = childLattices(geometry, level, at, this.#spacing, true);
+    const together =
+      this.isWhole ||
+      (others && !own && this.isGroup(group, this.#spacing) && this.isSmall(level + 1, group, this.#others));
+    const children = together ? [group] : childLattices(geometry, level, at, this.#spacing, false);
+    for (const [i, child] of (others ? children : children.slice(0, 1)).entries())
+      this.#visit(level + 1, child, live, own && i === 0);
+    const { stride } = this.layout.levels[level];
+    if (own && this.request.fold !== undefined && this.mode === 'atrous' && children.length > 1 && others)
+      this.#refined(Math.max(stride, this.#spacing));
   }
 }
 
-/** The steps that lead to the convolutions of the blocks up to `block`: no head, no map. */
-export const stepsUpTo = (plan: Plan, block: number): Step[] =>
-  plan.steps.filter(
-    (step) => (step.op === 'conv' && step.layer.block <= block) || (step.op === 'pool' && step.block < block),
-  );
-
-/** The distance between the points of a block's map on the input. */
-export const mapSpacing = (mode: Mode, block: number, outputStride: number): number =>
-  mode === 'dilated' ? 1 : Math.min(2 ** block, outputStride);
-
-/** Multiply-accumulates of a step; only the convolutions count. */
-export function stepMacs(step: Step): number {
-  return step.op === 'conv' ? 9 * step.layer.cin * step.layer.cout * step.y.h * step.y.w : 0;
+/** `outputStride`, a divisor of a level's stride, or the stride itself where that is smaller. */
+function spacingOf(stride: number, outputStride = 1): number {
+  if (outputStride >= stride) return stride;
+  if (stride % outputStride === 0) return outputStride;
+  throw new AtrousCamError('BAD_ARGUMENT', `outputStride: expected a divisor of ${stride}, got ${outputStride}`);
 }

@@ -84,6 +84,7 @@ export function childLattices(
 ): Lattice[] {
   const { stride } = layout.levels[level];
   const next = layout.levels[level + 1];
+  if (mode === 'pooled') return [{ ...at, unit: next.stride }];
   const ratio = next.stride / stride;
   const [first, left] = mode === 'dilated' ? [0, 0] : next.first;
   if (at.rate > 1)

@@ -1,58 +1,97 @@
 import type { PlanRow, PlanTable } from '../api.js';
 import { sizeFrom } from '../base/shape.js';
-import type { Mode, Precision } from '../base/types.js';
-import {
-  convParameters,
-  denseParameters,
-  headCells,
-  lastChannels,
-  pooledStride,
-  type Topology,
-} from '../graph/topology.js';
-import { planWorkspace } from '../operators/convolution.js';
-import { mapSpacing, planMode, stepMacs } from './forward.js';
+import type { Mode } from '../base/types.js';
+import { type Node, type NodeId, weightShapes } from '../graph/graph.js';
+import type { Layout } from '../graph/levels.js';
+import { type Plan, planForward } from './forward.js';
+import { gridOf } from './modes.js';
+import { nodeMacs, stepMacs } from './steps.js';
 
 /**
- * The layer table of a mode, as Keras' summary shows a network: each map as a whole, although `atrous` and `dilated` never hold
- * most of them at once. Costs are those of the plan that would run.
+ * The table of a mode's operations, as Keras' summary shows a network: each map as a whole, although `atrous` and `dilated` never hold
+ * most of them at once. Costs are those of the plan that would run: `atrous` is explained at its last maps.
+ *
+ * @param workspace bytes of workspace that a plan's steps need
  */
-export function planTable(topology: Topology, precision: Precision, mode: Mode, outputStride = 1): PlanTable {
-  const plan = planMode(topology, mode, outputStride);
-  const macs = new Map<string, number>();
+export function planTable(
+  layout: Layout,
+  mode: Mode,
+  outputStride: number,
+  workspace: (plan: Plan) => number,
+): PlanTable {
+  const { graph, frontier } = layout;
+  const hasHead = graph.logits >= 0;
+  const take = frontier.length > 0 ? frontier : [graph.nodes.length - 1];
+  const plan = planForward(layout, { mode, outputStride, head: hasHead, ...explained(take) });
+  const macs = new Map<NodeId, number>();
   for (const step of plan.steps)
-    if (step.op === 'conv') macs.set(step.layer.name, (macs.get(step.layer.name) ?? 0) + stepMacs(step));
-
-  const rows: PlanRow[] = [];
-  const add = (layer: string, output: number[], parameters: number, cost: number) =>
-    rows.push({ layer, output, parameters, macs: cost, bytes: 4 * sizeFrom(output) });
-
-  const n = topology.inputSize;
-  add('input', [n, n, 3], 0, 0);
-  for (const [block, layers] of topology.blocks.entries()) {
-    const side = n / mapSpacing(mode, block, plan.outputStride);
-    for (const layer of layers)
-      add(layer.name, [side, side, layer.cout], convParameters(layer), macs.get(layer.name) ?? 0);
-    if (block === topology.blocks.length - 1 || mode === 'dilated') continue;
-    const below = n / mapSpacing(mode, block + 1, plan.outputStride);
-    add(`block${block + 1}_pool`, [below, below, layers.at(-1)!.cout], 0, 0);
-  }
-  for (const layer of topology.degrid ?? [])
-    add(layer.name, [n, n, layer.cout], convParameters(layer), macs.get(layer.name) ?? 0);
-  const [cells, channels] = [headCells(topology), lastChannels(topology)];
-  if (topology.dense.length > 0) {
-    const pool = mode === 'dilated' ? `max_pool_${2 * pooledStride(topology)}` : `block${topology.blocks.length}_pool`;
-    add(pool, [cells, cells, channels], 0, 0);
-    add('flatten', [cells * cells * channels], 0, 0);
-  }
-  for (const layer of topology.dense) add(layer.name, [layer.out], denseParameters(layer), layer.in * layer.out);
-
+    if (step.op === 'compute') macs.set(step.node, (macs.get(step.node) ?? 0) + stepMacs(graph, step));
+  const rows = graph.nodes.flatMap((node, id): PlanRow[] => {
+    if (isFolded(layout, id)) return [];
+    const output = outputOf(layout, mode, plan.outputStride, id);
+    const parameters = Object.values(weightShapes(graph, node)).reduce((sum, shape) => sum + sizeFrom(shape), 0);
+    const cost = layout.placings[id].head ? nodeMacs(graph, node, 1) : (macs.get(id) ?? 0);
+    return [
+      {
+        layer: node.name,
+        operation: describe(node),
+        stride: layout.placings[id].vector ? undefined : gridOf(layout, mode, id, plan.outputStride).spacing,
+        output,
+        parameters,
+        macs: cost,
+        bytes: 4 * sizeFrom(output),
+      },
+    ];
+  });
   const total = (field: 'parameters' | 'macs') => rows.reduce((sum, row) => sum + row[field], 0);
+  const { outputStride: stride, bytes } = plan;
   return {
     mode,
-    outputStride: plan.outputStride,
+    outputStride: stride,
     rows,
     parameters: total('parameters'),
     macs: total('macs'),
-    peakBytes: plan.bytes + planWorkspace(plan, precision),
+    peakBytes: bytes + workspace(plan),
   };
+}
+
+/** One map is folded, as an explanation does it; several are only looked at. */
+const explained = (nodes: readonly NodeId[]) => (nodes.length === 1 ? { fold: nodes[0] } : { take: nodes });
+
+/** Activations that belong to the operation before them have no row of their own. */
+function isFolded({ graph, readers }: Layout, id: NodeId): boolean {
+  const node = graph.nodes[id];
+  return node.op === 'activation' && readers[node.from[0]].length === 1 && graph.nodes[node.from[0]].op !== 'input';
+}
+
+/** (rows, columns, channels), or (units) of a vector. */
+function outputOf(layout: Layout, mode: Mode, outputStride: number, id: NodeId): number[] {
+  const { vector, head } = layout.placings[id];
+  const { h, w, c } = layout.graph.nodes[id].shape;
+  if (vector) return [c];
+  if (head) return [h, w, c];
+  const grid = gridOf(layout, mode, id, outputStride);
+  return [grid.h, grid.w, c];
+}
+
+/** An operation in a few words. */
+function describe(node: Node): string {
+  switch (node.op) {
+    case 'conv': {
+      const { rows, columns, stride, dilation } = node.window;
+      const more = [stride > 1 && `stride ${stride}`, dilation > 1 && `rate ${dilation}`];
+      const groups = node.groups > 1 && (node.groups === node.shape.c ? 'depthwise' : `${node.groups} groups`);
+      return [`conv ${rows}x${columns}`, ...more, groups].filter(Boolean).join(', ');
+    }
+    case 'pool': {
+      const { rows, columns, stride } = node.window;
+      return `${node.kind} pool ${rows}x${columns}, stride ${stride}`;
+    }
+    case 'global':
+      return `global ${node.kind}`;
+    case 'activation':
+      return node.activation.f;
+    default:
+      return node.op;
+  }
 }

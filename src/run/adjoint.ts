@@ -1,5 +1,5 @@
 import type { Precision } from '../base/types.js';
-import type { ConvLayer } from '../graph/topology.js';
+import type { NodeId } from '../graph/graph.js';
 import {
   adjointJobs,
   adjointKernel,
@@ -10,16 +10,16 @@ import {
 import type { Runtime } from '../wasm/runtime.js';
 import type { PackedNetwork } from './packed-network.js';
 
-/** The kernels that map the gradient at a convolution's output to that at its input, by layer. */
-export type AdjointKernels = ReadonlyMap<string, ConvKernel>;
+/** The kernels that map the gradient at a convolution's output to that at its input, one a group, by the convolution's name. */
+export type AdjointKernels = ReadonlyMap<string, readonly ConvKernel[]>;
 
 /** Bytes that `adjointKernels` allocates and keeps, and those that it needs in passing. */
 export function adjointBytes(
   network: PackedNetwork,
-  layers: readonly ConvLayer[],
+  nodes: readonly NodeId[],
   precision: Precision,
 ): { kept: number; workspace: number } {
-  const kernels = missing(network, layers, precision).map((layer) => network.convs.get(layer.name)!);
+  const kernels = missing(network, nodes, precision).flatMap((id) => network.packed[id].convs!);
   return {
     kept: kernels.reduce((sum, kernel) => sum + adjointKernelBytes(kernel, precision) + 64, 0),
     workspace: Math.max(0, ...kernels.map((kernel) => workspaceFor(kernel, precision))),
@@ -27,30 +27,31 @@ export function adjointBytes(
 }
 
 /**
- * The adjoint kernels of some layers. The network keeps them: making them reads and writes all weights, which costs as much as the
+ * The adjoint kernels of some convolutions. The network keeps them: making them reads and writes all weights, which costs as much as the
  * pooled network's forward pass, and wasm memory that was touched is never given back anyway. To be called with nothing on the
  * arena but what is kept.
  */
 export async function adjointKernels(
   runtime: Runtime,
   network: PackedNetwork,
-  layers: readonly ConvLayer[],
+  nodes: readonly NodeId[],
   precision: Precision,
   signal?: AbortSignal,
 ): Promise<AdjointKernels> {
   const { arena } = runtime;
   const start = arena.mark();
   try {
-    const made = missing(network, layers, precision).map((layer) => {
-      const from = network.convs.get(layer.name)!;
-      const to = adjointKernel(from, precision, arena.alloc(adjointKernelBytes(from, precision)));
-      return { name: layer.name, from, to };
+    const made = missing(network, nodes, precision).map((id) => {
+      const from = network.packed[id].convs!;
+      const to = from.map((one) => adjointKernel(one, precision, arena.alloc(adjointKernelBytes(one, precision))));
+      return { name: network.graph.nodes[id].name, from, to };
     });
     const mark = arena.mark();
-    const bytes = Math.max(0, ...made.map(({ from }) => workspaceFor(from, precision)));
+    const bytes = Math.max(0, ...made.flatMap(({ from }) => from.map((one) => workspaceFor(one, precision))));
     const workspace = { ptr: arena.alloc(bytes), bytes };
     for (const { from, to } of made)
-      for (const job of adjointJobs(from, to, workspace)) await runtime.runAsync(job, signal);
+      for (const [g, one] of from.entries())
+        for (const job of adjointJobs(one, to[g], workspace)) await runtime.runAsync(job, signal);
     arena.release(mark);
     const kept = new Map([
       ...(network.adjoints.get(precision) ?? []),
@@ -64,8 +65,12 @@ export async function adjointKernels(
   }
 }
 
-const missing = ({ adjoints }: PackedNetwork, layers: readonly ConvLayer[], precision: Precision): ConvLayer[] =>
-  layers.filter((layer) => !adjoints.get(precision)?.has(layer.name));
+/** Depthwise convolutions need none. */
+const missing = (
+  { adjoints, graph, packed }: PackedNetwork,
+  nodes: readonly NodeId[],
+  precision: Precision,
+): NodeId[] => nodes.filter((id) => packed[id].convs && !adjoints.get(precision)?.has(graph.nodes[id].name));
 
 const workspaceFor = (from: ConvKernel, precision: Precision): number =>
   adjointWorkspaceBytes(from, adjointKernel(from, precision, 0));

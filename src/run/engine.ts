@@ -1,55 +1,40 @@
 import { throwIfAborted } from '../base/errors.js';
 import type { Subject } from '../calls/target.js';
-import { lastChannels, pooledStride } from '../graph/topology.js';
+import type { NodeId } from '../graph/graph.js';
 import type { RawMap } from '../map/finish.js';
-import { convJobs, planWorkspace, type Workspace } from '../operators/convolution.js';
-import {
-  type ConvStep,
-  type FoldStep,
-  type HeadStep,
-  type Plan,
-  type PoolStep,
-  type Step,
-  stepMacs,
-} from '../plan/forward.js';
-import type { View } from '../wasm/job.js';
+import type { Plan } from '../plan/forward.js';
+import type { Lattice } from '../plan/lattice.js';
+import { engineMode, gridOf } from '../plan/modes.js';
+import type { FoldStep, HeadStep, Step } from '../plan/steps.js';
+import { stepMacs } from '../plan/steps.js';
+import { type View, view } from '../wasm/job.js';
 import { channelSumJob } from '../wasm/ops/cam.js';
-import { maxPoolJob } from '../wasm/ops/pool.js';
 import type { Runtime } from '../wasm/runtime.js';
-import { Head } from './head.js';
+import { Executor, inFreeMemory, type Watch, workspaceOf } from './executor.js';
+import { Head, type HeadOutput } from './head.js';
 import type { PackedNetwork } from './packed-network.js';
-import { channelMeans } from './score.js';
-
-/** What every kind of run listens and reports to. */
-export interface Watch {
-  signal?: AbortSignal;
-  /** Share of the convolutions' multiply-accumulates that are done, 0..1. */
-  onProgress?: (done: number) => void;
-}
 
 /** What a run is for. */
 export interface RunRequest extends Watch {
-  /** Chooses what to explain once the logits are there. Without it the run ends there: a prediction. */
+  /** Chooses what to explain once the logits are there. Without it no gradient is computed: a prediction. */
   subject?: (logits: Float32Array) => Subject;
-  onConv?: OnConv;
-  /** `pooled`: begins behind this layer, whose output is given (rows, columns, channels), instead of at the input. */
-  resume?: { layer: string; activation: Float32Array };
+  onTake?: OnTake;
+  /** The maps that the plan is given, (rows, columns, channels). */
+  given?: ReadonlyMap<NodeId, Float32Array>;
   /** All points at this output stride are in the raw map; `map()` copies them. */
   onRefined?: (outputStride: number, map: () => RawMap) => void;
 }
 
-/** Given the output of each convolution (absolute), which it may change; valid during the call only. */
-export type OnConv = (step: ConvStep, y: View) => void;
+/** Given each taken map (absolute), which it may change; valid during the call only. */
+export type OnTake = (node: NodeId, x: View, at: Lattice) => void;
 
-export interface RunResult {
-  logits: Float32Array;
-  probabilities: Float32Array;
+export interface RunResult extends Partial<HeadOutput> {
   /** What was chosen, the score's value, and the map: absent in a prediction. */
   explained?: { subject: Subject; score: number; raw: RawMap };
   peakBytes: number;
 }
 
-/** Runs a plan on the input (inputSize, inputSize, 3). */
+/** Runs a forward plan on the input (rows, columns, channels). */
 export function runPlan(
   runtime: Runtime,
   network: PackedNetwork,
@@ -57,64 +42,15 @@ export function runPlan(
   input: Float32Array,
   request: RunRequest,
 ): Promise<RunResult> {
-  return inFreeMemory(runtime, (mark) => new Run(runtime, network, plan, request).explain(input, mark));
-}
-
-/** Runs some convolutions and pools of a plan. */
-export function runSteps(
-  runtime: Runtime,
-  network: PackedNetwork,
-  plan: Plan,
-  steps: readonly Step[],
-  input: Float32Array,
-  onConv: OnConv,
-  watch: Watch,
-): Promise<void> {
-  return inFreeMemory(runtime, () => new Run(runtime, network, plan, { ...watch, onConv }).observe(input, steps));
-}
-
-/** Runs a task in the memory above the weights, which is free again afterwards. */
-export async function inFreeMemory<T>({ arena }: Runtime, task: (mark: number) => Promise<T>): Promise<T> {
-  const mark = arena.mark();
-  arena.resetPeak();
-  try {
-    return await task(mark);
-  } finally {
-    arena.release(mark);
-  }
-}
-
-/** Runs the steps that every plan has, on the block of memory at `base`. */
-export class StepRunner {
-  constructor(
-    readonly runtime: Runtime,
-    readonly network: PackedNetwork,
-    readonly base: number,
-    readonly workspace: Workspace,
-    readonly signal?: AbortSignal,
-  ) {}
-
-  /** A view of the plan with its absolute address. */
-  at(v: View): View {
-    return { ...v, ptr: v.ptr + this.base };
-  }
-
-  async convolve({ layer, x, y, dilation }: ConvStep): Promise<void> {
-    const kernel = this.network.convs.get(layer.name)!;
-    for (const job of convJobs(this.at(x), kernel, this.at(y), dilation, this.workspace))
-      await this.runtime.runAsync(job, this.signal);
-  }
-
-  pool(step: PoolStep): Promise<void> {
-    const job = maxPoolJob(this.at(step.x), this.at(step.y), { ...step, size: 2 });
-    return this.runtime.runAsync(job, this.signal);
-  }
+  return inFreeMemory(runtime, (mark) => new Run(runtime, network, plan, request).run(input, mark));
 }
 
 class Run {
+  readonly #steps: Executor;
   readonly #alpha: number;
-  readonly #steps: StepRunner;
-  #head: { logits: Float32Array; probabilities: Float32Array } | undefined;
+  /** The explained node. */
+  readonly #fold: NodeId | undefined;
+  #head: HeadOutput | undefined;
   #explained: { subject: Subject; score: number } | undefined;
 
   constructor(
@@ -124,68 +60,49 @@ class Run {
     readonly request: RunRequest,
   ) {
     const { arena } = runtime;
-    const channels = lastChannels(network.topology);
     const base = arena.alloc(plan.bytes);
-    this.#alpha = arena.alloc(4 * channels);
-    const bytes = planWorkspace(plan, network.precision);
-    this.#steps = new StepRunner(runtime, network, base, { ptr: arena.alloc(bytes), bytes }, request.signal);
+    this.#fold = plan.fold;
+    this.#alpha = arena.alloc(this.#fold === undefined ? 0 : 4 * network.graph.nodes[this.#fold].shape.c);
+    const bytes = workspaceOf(network, plan.steps, network.precision);
+    this.#steps = new Executor(runtime, network, base, { ptr: arena.alloc(bytes), bytes }, request.signal);
   }
 
-  async explain(input: Float32Array, mark: number): Promise<RunResult> {
-    const { arena } = this.runtime;
-    const { resume, subject } = this.request;
-    const steps = resume ? this.#behind(resume) : this.plan.steps;
-    await this.#each(input, steps, (step) => step.op === 'head' && !subject);
-    const { logits, probabilities } = this.#head!;
-    const explained = this.#explained && { ...this.#explained, raw: this.#rawMap(1) };
-    return { logits, probabilities, explained, peakBytes: arena.peakSince(mark) };
-  }
-
-  observe(input: Float32Array, steps: readonly Step[]): Promise<void> {
-    return this.#each(input, steps, () => false);
-  }
-
-  /** The steps behind a layer, whose output is put where they read it. */
-  #behind({ layer, activation }: NonNullable<RunRequest['resume']>): readonly Step[] {
-    const index = this.plan.steps.findIndex((step) => step.op === 'conv' && step.layer.name === layer);
-    const { y } = this.plan.steps[index] as ConvStep;
-    this.runtime.arena.f32(this.#steps.at(y).ptr, activation.length).set(activation);
-    return this.plan.steps.slice(index + 1);
-  }
-
-  /** Runs the steps one after the other until `stop` says that this was the last. */
-  async #each(input: Float32Array, steps: readonly Step[], stop: (step: Step) => boolean): Promise<void> {
-    const { signal, onProgress } = this.request;
-    this.runtime.arena.f32(this.#steps.at(this.plan.input).ptr, input.length).set(input);
-    const total = steps.reduce((sum, step) => sum + stepMacs(step), 0);
+  async run(input: Float32Array, mark: number): Promise<RunResult> {
+    const { plan, request, runtime, network } = this;
+    const { arena } = runtime;
+    const { signal, onProgress } = request;
+    if (plan.input) arena.f32(this.#steps.at(plan.input).ptr, input.length).set(input);
+    for (const [id, values] of request.given ?? [])
+      arena.f32(this.#steps.at(plan.given.get(id)!).ptr, values.length).set(values);
     let done = 0;
-    for (const step of steps) {
+    for (const step of plan.steps) {
       throwIfAborted(signal);
       await this.#step(step);
-      if (stop(step)) return;
-      done += stepMacs(step);
-      if (step.op === 'conv') onProgress?.(done / total);
+      const macs = stepMacs(network.graph, step);
+      done += macs;
+      if (macs > 0) onProgress?.(done / plan.macs);
     }
+    const explained = this.#explained && { ...this.#explained, raw: this.#rawMap(plan.outputStride) };
+    return { ...this.#head, explained, peakBytes: arena.peakSince(mark) };
   }
 
   #step(step: Step): Promise<void> | void {
     switch (step.op) {
-      case 'conv':
-        return this.#convolve(step);
-      case 'pool':
-        return this.#steps.pool(step);
+      case 'compute':
+        return this.#steps.compute(step);
+      case 'copy':
+        return this.#steps.copy(step);
+      case 'take':
+        return this.request.onTake?.(step.node, this.#steps.at(step.x), step.at);
       case 'head':
         return this.#runHead(step);
       case 'fold':
-        return this.#fold(step);
+        return this.#runFold(step);
       case 'refined':
-        this.request.onRefined?.(step.outputStride, () => this.#rawMap(step.outputStride / this.plan.outputStride));
+        return this.request.onRefined?.(step.outputStride, () => this.#rawMap(step.outputStride));
+      case 'gradient':
+        throw new Error('internal: a gradient in a forward plan');
     }
-  }
-
-  async #convolve(step: ConvStep): Promise<void> {
-    await this.#steps.convolve(step);
-    this.request.onConv?.(step, this.#steps.at(step.y));
   }
 
   async #runHead(step: HeadStep): Promise<void> {
@@ -193,36 +110,52 @@ class Run {
     const { arena } = runtime;
     const { signal } = request;
     const mark = arena.mark();
-    const head = new Head(runtime, network);
-    this.#head = await head.forward([this.#steps.at(step.x)], step.size, { signal });
-    if (request.subject) {
+    const head = new Head(runtime, network, engineMode(network.layout, plan.mode));
+    const maps = new Map([...step.x].map(([id, x]) => [id, [this.#steps.at(x)]]));
+    this.#head = await head.forward(maps, { signal });
+    if (request.subject && this.#fold !== undefined) {
       const { logits, probabilities } = this.#head;
       const subject = request.subject(logits);
       const { value, gradient } = subject.score(logits, probabilities);
-      const dpooled = await head.backward(gradient, { signal });
-      const side = network.topology.inputSize / (plan.mode === 'dilated' ? 1 : pooledStride(network.topology));
-      const alpha = channelMeans(arena.f32(dpooled, network.dense[0].in), step.x.c, side * side);
-      arena.f32(this.#alpha, step.x.c).set(alpha);
+      await head.backward(gradient, maps, { signal });
+      const [x] = maps.get(this.#fold)!;
+      const sums = head.channelSums(this.#fold) ?? (await this.#sumsOfMap(head, maps, x));
+      const points = x.h * x.w;
+      arena.f32(this.#alpha, x.c).set(Float32Array.from(sums, (sum) => sum / points));
       this.#explained = { subject, score: value };
     }
     arena.release(mark);
   }
 
-  #fold({ x, y }: FoldStep): Promise<void> {
+  /** The sums of the gradient at the explained map itself. */
+  async #sumsOfMap(head: Head, maps: ReadonlyMap<NodeId, View[]>, x: View): Promise<Float64Array> {
+    const { arena } = this.runtime;
+    const dx = view(arena.alloc(4 * x.h * x.w * x.c), x.h, x.w, x.c);
+    await head.backwardToMaps(maps, new Map([[this.#fold!, [dx]]]), { signal: this.request.signal });
+    const sums = new Float64Array(x.c);
+    const gradient = arena.f32(dx.ptr, x.h * x.w * x.c);
+    for (let i = 0; i < gradient.length; i++) sums[i % x.c] += gradient[i];
+    return sums;
+  }
+
+  #runFold({ x, y }: FoldStep): Promise<void> {
     const job = channelSumJob(this.#steps.at(x), this.#alpha, this.#steps.at(y));
     return this.runtime.runAsync(job, this.request.signal);
   }
 
-  /** Every `every`-th point of the raw map, copied. */
-  #rawMap(every: number): RawMap {
-    const { raw } = this.plan;
-    const all = this.runtime.arena.f32(this.#steps.at(raw).ptr, raw.h * raw.w);
-    if (every === 1) return { width: raw.w, height: raw.h, data: all.slice() };
-    const [width, height] = [raw.w / every, raw.h / every];
-    const data = Float32Array.from({ length: width * height }, (_, i) => {
-      const y = Math.floor(i / width) * every;
-      return all[y * raw.w + (i % width) * every];
+  /** The raw map's points at an output stride, copied. */
+  #rawMap(outputStride: number): RawMap {
+    const { plan, network } = this;
+    const { w, h } = plan.raw!;
+    const all = this.runtime.arena.f32(this.#steps.at(plan.raw!).ptr, h * w);
+    const fine = gridOf(network.layout, plan.mode, this.#fold!, plan.outputStride);
+    const grid = gridOf(network.layout, plan.mode, this.#fold!, outputStride);
+    const every = grid.spacing / fine.spacing;
+    const [top, left] = [0, 1].map((axis) => (grid.low[axis] - fine.low[axis]) / fine.spacing);
+    const data = Float32Array.from({ length: grid.h * grid.w }, (_, i) => {
+      const y = top + Math.floor(i / grid.w) * every;
+      return all[y * w + left + (i % grid.w) * every];
     });
-    return { width, height, data };
+    return { width: grid.w, height: grid.h, data };
   }
 }

@@ -1,10 +1,10 @@
 import { AtrousCamError } from '../base/errors.js';
 import type { Mode } from '../base/types.js';
-import { pooledStride } from '../graph/topology.js';
-import { planMode, stepsUpTo } from '../plan/forward.js';
+import type { NodeId } from '../graph/graph.js';
+import { planForward } from '../plan/forward.js';
 import type { Arena } from '../wasm/arena.js';
 import type { View } from '../wasm/job.js';
-import { runSteps } from './engine.js';
+import { runPlan } from './engine.js';
 import type { Loaded } from './loaded.js';
 
 /**
@@ -20,22 +20,18 @@ export async function requireFinite(
   signal?: AbortSignal,
 ): Promise<void> {
   if (logits.every(Number.isFinite)) return;
-  const { topology } = network;
-  const plan = planMode(topology, mode === 'dilated' ? mode : 'pooled', pooledStride(topology));
-  let first: string | undefined;
-  const steps = stepsUpTo(plan, topology.blocks.length - 1);
-  await runSteps(
-    runtime,
-    network,
-    plan,
-    steps,
-    input,
-    ({ layer }, y) => {
-      if (first === undefined && !holdsFinite(runtime.arena, y)) first = layer.name;
+  const { layout, graph } = network;
+  const body = graph.nodes.map((_, id) => id).filter((id) => id > 0 && !layout.placings[id].head);
+  const plan = planForward(layout, { mode: mode === 'dilated' ? mode : 'pooled', take: body });
+  const bad = new Set<NodeId>();
+  await runPlan(runtime, network, plan, input, {
+    signal,
+    onTake: (id, x) => {
+      if (!holdsFinite(runtime.arena, x)) bad.add(id);
     },
-    { signal },
-  );
-  const where = first === undefined ? 'the dense layers' : `layer "${first}"`;
+  });
+  const first = body.find((id) => bad.has(id));
+  const where = first === undefined ? 'the dense layers' : `layer "${graph.nodes[first].name}"`;
   throw new AtrousCamError(
     'BAD_WEIGHTS',
     `${where}: the output is not finite (NaN or beyond float32); the weights are damaged, or the preprocessing is not theirs`,

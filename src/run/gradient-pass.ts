@@ -1,12 +1,14 @@
 import type { Heads, Mode, Precision } from '../base/types.js';
-import { convLayers, pooledStride, type Topology } from '../graph/topology.js';
-import { adjointLayers, backwardMacs, planBackward } from '../plan/backward.js';
-import { type ConvStep, planMode, stepMacs, stepsUpTo } from '../plan/forward.js';
-import type { View } from '../wasm/job.js';
+import type { NodeId } from '../graph/graph.js';
+import type { Layout } from '../graph/levels.js';
+import { planBackward } from '../plan/backward.js';
+import { planForward } from '../plan/forward.js';
+import { gridOf } from '../plan/modes.js';
 import type { Runtime } from '../wasm/runtime.js';
 import { adjointKernels } from './adjoint.js';
-import { BackwardRun, reserveMemory } from './backward-engine.js';
-import { inFreeMemory, runSteps, type Watch } from './engine.js';
+import { adjointNodes, BackwardRun, reserveMemory } from './backward-run.js';
+import { runPlan } from './engine.js';
+import { inFreeMemory, type Watch } from './executor.js';
 import { LayerMap, type LayerMaps } from './layer-map.js';
 import type { PackedNetwork } from './packed-network.js';
 import type { ScoreFunction } from './score.js';
@@ -29,8 +31,8 @@ export interface GradientRequest extends Watch {
   guided?: boolean;
   /** Of the backward pass, by default the network's own. `fast` goes with a network loaded as `exact`, not the other way round. */
   precision?: Precision;
-  /** Names of convolutions at whose output, after ReLU, the gradient is wanted. */
-  layers?: readonly string[];
+  /** Nodes at whose output the gradient is wanted. */
+  layers?: readonly NodeId[];
   /** Whether their activations are wanted too, at all points of the mode; default false. */
   activations?: boolean;
   /** Whether the gradient at the input is wanted. */
@@ -41,11 +43,11 @@ export interface GradientRequest extends Watch {
   subtreeBytes?: number;
 }
 
-/** A layer's whole map, interleaved: (side, side, channels), point (i, j) at pixel (spacing i, spacing j) of the input. */
+/** A layer's whole map, interleaved: (height, width, channels). */
 export interface LayerGradient {
-  side: number;
+  height: number;
+  width: number;
   channels: number;
-  spacing: number;
   gradient: Float32Array;
   activation?: Float32Array;
 }
@@ -53,15 +55,15 @@ export interface LayerGradient {
 export interface GradientResult {
   /** The score; with heads `mean` their mean, with `each` that of phase (0,0). */
   score: number;
-  /** Of each head, in the row order of the phases: (16 / outputStride)^2 of them with `each` and `mean`, else one. */
+  /** Of each head, in the row order of the phases: (stride of the last maps / outputStride)^2 of them with `each` and `mean`, else one. */
   scores: Float32Array;
   /** The network's: those of phase (0,0). */
   logits: Float32Array;
   probabilities: Float32Array;
-  layers: Map<string, LayerGradient>;
-  /** (inputSize, inputSize, 3) */
+  layers: Map<NodeId, LayerGradient>;
+  /** (rows, columns, channels) */
   input?: Float32Array;
-  /** By layer, dense ones included: kernel (3, 3, cin, cout) or (in, out), bias. */
+  /** By layer, dense ones included, and part: kernel and bias, scale and shift ... */
   weights?: Map<string, WeightGradient>;
   peakBytes: number;
 }
@@ -69,7 +71,7 @@ export interface GradientResult {
 /**
  * Gradients of a score with respect to the input, layers' outputs and weights.
  *
- * @param input the network's input (inputSize, inputSize, 3); the network must have dense layers
+ * @param input the network's input (rows, columns, channels); the network must have a head
  * @throws AtrousCamError OUT_OF_MEMORY before anything is computed, ABORTED
  * @example
  * const { input } = await gradientsOf(loaded, x, { mode: 'atrous', heads: 'mean', score: classScore('logit', 242), input: true });
@@ -79,14 +81,13 @@ export async function gradientsOf(
   input: Float32Array,
   request: GradientRequest,
 ): Promise<GradientResult> {
-  const { topology } = network;
+  const { layout } = network;
   const { mode, heads = 'one', precision = network.precision, guided = false, score, signal } = request;
-  const { activations = false, input: wantsInput = false, weights = false } = request;
-  const outputStride = strideOf(topology, mode, request.outputStride);
-  const layers = convLayers(topology).filter((layer) => request.layers?.includes(layer.name));
-  // With the head of phase (0,0) alone the gradient takes the pooled path, but the activations are wanted at all points.
+  const { activations = false, input: wantsInput = false, weights = false, layers = [] } = request;
+  const outputStride = frontStride(layout, mode, request.outputStride);
+  // With the head of the own phase alone the gradient takes the pooled path, but the activations are wanted at all points.
   const apart = activations && mode === 'atrous' && heads === 'one';
-  const plan = planBackward(topology, {
+  const plan = planBackward(layout, {
     mode,
     heads,
     outputStride,
@@ -96,44 +97,35 @@ export async function gradientsOf(
     input: wantsInput,
     subtreeBytes: request.subtreeBytes,
   });
-  const forward = apart ? planMode(topology, mode, outputStride) : undefined;
-  const steps = forward ? stepsUpTo(forward, Math.max(-1, ...layers.map((layer) => layer.block))) : [];
-  const progress = sharedProgress(
-    [
-      plan.steps.reduce((sum, step) => sum + backwardMacs(topology, step), 0),
-      steps.reduce((sum, step) => sum + stepMacs(step), 0),
-    ],
-    request.onProgress,
-  );
+  const spacing = request.outputStride ?? 1;
+  const forward = apart ? planForward(layout, { mode, outputStride: spacing, take: layers }) : undefined;
+  const progress = sharedProgress([plan.macs, forward?.macs ?? 0], request.onProgress);
 
   reserveMemory(runtime, network, plan, { precision, weights });
-  const make = () => new Map(layers.map((layer) => [layer.name, new LayerMap(topology, mode, layer, outputStride)]));
+  const make = () => new Map(layers.map((id) => [id, new LayerMap(layout, mode, id, spacing)]));
   const maps: LayerMaps = { gradient: make(), activation: activations ? make() : new Map() };
-  const adjoints = await adjointKernels(runtime, network, adjointLayers(plan), precision, signal);
+  const adjoints = await adjointKernels(runtime, network, adjointNodes(plan), precision, signal);
+  const low =
+    layout.frontier.length > 0 ? gridOf(layout, mode, layout.frontier[0], outputStride).low : ([0, 0] as const);
+  const options = { mode, heads, outputStride, precision, guided, score, weights, maps, signal, low };
   const result = await inFreeMemory(runtime, (mark) =>
-    new BackwardRun(runtime, network, plan, adjoints, {
-      heads,
-      outputStride,
-      precision,
-      guided,
-      score,
-      weights,
-      maps,
-      signal,
-      onProgress: progress[0],
-    }).run(input, mark),
+    new BackwardRun(runtime, network, plan, adjoints, { ...options, onProgress: progress[0] }).run(input, mark),
   );
-  if (forward) {
-    const put = ({ layer, at }: ConvStep, y: View) => maps.activation.get(layer.name)?.put(runtime.arena, y, at);
-    await runSteps(runtime, network, forward, steps, input, put, { signal, onProgress: progress[1] });
-  }
-  return { ...result, layers: new Map(layers.map(({ name }) => [name, layerGradient(name, maps)])) };
+  if (forward)
+    await runPlan(runtime, network, forward, input, {
+      signal,
+      onProgress: progress[1],
+      onTake: (id, x, at) => maps.activation.get(id)!.put(runtime.arena, x, at),
+    });
+  return { ...result, layers: new Map(layers.map((id) => [id, layerGradient(id, maps)])) };
 }
 
-/** Spacing of the last map's points. */
-function strideOf(topology: Topology, mode: Mode, outputStride = 1): number {
-  if (mode === 'atrous') return outputStride;
-  return mode === 'pooled' ? pooledStride(topology) : 1;
+/** Spacing of the points of the maps in front of the head. */
+function frontStride({ levels, placings, frontier }: Layout, mode: Mode, outputStride = 1): number {
+  if (mode === 'dilated') return 1;
+  const last = Math.max(0, ...frontier.map((id) => placings[id].level));
+  const { stride } = levels[last];
+  return mode === 'pooled' ? stride : Math.min(outputStride, stride);
 }
 
 /** Progress of runs that follow one another as one, by their costs. */
@@ -147,7 +139,13 @@ function sharedProgress(costs: readonly number[], onProgress: Watch['onProgress'
   });
 }
 
-function layerGradient(name: string, { gradient, activation }: LayerMaps): LayerGradient {
-  const { shape, spacing, data } = gradient.get(name)!;
-  return { side: shape[1], channels: shape[3], spacing, gradient: data, activation: activation.get(name)?.data };
+function layerGradient(id: NodeId, { gradient, activation }: LayerMaps): LayerGradient {
+  const { shape, data } = gradient.get(id)!;
+  return {
+    height: shape[1],
+    width: shape[2],
+    channels: shape[3],
+    gradient: data,
+    activation: activation.get(id)?.data,
+  };
 }

@@ -1,5 +1,6 @@
 import { AtrousCamError } from '../base/errors.js';
 import type { Preprocessing } from '../base/types.js';
+import { NO_LOGITS } from '../graph/chain.js';
 import type { Runtime } from '../wasm/runtime.js';
 import type { PackedNetwork } from './packed-network.js';
 
@@ -13,7 +14,7 @@ export interface Loaded {
 
 /** Throws UNSUPPORTED for weights without classes. */
 export function requireHead({ network }: Loaded): void {
-  if (network.dense.length === 0)
+  if (network.graph.logits === NO_LOGITS)
     throw new AtrousCamError(
       'UNSUPPORTED',
       'these weights have no dense layers, so there are no classes to predict or explain; load the full file',

@@ -1,63 +1,61 @@
 import { throwIfAborted } from '../base/errors.js';
 import { sizeFrom } from '../base/shape.js';
 import type { Precision } from '../base/types.js';
-import { convLayers, readTopology, type Topology } from '../graph/topology.js';
-import { biasOf, type ConvKernel, convKernel, convKernelBytes, packKernelJob } from '../operators/convolution.js';
+import { type Graph, weightShapes } from '../graph/graph.js';
+import { type Layout, layoutOf } from '../graph/levels.js';
+import type { ConvKernel } from '../operators/convolution.js';
+import type { Load, PackedNode } from '../operators/operator.js';
+import { operatorOf } from '../operators/table.js';
 import { expandFloat16Jobs } from '../wasm/ops/float16.js';
 import type { Runtime } from '../wasm/runtime.js';
-import { convWeights, type NetworkWeights, type Tensor } from '../weights/types.js';
-
-/** A dense layer in the wasm memory: kernel (in, out) row by row, bias (out). */
-export interface PackedDense {
-  readonly in: number;
-  readonly out: number;
-  readonly kernel: number;
-  readonly bias: number;
-}
+import type { NetworkWeights, Tensor } from '../weights/types.js';
 
 /** A network whose weights lie in the wasm memory in the order the kernels read them. */
 export interface PackedNetwork {
-  readonly topology: Topology;
+  readonly graph: Graph;
+  readonly layout: Layout;
   readonly precision: Precision;
-  readonly convs: ReadonlyMap<string, ConvKernel>;
-  readonly dense: readonly PackedDense[];
-  /** Adjoint kernels by layer, made when a gradient first needs them (src/run/adjoint.ts). */
-  readonly adjoints: Map<Precision, ReadonlyMap<string, ConvKernel>>;
+  /** By node. */
+  readonly packed: readonly PackedNode[];
+  /** Adjoint kernels of convolutions by name, made when a gradient first needs them (src/run/adjoint.ts). */
+  readonly adjoints: Map<Precision, ReadonlyMap<string, readonly ConvKernel[]>>;
 }
 
+const EMPTY: PackedNode = { at: {} };
+
 /**
- * Reads the tensors one by one, straight to their place; only a convolution kernel stands twice for a moment, before it is
- * packed. All memory is reserved first, so that a network that does not fit fails before anything is read.
+ * Reads the tensors one by one, straight to their place; only a kernel that has to be brought into order stands twice for a moment. All
+ * memory is reserved first, so that a network that does not fit fails before anything is read.
  */
 export async function packNetwork(
   runtime: Runtime,
-  weights: NetworkWeights,
+  { graph, tensors, parameters }: Pick<NetworkWeights, 'graph' | 'tensors' | 'parameters'>,
   precision: Precision,
   { signal, onProgress }: { signal?: AbortSignal; onProgress?: (done: number) => void } = {},
 ): Promise<PackedNetwork> {
   const { arena } = runtime;
-  const topology = readTopology(weights);
-  const layers = convLayers(topology);
-  const convTensors = convWeights(weights);
-  const staging = 4 * Math.max(...layers.map(({ cin, cout }) => 9 * cin * cout));
-  const total = layers.reduce((sum, layer) => sum + convKernelBytes(layer, precision), 0);
-  const dense = topology.dense.reduce((sum, layer) => sum + 4 * (layer.in + 1) * layer.out, 0);
-  arena.reserve(total + dense + staging + 64 * (2 * layers.length + 2 * topology.dense.length + 1));
-
-  const kernels = layers.map((layer) => convKernel(layer, precision, arena.alloc(convKernelBytes(layer, precision))));
-  const heads = topology.dense.map(
-    (layer): PackedDense => ({
-      in: layer.in,
-      out: layer.out,
-      kernel: arena.alloc(4 * layer.in * layer.out),
-      bias: arena.alloc(4 * layer.out),
-    }),
+  const pack = (alloc: (bytes: number) => number) =>
+    graph.nodes.map((node) => operatorOf(node).pack?.({ graph, node }, precision, alloc));
+  let bytes = 0;
+  const planned = pack((size) => {
+    bytes += size + 64;
+    return 0;
+  });
+  const bytesOf = ({ part, spare = 0 }: Load, id: number) =>
+    4 * sizeFrom(weightShapes(graph, graph.nodes[id])[part]) + spare + 64;
+  const staging = Math.max(
+    0,
+    ...planned.flatMap((packing, id) =>
+      (packing?.loads ?? []).filter(({ jobs }) => jobs).map((load) => bytesOf(load, id)),
+    ),
   );
+  arena.reserve(bytes + staging + 64);
+  const packings = pack((size) => arena.alloc(size));
 
   let done = 0;
   const onBlock = async (elements: number) => {
     done += elements;
-    onProgress?.(done / weights.parameters);
+    onProgress?.(done / parameters);
     await runtime.yieldIfDue();
     throwIfAborted(signal);
   };
@@ -71,17 +69,15 @@ export async function packNetwork(
 
   const mark = arena.mark();
   const source = arena.alloc(staging);
-  for (const [i, conv] of kernels.entries()) {
-    const { kernel, bias } = convTensors[i];
-    await read(kernel, source);
-    await runtime.runAsync(packKernelJob(source, conv), signal);
-    await read(bias, biasOf(conv));
+  for (const [id, packing] of packings.entries()) {
+    for (const [part, values] of Object.entries(packing?.constants ?? {}))
+      arena.i32(packing!.packed.at[part], values.length).set(values);
+    for (const { part, to, jobs } of packing?.loads ?? []) {
+      await read(tensors.get(`${graph.nodes[id].name}.${part}`)!, to ?? source);
+      for (const job of jobs?.(source) ?? []) await runtime.runAsync(job, signal);
+    }
   }
   arena.release(mark);
-  for (const [i, layer] of heads.entries()) {
-    await read(weights.dense[i].kernel, layer.kernel);
-    await read(weights.dense[i].bias, layer.bias);
-  }
-  const convs = new Map(layers.map((layer, i) => [layer.name, kernels[i]]));
-  return { topology, precision, convs, dense: heads, adjoints: new Map() };
+  const packed = packings.map((packing) => packing?.packed ?? EMPTY);
+  return { graph, layout: layoutOf(graph), precision, packed, adjoints: new Map() };
 }

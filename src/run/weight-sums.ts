@@ -1,21 +1,18 @@
 import { sizeFrom } from '../base/shape.js';
-import { type ConvLayer, convLayers, type DenseLayer, type Topology } from '../graph/topology.js';
+import { type Graph, type Node, weightShapes } from '../graph/graph.js';
+import type { Sums } from '../operators/operator.js';
 import type { Arena } from '../wasm/arena.js';
 
-/** Where a layer's gradients are summed: kernel (3, 3, cin, cout) or (in, out), bias (cout) or (out). */
+/** Where the gradients of a node's weights are summed. */
 export interface WeightSum {
-  readonly kernel: number;
-  readonly bias: number;
+  /** Addresses by part. */
+  readonly at: Sums;
   /** Whether something was added already; else the first addition overwrites. */
   begun: boolean;
 }
 
-/** A layer's gradients, copied out of the wasm memory. */
-export interface WeightGradient {
-  readonly shape: number[];
-  readonly kernel: Float32Array;
-  readonly bias: Float32Array;
-}
+/** The gradients of a node's weights by part, copied out of the wasm memory. */
+export type WeightGradient = Record<string, { shape: number[]; data: Float32Array }>;
 
 /** The gradients of all weights of a network, in the wasm memory. */
 export class WeightSums {
@@ -23,37 +20,42 @@ export class WeightSums {
 
   constructor(
     readonly arena: Arena,
-    readonly topology: Topology,
+    readonly graph: Graph,
   ) {
-    for (const { name, shape } of shapes(topology))
-      this.#sums.set(name, {
-        kernel: arena.alloc(4 * sizeFrom(shape)),
-        bias: arena.alloc(4 * shape.at(-1)!),
-        begun: false,
-      });
+    for (const [node, shapes] of trained(graph)) {
+      const at = Object.fromEntries(shapes.map(([part, shape]) => [part, arena.alloc(4 * sizeFrom(shape))]));
+      this.#sums.set(node.name, { at, begun: false });
+    }
   }
 
   /** Bytes that they take. */
-  static bytes = (topology: Topology): number =>
-    shapes(topology).reduce((sum, { shape }) => sum + 4 * (sizeFrom(shape) + shape.at(-1)!) + 128, 0);
+  static bytes = (graph: Graph): number =>
+    trained(graph).reduce(
+      (sum, [, shapes]) => sum + shapes.reduce((bytes, [, shape]) => bytes + 4 * sizeFrom(shape) + 64, 0),
+      0,
+    );
 
-  of({ name }: ConvLayer | DenseLayer): WeightSum {
+  of({ name }: Node): WeightSum {
     return this.#sums.get(name)!;
   }
 
-  /** All of them, copied, by layer. */
+  /** All of them, copied, by node. */
   read(): Map<string, WeightGradient> {
-    const copy = (ptr: number, length: number) => this.arena.f32(ptr, length).slice();
     return new Map(
-      shapes(this.topology).map(({ name, shape }) => {
-        const { kernel, bias } = this.#sums.get(name)!;
-        return [name, { shape, kernel: copy(kernel, sizeFrom(shape)), bias: copy(bias, shape.at(-1)!) }];
+      trained(this.graph).map(([node, shapes]) => {
+        const { at } = this.of(node);
+        const copy = (part: string, shape: readonly number[]) => ({
+          shape: [...shape],
+          data: this.arena.f32(at[part], sizeFrom(shape)).slice(),
+        });
+        return [node.name, Object.fromEntries(shapes.map(([part, shape]) => [part, copy(part, shape)]))];
       }),
     );
   }
 }
 
-const shapes = (topology: Topology): { name: string; shape: number[] }[] => [
-  ...convLayers(topology).map(({ name, cin, cout }) => ({ name, shape: [3, 3, cin, cout] })),
-  ...topology.dense.map((layer) => ({ name: layer.name, shape: [layer.in, layer.out] })),
-];
+/** The nodes that have weights, with the weights' names and shapes. */
+const trained = (graph: Graph): [Node, [string, readonly number[]][]][] =>
+  graph.nodes
+    .map((node): [Node, [string, readonly number[]][]] => [node, Object.entries(weightShapes(graph, node))])
+    .filter(([, shapes]) => shapes.length > 0);

@@ -1,8 +1,8 @@
-import { sizeFrom } from '../base/shape.js';
-import type { Normalization } from '../base/types.js';
+import type { NormalizationName } from '../base/types.js';
 import { packNetworkWeights } from '../calls/pack.js';
 import { convLayers } from '../graph/topology.js';
 import { EPSILON } from '../wasm/ops/batch.js';
+import { chainNetwork, requireChain } from '../weights/check-chain.js';
 import { type ConvWeights, convWeights, type NetworkWeights, type Tensor } from '../weights/types.js';
 import { type Layout, paddedChannels, slice, type TrainingState } from './parameters.js';
 
@@ -13,7 +13,7 @@ const PREPROCESSING = { resize: 'bilinear', fit: 'squash' } as const;
 export function weightsOf(
   layout: Layout,
   state: TrainingState,
-  { labels, normalization }: { labels: readonly string[]; normalization: Normalization },
+  { labels, normalization }: { labels: readonly string[]; normalization: NormalizationName },
 ): NetworkWeights {
   const { topology } = layout;
   const convs = convLayers(topology).map((layer, i): ConvWeights => {
@@ -42,16 +42,11 @@ export function weightsOf(
     return convs.slice(next - block.length, next);
   });
   const degrid = topology.degrid?.map(({ rate }, i) => ({ ...convs[next + i], rate }));
-  const count = ({ kernel, bias }: ConvWeights) => [kernel, bias].flatMap(({ shape }) => sizeFrom(shape));
   return {
     source: 'trained',
-    blocks,
-    ...(degrid && { degrid }),
-    dense,
-    inputSize: topology.inputSize,
+    ...chainNetwork({ blocks, ...(degrid && { degrid }), dense, inputSize: topology.inputSize }),
     labels,
     preprocessing: { normalization, ...PREPROCESSING },
-    parameters: [...convs, ...dense].flatMap(count).reduce((a, b) => a + b, 0),
     close: () => {},
   };
 }
@@ -83,7 +78,8 @@ export async function encodeNetwork(weights: NetworkWeights, dtype: 'float16' | 
 export async function stateOf(layout: Layout, weights: NetworkWeights): Promise<TrainingState> {
   const parameters = new Float32Array(layout.parameters);
   const statistics = new Float32Array(layout.statistics);
-  const convs = convWeights(weights);
+  const chain = requireChain(weights);
+  const convs = convWeights(chain);
   for (const [i, { cin, cout }] of convLayers(layout.topology).entries()) {
     const slots = layout.convs[i];
     const padded = slice(parameters, slots.kernel);
@@ -98,7 +94,7 @@ export async function stateOf(layout: Layout, weights: NetworkWeights): Promise<
     slice(parameters, slots.gamma).fill(1);
     slice(statistics, slots.running).fill(1 - EPSILON, cout);
   }
-  for (const [i, { kernel, bias }] of weights.dense.entries()) {
+  for (const [i, { kernel, bias }] of chain.dense.entries()) {
     await kernel.copyInto(slice(parameters, layout.dense[i].kernel));
     await bias.copyInto(slice(parameters, layout.dense[i].bias));
   }

@@ -1,6 +1,6 @@
 import { AtrousCamError } from '../base/errors.js';
 import { oneOf } from '../base/options.js';
-import type { KernelSet, Normalization } from '../base/types.js';
+import type { KernelSet, NormalizationName } from '../base/types.js';
 import type { WeightsSource } from '../weights/open.js';
 import type { Augmentation, Variation } from './augment.js';
 import type { Architecture } from './vgg.js';
@@ -40,7 +40,7 @@ export interface TrainingConfig extends Architecture, Augmentation {
   readonly warmup: number;
   /** Share of the hidden dense units that is dropped in training. */
   readonly dropout: number;
-  readonly normalization: Normalization;
+  readonly normalization: NormalizationName;
   /** `dilated`: the network without pools, to fine-tune weights in. */
   readonly mode: 'pooled' | 'dilated';
   readonly seed: number;

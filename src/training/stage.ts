@@ -1,4 +1,4 @@
-import type { Normalization, RgbImage } from '../base/types.js';
+import type { NormalizationName, RgbImage } from '../base/types.js';
 import { NORMALIZATIONS } from '../image/normalization.js';
 import { DRAW_FIELDS, DRAWS, type Draw, drawFields, drawJob } from '../wasm/ops/augment.js';
 import { adamJob, sgdJob } from '../wasm/ops/optimizer.js';
@@ -21,7 +21,7 @@ export interface BatchResult {
 }
 
 /** What is taken from a byte, and what it is multiplied with then, in the network's order of channels; the fourth channel stays 0. */
-function byteScaling(normalization: Normalization): { mean: number[]; scale: number[] } {
+function byteScaling(normalization: NormalizationName): { mean: number[]; scale: number[] } {
   const { unit, mean, deviation } = NORMALIZATIONS[normalization];
   return {
     mean: [...mean.map((value) => unit * value), 0],

@@ -214,7 +214,7 @@ export class StepJobs {
   /** y = conv3x3(x), or the gradient at its input, without bias. */
   #convolve(x: Batch, kernel: number, y: Batch, dilation: number, adjoint: boolean): Job[] {
     const weights = { ptr: this.#weights, bias: 0, cin: x.c, cout: y.c };
-    const options = { dilation, relu: false, mostTiles: tilesOf(x.c, y.c) };
+    const options = { dilation, mostTiles: tilesOf(x.c, y.c) };
     return [
       winogradWeightsJob(kernel, this.#weights, x.c, y.c, adjoint),
       ...winogradJobs(tall(x), weights, tall(y), options, this.#workspace),

@@ -2,6 +2,7 @@ import { AtrousCamError } from '../base/errors.js';
 import { shuffled } from '../base/random.js';
 import { readTopology } from '../graph/topology.js';
 import { Runtime, throwIfAborted } from '../wasm/runtime.js';
+import { requireChain } from '../weights/check-chain.js';
 import { openWeights } from '../weights/open.js';
 import { chooseDrawings } from './augment.js';
 import {
@@ -76,7 +77,7 @@ async function architectureFrom(
   }
   const weights = await openWeights(from, { signal });
   weights.close();
-  const { blocks, dense, inputSize, degrid } = readTopology(weights);
+  const { blocks, dense, inputSize, degrid } = readTopology(requireChain(weights));
   if (dense.length === 0) throw new AtrousCamError('BAD_ARGUMENT', 'from: expected weights with dense layers');
   const rates = degrid?.map(({ rate }) => rate);
   const { degridLayers = rates } = config;

@@ -9,14 +9,11 @@ export const GRADIENT_HEAD = 320;
 /** Channels of one task of the bias's gradient: a cache line. */
 export const TOTALS = 16;
 
-/** Channels of a task of depthwiseWeightGradient: a cache line. */
-export const GRADIENT_CHANNELS = 16;
-
 /** Channels of a group of a packed kernel: two adjacent vectors. */
 export const CHANNEL_GROUP = 8;
 
-/** Bytes of an `Exp`. */
-export const EXP_BYTES = 400;
+/** Bytes of an `Exp`, and of the four vectors behind it. */
+export const EXP_BYTES = 464;
 
 /** Activations by number. What a and b are stands beside. */
 export const RELU = 0;
@@ -416,6 +413,7 @@ const DepthwiseWeightGradientArgs = {
   first: 'i32',
   last: 'i32',
   each: 'i32',
+  channels: 'i32',
 } as const;
 
 const Draw = {
@@ -499,6 +497,26 @@ const GemmArgs = {
   blockDepth: 'i32',
 } as const;
 
+const GlobalArgs = {
+  x: 'usize',
+  xRow: 'i32',
+  xPix: 'i32',
+  h: 'i32',
+  w: 'i32',
+  c: 'i32',
+  y: 'usize',
+  yRow: 'i32',
+  yPix: 'i32',
+  dx: 'usize',
+  dxRow: 'i32',
+  dxPix: 'i32',
+  rate: 'i32',
+  mean: 'i32',
+  accumulate: 'i32',
+  points: 'i32',
+  channels: 'i32',
+} as const;
+
 const LayerNormArgs = {
   x: 'usize',
   xRow: 'i32',
@@ -534,50 +552,6 @@ const LayerNormBackwardArgs = {
   rows: 'i32',
 } as const;
 
-const MaxPoolArgs = {
-  x: 'usize',
-  xRow: 'i32',
-  xPix: 'i32',
-  h: 'i32',
-  w: 'i32',
-  c: 'i32',
-  y: 'usize',
-  yRow: 'i32',
-  yPix: 'i32',
-  outH: 'i32',
-  outW: 'i32',
-  size: 'i32',
-  stride: 'i32',
-  dilation: 'i32',
-  offsetY: 'i32',
-  offsetX: 'i32',
-  rows: 'i32',
-} as const;
-
-const MaxPoolBackwardArgs = {
-  x: 'usize',
-  xRow: 'i32',
-  xPix: 'i32',
-  h: 'i32',
-  w: 'i32',
-  c: 'i32',
-  dy: 'usize',
-  dyRow: 'i32',
-  dyPix: 'i32',
-  outH: 'i32',
-  outW: 'i32',
-  dx: 'usize',
-  dxRow: 'i32',
-  dxPix: 'i32',
-  size: 'i32',
-  stride: 'i32',
-  dilation: 'i32',
-  offsetY: 'i32',
-  offsetX: 'i32',
-  accumulate: 'i32',
-  channels: 'i32',
-} as const;
-
 const OptimizerArgs = {
   w: 'usize',
   g: 'usize',
@@ -600,6 +574,57 @@ const PackConvArgs = {
   taps: 'i32',
   cin: 'i32',
   cout: 'i32',
+} as const;
+
+const PoolArgs = {
+  x: 'usize',
+  xRow: 'i32',
+  xPix: 'i32',
+  h: 'i32',
+  w: 'i32',
+  y: 'usize',
+  yRow: 'i32',
+  yPix: 'i32',
+  outH: 'i32',
+  outW: 'i32',
+  c: 'i32',
+  rows: 'i32',
+  columns: 'i32',
+  stride: 'i32',
+  dilation: 'i32',
+  startY: 'i32',
+  startX: 'i32',
+  mean: 'i32',
+  zeros: 'i32',
+  each: 'i32',
+} as const;
+
+const PoolGradientArgs = {
+  x: 'usize',
+  xRow: 'i32',
+  xPix: 'i32',
+  h: 'i32',
+  w: 'i32',
+  c: 'i32',
+  dy: 'usize',
+  dyRow: 'i32',
+  dyPix: 'i32',
+  outH: 'i32',
+  outW: 'i32',
+  dx: 'usize',
+  dxRow: 'i32',
+  dxPix: 'i32',
+  rows: 'i32',
+  columns: 'i32',
+  stride: 'i32',
+  dilation: 'i32',
+  startY: 'i32',
+  startX: 'i32',
+  mean: 'i32',
+  zeros: 'i32',
+  accumulate: 'i32',
+  each: 'i32',
+  channels: 'i32',
 } as const;
 
 const ReluBackwardArgs = {
@@ -675,7 +700,9 @@ const WinogradArgs = {
   count: 'i32',
   tilesPerTask: 'i32',
   stripsPerTask: 'i32',
-  relu: 'i32',
+  low: 'f32',
+  high: 'f32',
+  accumulate: 'i32',
 } as const;
 
 const WinogradGradientArgs = {
@@ -703,7 +730,9 @@ const WinogradGradientArgs = {
   count: 'i32',
   tilesPerTask: 'i32',
   stripsPerTask: 'i32',
-  relu: 'i32',
+  low: 'f32',
+  high: 'f32',
+  accumulate: 'i32',
   vQuad: 'usize',
   mStrip: 'usize',
   quadsPerTask: 'i32',
@@ -759,12 +788,14 @@ export const KERNEL_FIELDS = {
   dropout: DropoutArgs,
   expandFloat16: ExpandFloat16Args,
   gemm: GemmArgs,
+  globalPool: GlobalArgs,
+  globalPoolBackward: GlobalArgs,
   layerNorm: LayerNormArgs,
   layerNormBackward: LayerNormBackwardArgs,
-  maxPool: MaxPoolArgs,
-  maxPoolBackward: MaxPoolBackwardArgs,
   multiplyMaps: CombineArgs,
   packConv: PackConvArgs,
+  pool: PoolArgs,
+  poolBackward: PoolGradientArgs,
   reluBackward: ReluBackwardArgs,
   sgdStep: OptimizerArgs,
   softmax: SoftmaxArgs,

@@ -82,11 +82,16 @@ export interface WindowCall {
   readonly startX: number;
 }
 
-/** Bounds of an output: min(max(y, low), high). ReLU is 0 .. Infinity. NaN stays NaN. */
+/** Bounds of an output: min(max(y, low), high). NaN stays NaN. */
 export interface Clip {
   readonly low: number;
   readonly high: number;
 }
+
+/** The bounds of a ReLU. */
+export const RELU: Clip = { low: 0, high: Number.POSITIVE_INFINITY };
+/** No bounds. */
+export const UNCLIPPED: Clip = { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
 
 /** A dense (h, w, c) map at `ptr`. */
 export const view = (ptr: number, h: number, w: number, c: number): View => ({ ptr, h, w, c, row: w * c, pix: c });

@@ -1,12 +1,21 @@
 import { AtrousCamError } from '../base/errors.js';
 import { sizeFrom } from '../base/shape.js';
 import type { Preprocessing } from '../base/types.js';
+import { chainGraph } from '../graph/chain.js';
+import { readTopology } from '../graph/topology.js';
 import { degridName } from './degridding.js';
 import { classLabels } from './labels.js';
 import { preprocessingFor } from './preprocessing.js';
 import { badWeights, quote } from './source.js';
 import { plainTensor, type RawTensor, readVector, transposedTensor } from './tensor.js';
-import { type ConvWeights, convWeights, type DenseWeights, type NetworkWeights, type Tensor } from './types.js';
+import {
+  type ChainWeights,
+  type ConvWeights,
+  convWeights,
+  type DenseWeights,
+  type NetworkWeights,
+  type Tensor,
+} from './types.js';
 
 /** Inference-time batch normalization after a convolution: (x - mean) / sqrt(variance + epsilon) * weight + bias. */
 export interface RawBatchNorm {
@@ -85,18 +94,36 @@ export async function assembleNetwork(
     inputs = made.bias.shape[0];
     return made;
   });
-  const tensors = [...convWeights({ blocks, degrid }), ...dense].flatMap(({ kernel, bias }) => [kernel, bias]);
+  const chain: ChainWeights = { blocks, ...(degrid && { degrid }), dense, inputSize };
   return {
     source: raw.source,
-    blocks,
-    ...(degrid && { degrid }),
-    dense,
-    inputSize,
+    ...chainNetwork(chain),
     labels: dense.length === 0 ? [] : await classLabels(inputs, raw.metadata.get('labels'), raw.source),
     preprocessing: preprocessingFor(raw.layout, raw.metadata.get('preprocessing'), raw.source, options.preprocessing),
-    parameters: tensors.reduce((sum, { shape }) => sum + sizeFrom(shape), 0),
     close,
   };
+}
+
+/** Throws UNSUPPORTED for weights of another family. */
+export function requireChain({ chain, source }: NetworkWeights): ChainWeights {
+  if (chain) return chain;
+  throw new AtrousCamError(
+    'UNSUPPORTED',
+    `${source}: training takes networks of VGG's family only, that is 3x3 convolutions with ReLU, 2x2 max pools and dense layers`,
+  );
+}
+
+/** The graph of a chain, and its tensors by name. */
+export function chainNetwork(chain: ChainWeights): Pick<NetworkWeights, 'graph' | 'tensors' | 'chain' | 'parameters'> {
+  const layers = [...convWeights(chain), ...chain.dense];
+  const tensors = new Map(
+    layers.flatMap(({ name, kernel, bias }): [string, Tensor][] => [
+      [`${name}.kernel`, kernel],
+      [`${name}.bias`, bias],
+    ]),
+  );
+  const parameters = [...tensors.values()].reduce((sum, { shape }) => sum + sizeFrom(shape), 0);
+  return { graph: chainGraph(readTopology(chain)), tensors, chain, parameters };
 }
 
 /** Refuses a tensor whose shape is not `expected`, where text stands for any size from 1 on. */

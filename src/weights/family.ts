@@ -5,3 +5,6 @@ export const knownBlocks: Record<number, readonly number[]> = {
   13: [2, 2, 3, 3, 3],
   16: [2, 2, 4, 4, 4],
 };
+
+/** The line that makes a file of a whole network, which says what a dictionary of tensors does not. */
+export const EXPORT_LINE = "torch.onnx.export(model.eval(), torch.zeros(1, 3, 224, 224), 'model.onnx')";

@@ -1,7 +1,7 @@
 import { type ByteSource, badWeights } from './source.js';
 
 /** The formats that are read; what a zip archive holds is told by its members. */
-export type WeightFormat = 'hdf5' | 'safetensors' | 'zip' | 'legacy-pth' | 'onnx';
+export type WeightFormat = 'hdf5' | 'safetensors' | 'safetensors-index' | 'zip' | 'legacy-pth' | 'onnx';
 
 const hdf5Signature = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
 /** HDF5 allows a user block of 512, 1024, ... bytes before its signature. */
@@ -15,6 +15,7 @@ export async function sniffFormat(source: ByteSource): Promise<WeightFormat> {
   if (hdf5Offsets.some((offset) => startsWith(head.subarray(offset), hdf5Signature))) return 'hdf5';
   if (startsWith(head, [0x50, 0x4b, 0x03, 0x04])) return 'zip';
   if (startsWith(head.subarray(2), legacyMagic)) return 'legacy-pth';
+  if (await isIndex(source, head)) return 'safetensors-index';
   const other = otherFormat(head);
   if (other) throw badWeights(source.name, `expected ${known}, got ${other}`);
   if (head[8] === 0x7b) return 'safetensors';
@@ -28,6 +29,16 @@ const legacyMagic = [0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8,
 /** ModelProto begins with field 1, ir_version, then producer_name, a version, a domain, the opset or the graph itself. */
 const isOnnx = (head: Uint8Array): boolean =>
   head[0] === 0x08 && head[1] < 0x20 && [0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42].includes(head[2]);
+
+/** The index of a safetensors model in several files: JSON with a `weight_map`, which may come late. */
+async function isIndex(source: ByteSource, head: Uint8Array): Promise<boolean> {
+  if (!/^\s*\{/.test(new TextDecoder('latin1').decode(head)) || source.size > largestIndex) return false;
+  const bytes = source.size > head.length ? await source.read(0, source.size) : head;
+  return new TextDecoder('latin1').decode(bytes).includes('"weight_map"');
+}
+
+/** Those of the largest models take 100 kB. */
+export const largestIndex = 4 << 20;
 
 /** What else people have, by its first bytes. */
 function otherFormat(head: Uint8Array): string | undefined {

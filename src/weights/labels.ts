@@ -9,6 +9,13 @@ export async function classLabels(classes: number, json: string | undefined, sou
   return Array.from({ length: classes }, (_, index) => `class ${index}`);
 }
 
+/** The names that a file gives its outputs; the name of a single sigmoid output is that of the class whose probability it is. */
+export function outputLabels(labels: readonly string[], classes: number): string[] {
+  if (labels.length === classes) return [...labels];
+  if (labels.length === 1 && classes === 2) return [`not ${labels[0]}`, labels[0]];
+  return Array.from({ length: classes }, (_, index) => labels[index] ?? `class ${index}`);
+}
+
 function parseLabels(json: string, classes: number, source: string): string[] {
   let labels: unknown;
   try {

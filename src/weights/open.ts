@@ -2,19 +2,24 @@ import type { Limits } from '../api.js';
 import { AtrousCamError } from '../base/errors.js';
 import { didYouMean } from '../base/suggest.js';
 import { loadAsset } from './assets.js';
-import { assembleNetwork, type NetworkOptions, type OpenedNetwork, type RawNetwork } from './check-chain.js';
+import { assembleNetwork, type NetworkOptions, type OpenedNetwork } from './check-chain.js';
 import { sniffFormat, type WeightFormat } from './format.js';
+import { type GraphFile, graphNetwork } from './graph-network.js';
+import type { OpenSibling } from './onnx/siblings.js';
 import { isPacked, readPackedNetwork } from './packed.js';
 import { openSafetensors } from './safetensors.js';
 import { type ByteSource, badWeights, bytesSource, openSource, quote, type WeightsSource } from './source.js';
 import type { TensorFile } from './tensor-file.js';
 import { readTorchNetwork } from './torch.js';
 import type { NetworkWeights } from './types.js';
+import type { ZipFile } from './zip.js';
 
 export { resolveTarget } from './labels.js';
 export type { WeightsSource } from './source.js';
 
-export interface OpenWeightsOptions extends NetworkOptions {
+export interface OpenWeightsOptions extends Omit<NetworkOptions, 'inputSize'> {
+  /** Side of the input, or rows and columns, where the network takes several; by default the file's. */
+  inputSize?: number | readonly [number, number];
   /** Of the file: bytes and tensors. */
   limits?: Pick<Limits, 'fileBytes' | 'tensors'>;
   /** Ends the call with the error ABORTED. */
@@ -47,7 +52,8 @@ export async function openWeights(source?: WeightsSource, options: OpenWeightsOp
       throw badWeights(bytes.name, `expected a file of at most ${fileBytes} bytes, got ${bytes.size}`);
     const format = await sniffFormat(bytes);
     abort();
-    const file = await openNetwork(bytes, format, (file) => tensorNetwork(file, tensors), signal);
+    const siblings = siblingsOf(source, signal);
+    const file = await openNetwork(bytes, format, { tensors, siblings, signal, inputSize: options.inputSize });
     const closeReader = file.close;
     if (closeReader)
       close = () => {
@@ -55,62 +61,95 @@ export async function openWeights(source?: WeightsSource, options: OpenWeightsOp
         bytes.close();
       };
     abort();
-    return await assembleNetwork(file.network, options, close);
+    if ('graph' in file) return await graphNetwork(file.graph, options, close);
+    return await assembleNetwork(file.network, chainOptions(options), close);
   } catch (error) {
     close();
     throw error;
   }
 }
 
+/** What was opened: a graph, or the layers of a network of VGG's family. */
+type Opened = OpenedNetwork | { graph: GraphFile; close?: () => void };
+
+interface Reading {
+  /** The most tensors of a file. */
+  readonly tensors: number;
+  readonly siblings?: OpenSibling;
+  readonly signal?: AbortSignal;
+  readonly inputSize?: number | readonly [number, number];
+}
+
 /** The readers of each format are loaded when the first file of it is opened. */
-async function openNetwork(
-  bytes: ByteSource,
-  format: WeightFormat,
-  tensorNetwork: ReadTensors,
-  signal?: AbortSignal,
-): Promise<OpenedNetwork> {
+async function openNetwork(bytes: ByteSource, format: WeightFormat, reading: Reading): Promise<Opened> {
+  const { signal } = reading;
   switch (format) {
     case 'safetensors':
-      return { network: tensorNetwork(await openSafetensors(bytes)) };
+      return tensorNetwork(await openSafetensors(bytes), reading);
+    case 'safetensors-index': {
+      const { openShards } = await import('./safetensors-shards.js');
+      const { file, close } = await openShards(bytes, reading.siblings);
+      try {
+        return { ...(await tensorNetwork(file, reading)), close };
+      } catch (error) {
+        close();
+        throw error;
+      }
+    }
     case 'hdf5':
-      return openKeras(bytes, signal);
+      return openKeras(bytes, reading);
     case 'zip':
-      return openArchive(bytes, tensorNetwork, signal);
+      return openArchive(bytes, reading);
     case 'legacy-pth': {
       const { openLegacyPth } = await import('./pth.js');
-      return { network: tensorNetwork(await openLegacyPth(bytes)) };
+      return tensorNetwork(await openLegacyPth(bytes), reading);
     }
     case 'onnx': {
-      const { readOnnxNetwork } = await import('./onnx.js');
-      return { network: await readOnnxNetwork(bytes) };
+      const { readOnnxGraph } = await import('./onnx/graph.js');
+      const { inputSize, siblings: openSibling } = reading;
+      const { close, ...read } = await readOnnxGraph(bytes, { inputSize, openSibling });
+      signal?.throwIfAborted();
+      return { graph: { ...read, layout: 'torch', assumptions: [] }, close };
     }
   }
 }
 
-type ReadTensors = (file: TensorFile) => RawNetwork;
-
-function tensorNetwork(file: TensorFile, most: number): RawNetwork {
+async function tensorNetwork(file: TensorFile, { tensors: most, inputSize }: Reading): Promise<Opened> {
   if (file.tensors.size > most)
     throw badWeights(file.source, `expected at most ${most} tensors, got ${file.tensors.size}`);
-  return isPacked(file) ? readPackedNetwork(file) : readTorchNetwork(file);
+  if (file.metadata.has('graph')) {
+    const { readPackedGraph } = await import('./packed-graph.js');
+    return { graph: readPackedGraph(file, inputSize) };
+  }
+  if (isPacked(file)) return { network: readPackedNetwork(file) };
+  const { readTorchGraph } = await import('./torch-graph.js');
+  const read = await readTorchGraph(file, { inputSize });
+  if (!read) return { network: readTorchNetwork(file) };
+  const { source, metadata } = file;
+  return { graph: { ...read, source, metadata, layout: 'torch', normalization: 'torch' } };
 }
 
-async function openKeras(bytes: ByteSource, signal?: AbortSignal): Promise<OpenedNetwork> {
-  return (await import('./keras-file.js')).openKeras(bytes, signal);
+/** A model saved whole says what it is; a file of weights alone is known by the names of VGG's layers, if at all. */
+async function openKeras(bytes: ByteSource, { signal, inputSize }: Reading, archive?: ZipFile): Promise<Opened> {
+  const { openKerasArchive, openKerasH5 } = await import('./keras/open.js');
+  const options = { inputSize };
+  const read = await (archive ? openKerasArchive(archive, options, signal) : openKerasH5(bytes, options, signal));
+  if (!read) return (await import('./keras-file.js')).openKeras(bytes, signal);
+  const { close, preprocessing, ...network } = read;
+  const { kind, assumed } = preprocessing;
+  return {
+    graph: { ...network, source: bytes.name, layout: 'keras', normalization: kind, assumptions: assumed },
+    close,
+  };
 }
 
 /** A zip archive: PyTorch's .pth or Keras' .keras, which is a .weights.h5 beside descriptions of the model. */
-async function openArchive(
-  bytes: ByteSource,
-  tensorNetwork: ReadTensors,
-  signal?: AbortSignal,
-): Promise<OpenedNetwork> {
+async function openArchive(bytes: ByteSource, reading: Reading): Promise<Opened> {
   const { openPth, openZip } = await import('./pth.js');
   const zip = await openZip(bytes);
   const keras = await zip.member('model.weights.h5');
-  if (keras) return openKeras(keras, signal);
-  if (zip.names.some((name) => /(^|\/)data\.pkl$/.test(name)))
-    return { network: tensorNetwork(await openPth(bytes, zip)) };
+  if (keras) return openKeras(keras, reading, zip);
+  if (zip.names.some((name) => /(^|\/)data\.pkl$/.test(name))) return tensorNetwork(await openPth(bytes, zip), reading);
   if (zip.names.some((name) => name.endsWith('.npy')))
     throw badWeights(bytes.name, 'expected a .pth or .keras archive, got .npz; save its arrays as safetensors');
   const names = zip.names.slice(0, 4).map(quote).join(', ');
@@ -118,6 +157,23 @@ async function openArchive(
     bytes.name,
     `expected a .pth ("data.pkl") or .keras archive ("model.weights.h5"), got a zip archive of ${names || 'nothing'}`,
   );
+}
+
+/** Opens files beside a weight file: where that is a path or an address, there are such. */
+function siblingsOf(source: WeightsSource | undefined, signal?: AbortSignal): OpenSibling | undefined {
+  if (source instanceof URL || (typeof source === 'string' && /^[a-z]+:\/\//i.test(source)))
+    return (path) => openSource(new URL(path, source), signal);
+  if (typeof source !== 'string') return undefined;
+  const folder = source.slice(0, Math.max(source.lastIndexOf('/'), source.lastIndexOf('\\')) + 1);
+  return (path) => openSource(folder + path, signal);
+}
+
+/** Networks of VGG's family have square inputs. */
+function chainOptions({ inputSize, ...options }: OpenWeightsOptions): NetworkOptions {
+  if (typeof inputSize !== 'object') return { ...options, inputSize };
+  const [height, width] = inputSize;
+  if (height === width) return { ...options, inputSize: height };
+  throw new AtrousCamError('UNSUPPORTED', `inputSize: networks of VGG's family take squares, got ${height} x ${width}`);
 }
 
 /** A file of that name comes first; then the names of published weights, which are looked for in the cache and never downloaded here. */

@@ -1,5 +1,6 @@
 import { AtrousCamError } from '../base/errors.js';
-import type { Preprocessing } from '../base/types.js';
+import type { Normalization, Preprocessing } from '../base/types.js';
+import { constantsOf, normalizationNames } from '../image/normalization.js';
 import { badWeights, quote } from './source.js';
 
 /** What the published sets of weights were trained with: keras.applications' and torchvision's. */
@@ -8,24 +9,28 @@ const defaults: Record<'keras' | 'torch', Preprocessing> = {
   torch: { normalization: 'torch', resize: 'bilinear', fit: 'crop' },
 };
 
-const choices: { [Field in keyof Preprocessing]: readonly Preprocessing[Field][] } = {
-  normalization: ['caffe', 'torch'],
+const choices = {
   resize: ['nearest', 'bilinear', 'bicubic', 'lanczos'],
   fit: ['squash', 'crop'],
 };
 
-/** The file's own JSON metadata replaces what its layout suggests; the caller's options replace both, field by field. */
+/**
+ * The file's own JSON metadata replaces what its layout suggests, or says of itself (`normalization`); the caller's options replace both, field
+ * by field.
+ */
 export function preprocessingFor(
   layout: 'keras' | 'torch',
   json: string | undefined,
   source: string,
   options: Partial<Preprocessing> = {},
+  normalization?: Normalization,
 ): Preprocessing {
   const stored = json === undefined ? {} : parse(json, source);
   check(stored, (message) => badWeights(source, `metadata "preprocessing": ${message}`));
   check(options, (message) => new AtrousCamError('BAD_ARGUMENT', `preprocessing: ${message}`));
+  const known = { ...defaults[layout], ...(normalization && { normalization }) };
   const pick = <Field extends keyof Preprocessing>(field: Field): Preprocessing[Field] =>
-    options[field] ?? stored[field] ?? defaults[layout][field];
+    options[field] ?? stored[field] ?? known[field];
   return { normalization: pick('normalization'), resize: pick('resize'), fit: pick('fit') };
 }
 
@@ -42,5 +47,14 @@ function check(values: Partial<Preprocessing>, fail: (message: string) => Error)
     const value: unknown = values[field as keyof Preprocessing];
     if (value !== undefined && !(allowed as readonly unknown[]).includes(value))
       throw fail(`expected ${field} to be ${allowed.join(', ')}, got ${quote(String(value))}`);
+  }
+  const { normalization } = values;
+  if (typeof normalization === 'string' && !normalizationNames.includes(normalization))
+    throw fail(`expected normalization to be ${normalizationNames.join(', ')}, got ${quote(normalization)}`);
+  if (normalization === undefined || typeof normalization === 'string') return;
+  try {
+    constantsOf(normalization);
+  } catch (error) {
+    throw fail((error as Error).message);
   }
 }

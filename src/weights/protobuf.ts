@@ -74,7 +74,7 @@ export class ProtobufReader {
   async floats(field: Field, most: number): Promise<Float32Array> {
     if (field.wire !== 5 && (field.wire !== 2 || field.size % 4 !== 0)) throw this.#damaged(field.offset);
     const bytes = await this.bytes(field, 4 * most);
-    return new Float32Array(bytes.slice().buffer);
+    return new Float32Array(Uint8Array.from(bytes).buffer); // a copy, because the bytes may not be aligned
   }
 
   /** A message of a name and a text (StringStringEntryProto). */

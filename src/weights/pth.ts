@@ -1,14 +1,8 @@
 import { sizeFrom } from '../base/shape.js';
-import {
-  type Pickle,
-  PickledTensor,
-  PickleError,
-  PickleTooShort,
-  type PickleValue,
-  readPickle,
-  type StoredData,
-} from './pickle.js';
+import { readCheckpoint } from './checkpoint.js';
+import { type Pickle, PickleError, PickleTooShort, type PickleValue, readPickle, type StoredData } from './pickle.js';
 import { type ByteSource, badWeights, quote } from './source.js';
+import { isContiguous, StridedTensor, spanOf } from './strided.js';
 import type { RawTensor } from './tensor.js';
 import { StoredTensor, type TensorFile } from './tensor-file.js';
 import type { ZipFile } from './zip.js';
@@ -20,7 +14,6 @@ const elementBytes = new Map(
   Object.entries({ F64: 8, I64: 8, F32: 4, I32: 4, F16: 2, BF16: 2, I16: 2, I8: 1, U8: 1, BOOL: 1 }),
 );
 const maxPickle = 4 << 20; // VGG19's is 4 kB
-const maxTensors = 10_000;
 
 /** The part of the file that holds a storage's numbers. */
 type FindData = (data: StoredData) => Promise<{ source: ByteSource; offset: number }>;
@@ -123,49 +116,36 @@ function unpickle(source: ByteSource, bytes: Uint8Array, start: number): Pickle 
   }
 }
 
-/** The tensors of a state dictionary, also one inside a checkpoint and one of DataParallel, whose names begin with `module.`. */
-function tensorsOf(source: ByteSource, object: PickleValue): Map<string, PickledTensor> {
-  const nested = object instanceof Map ? ['state_dict', 'model', 'model_state_dict'].map((key) => object.get(key)) : [];
-  const dictionary = nested.find((value) => value instanceof Map) ?? object;
-  if (!(dictionary instanceof Map)) throw badWeights(source.name, '.pth: expected a dictionary of tensors');
-  const entries = [...dictionary].filter(
-    (entry): entry is [string, PickledTensor] => entry[1] instanceof PickledTensor,
-  );
-  if (entries.length > maxTensors)
-    throw badWeights(source.name, `.pth: expected at most ${maxTensors} tensors, got ${entries.length}`);
-  const prefix = 'module.';
-  const parallel = entries.length > 0 && entries.every(([name]) => String(name).startsWith(prefix));
-  return new Map(entries.map(([name, value]) => [parallel ? name.slice(prefix.length) : String(name), value]));
-}
-
 async function tensorFile(source: ByteSource, object: PickleValue, find: FindData): Promise<TensorFile> {
+  const { tensors: entries, labels } = readCheckpoint(source.name, object);
   const tensors = new Map<string, RawTensor>();
-  for (const [name, { data, offset, shape, strides }] of tensorsOf(source, object)) {
+  for (const [name, { data, offset, shape, strides }] of entries) {
     const elements = sizeFrom(shape);
-    if (offset + elements > data.count)
+    const span = isContiguous(shape, strides) ? elements : spanOf(shape, strides);
+    if (span === undefined)
       throw badWeights(
         source.name,
-        `tensor ${quote(name)}: expected ${offset + elements} elements, got a storage of ${data.count}`,
+        `tensor ${quote(name)}: its elements lie upon each other; save it with .contiguous()`,
       );
-    if (!isContiguous(shape, strides))
+    if (offset + span > data.count)
       throw badWeights(
         source.name,
-        `tensor ${quote(name)}: its elements do not lie in order; save it with .contiguous()`,
+        `tensor ${quote(name)}: expected ${offset + span} elements, got a storage of ${data.count}`,
       );
     const found = await find(data);
-    const bytes = elementBytes.get(data.dtype)!;
-    tensors.set(name, new StoredTensor(found.source, name, data.dtype, shape, found.offset + offset * bytes));
+    const at = found.offset + offset * elementBytes.get(data.dtype)!;
+    tensors.set(
+      name,
+      isContiguous(shape, strides)
+        ? new StoredTensor(found.source, name, data.dtype, shape, at)
+        : new StridedTensor(
+            source.name,
+            name,
+            shape,
+            strides,
+            new StoredTensor(found.source, name, data.dtype, [span], at),
+          ),
+    );
   }
-  return { source: source.name, tensors, metadata: new Map() };
-}
-
-/** Whether the last dimension's elements are neighbours, and so on; the stride of a dimension of one element is of no matter. */
-function isContiguous(shape: readonly number[], strides: readonly number[]): boolean {
-  if (strides.length !== shape.length) return false;
-  let expected = 1;
-  for (let i = shape.length - 1; i >= 0; i--) {
-    if (shape[i] !== 1 && strides[i] !== expected) return false;
-    expected *= shape[i];
-  }
-  return true;
+  return { source: source.name, tensors, metadata: new Map(labels ? [['labels', JSON.stringify(labels)]] : []) };
 }

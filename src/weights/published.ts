@@ -96,13 +96,12 @@ async function readAll(
   const weights = await openWeights(source, { signal });
   try {
     let done = 0;
-    for (const { kernel, bias } of [...weights.blocks.flat(), ...weights.dense])
-      for (const tensor of [kernel, bias])
-        await tensor.copyInto(new Float32Array(sizeFrom(tensor.shape)), (elements) => {
-          throwIfAborted(signal);
-          done += elements;
-          onProgress(done / weights.parameters);
-        });
+    for (const tensor of weights.tensors.values())
+      await tensor.copyInto(new Float32Array(sizeFrom(tensor.shape)), (elements) => {
+        throwIfAborted(signal);
+        done += elements;
+        onProgress(done / weights.parameters);
+      });
     return weights.parameters;
   } finally {
     weights.close();

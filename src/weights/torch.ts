@@ -1,11 +1,12 @@
 import type { RawBatchNorm, RawLayer, RawNetwork } from './check-chain.js';
-import { knownBlocks } from './family.js';
+import { EXPORT_LINE, knownBlocks } from './family.js';
 import { badWeights, quote } from './source.js';
 import type { RawTensor } from './tensor.js';
 import { requiredTensor, type TensorFile } from './tensor-file.js';
 
-/** Reads a file of tensors with torchvision's or timm's names. */
-export function readTorchNetwork(file: TensorFile): RawNetwork {
+/** Reads a file of tensors with torchvision's or timm's names, perhaps with a prefix before all of them. */
+export function readTorchNetwork(whole: TensorFile): RawNetwork {
+  const file = withoutPrefix(whole);
   for (const name of file.tensors.keys()) {
     const layerOfBias = /^((?:features|classifier)\.\d{1,6})\.bias$/.exec(name)?.[1];
     if (layerOfBias) requiredTensor(file, `${layerOfBias}.weight`); // layers are looked for by their weights
@@ -19,13 +20,22 @@ export function readTorchNetwork(file: TensorFile): RawNetwork {
   };
 }
 
+/** The same tensors by names without what stands before all of them (`module.` of DataParallel). */
+function withoutPrefix(file: TensorFile): TensorFile {
+  const names = [...file.tensors.keys()];
+  const [prefix, other] = names.flatMap((name) => /^(.*\.)?features\.0\.weight$/.exec(name)?.[1] ?? []);
+  if (!prefix || other !== undefined || !names.every((name) => name.startsWith(prefix))) return file;
+  const tensors = new Map([...file.tensors].map(([name, raw]) => [name.slice(prefix.length), raw]));
+  return { ...file, tensors };
+}
+
 /**
  * torchvision numbers all modules of `features`: convolution, ReLU (2 steps), perhaps a pool (3 steps), with batch normalization
  * one step more. So the gap to the next convolution tells where a block ends.
  */
 function readBlocks(file: TensorFile): RawLayer[][] {
   const indices = numbersOf(file, /^features\.(\d{1,6})\.weight$/, 4);
-  if (indices[0] !== 0) throw notVgg(file);
+  if (indices[0] !== 0) unknown(file);
   const blocks: RawLayer[][] = [[]];
   for (const [i, index] of indices.entries()) {
     const norm = batchNorm(file, index + 1);
@@ -86,13 +96,15 @@ const weightAndBias = (file: TensorFile, name: string): { weight: RawTensor; bia
   bias: requiredTensor(file, `${name}.bias`),
 });
 
-function notVgg({ source, tensors }: TensorFile): Error {
+function unknown({ source, tensors }: TensorFile): never {
   const names = [...tensors.keys()].slice(0, 4).map(quote);
   const found =
     names.length === 0
       ? 'no tensors'
       : `${names.join(', ')}${tensors.size > 4 ? `, ... (${tensors.size} tensors)` : ''}`;
-  const torch = '"features.0.weight" of 4 dimensions, ..., "classifier.0.weight" or "pre_logits.fc1.weight"';
-  const expected = `a VGG network with torchvision's or timm's names (${torch}) or packed ("block1_conv1.kernel", ...)`;
-  return badWeights(source, `expected ${expected}, got ${found}`);
+  const families = 'VGG, ResNet, DRN, MobileNet, EfficientNet, ConvNeXt, DenseNet, SqueezeNet, Inception, RegNet ...';
+  throw badWeights(
+    source,
+    `expected PyTorch's tensors of a known network (${families}) or packed ones ("block1_conv1.kernel", ...), got ${found}; export the whole network instead: ${EXPORT_LINE}`,
+  );
 }

@@ -1,4 +1,5 @@
 import type { Preprocessing } from '../base/types.js';
+import type { Graph } from '../graph/graph.js';
 
 export type OnBlock = (elements: number) => void | Promise<void>;
 
@@ -43,10 +44,8 @@ export interface DenseWeights {
   readonly bias: Tensor;
 }
 
-/** A network of VGG's family as read from a weight file: the topology is what the tensors' names and shapes say. */
-export interface NetworkWeights {
-  /** Where it comes from, for people: a path, a URL, `default`. */
-  readonly source: string;
+/** The weights of a network of VGG's family by layer. */
+export interface ChainWeights {
   /** Convolutions by block; a 2x2 pool follows each block. */
   readonly blocks: readonly (readonly ConvWeights[])[];
   /** Degridding layers behind the last block, `degrid1` ..., where the file has any. */
@@ -55,17 +54,30 @@ export interface NetworkWeights {
   readonly dense: readonly DenseWeights[];
   /** Side of the square input in pixels. */
   readonly inputSize: number;
+}
+
+/** A network as read from a weight file. */
+export interface NetworkWeights {
+  /** Where it comes from, for people: a path, a URL, `default`. */
+  readonly source: string;
+  readonly graph: Graph;
+  /** The graph's weights by the name of node and part, such as `block1_conv1.kernel`. */
+  readonly tensors: ReadonlyMap<string, Tensor>;
+  /** The same by layer, where the network is one of VGG's family. */
+  readonly chain?: ChainWeights;
   /** One label a class; `class 0` ... where the file has none and no known set fits. */
   readonly labels: readonly string[];
   readonly preprocessing: Preprocessing;
   /** Number of trained parameters. */
   readonly parameters: number;
+  /** What the file does not say and was assumed, in whole sentences; absent where nothing was. */
+  readonly assumptions?: readonly string[];
   /** Closes the file. Tensors cannot be read afterwards. */
   close(): void;
 }
 
 /** All convolutions in order, the degridding layers last. */
-export const convWeights = ({ blocks, degrid = [] }: Pick<NetworkWeights, 'blocks' | 'degrid'>): ConvWeights[] => [
+export const convWeights = ({ blocks, degrid = [] }: Pick<ChainWeights, 'blocks' | 'degrid'>): ConvWeights[] => [
   ...blocks.flat(),
   ...degrid,
 ];

@@ -153,7 +153,6 @@ describe('evaluate --explanations', () => {
       out,
     ]);
     while (!existsSync(join(folder, 'empty/new'))) await new Promise((resolve) => setTimeout(resolve, 20));
-    await new Promise((resolve) => setTimeout(resolve, 1500));
     child.kill('SIGINT');
     await once(child, 'close');
     const { code, stdout, stderr } = await finished;

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { fixture, micro, photo, start, temporaryFolder } from './command.js';
@@ -20,6 +21,15 @@ writeFileSync(
 const env = { NODE_OPTIONS: `--require ${watch}`, ATROUS_CAM_CACHE: join(folder, 'cache') };
 const run = (...args: string[]) => start(args, env).finished;
 
+/** An address of this machine where nobody listens: the system chose the port, and it was given back. */
+async function closedAddress(): Promise<string> {
+  const server = createServer();
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((done) => server.close(done));
+  return `http://127.0.0.1:${port}/x`;
+}
+
 test('nothing uses the network but `weights pull` and addresses', async () => {
   const h5 = fixture('references/small/micro-vgg16.keras-official.h5');
   const calls = [
@@ -35,9 +45,10 @@ test('nothing uses the network but `weights pull` and addresses', async () => {
   expect((await run('predict', photo, '--weights', 'vgg16')).stderr).toContain('not downloaded yet');
   expect(existsSync(seen)).toBe(false);
 
+  const url = await closedAddress();
   for (const call of [
-    ['predict', photo, '--weights', 'http://127.0.0.1:48123/x'],
-    ['weights', 'pull', 'vgg16', '--url', 'http://127.0.0.1:48123/x'],
+    ['predict', photo, '--weights', url],
+    ['weights', 'pull', 'vgg16', '--url', url, '--retries', '1'],
   ]) {
     expect((await run(...call)).code).toBe(1);
     expect(readFileSync(seen, 'utf8')).toContain('connect');

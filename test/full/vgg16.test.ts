@@ -11,6 +11,9 @@ import type { Mode } from '../../src/base/types.js';
 import { decodeImage } from '../../src/image/decode.js';
 import { preprocess } from '../../src/image/preprocess.js';
 
+/** The shape of a square colour input. */
+const square = (side: number) => ({ h: side, w: side, c: 3 });
+
 const root = resolve(fileURLToPath(new URL('../..', import.meta.url)));
 const cache = resolve(process.env.ATROUS_CAM_CACHE ?? join(root, 'node_modules/.cache/atrous-cam'));
 const photo = join(root, 'photos/leonberger_abyssinian.jpg');
@@ -67,7 +70,7 @@ async function onnxLogits(mode: Mode): Promise<number[]> {
   await writeOnnx(weights, mode, model, { withHead: true });
   const session = await runtime.InferenceSession.create(model, { executionProviders: ['cpu'] });
   const image = decodeImage(new Uint8Array(readFileSync(photo)), { name: photo });
-  const { input } = preprocess(image, 224, { normalization: 'caffe', resize: 'nearest', fit: 'squash' });
+  const { input } = preprocess(image, square(224), { normalization: 'caffe', resize: 'nearest', fit: 'squash' });
   const nchw = transpose(input, [1, 224, 224, 3], [0, 3, 1, 2]);
   const { logits } = await session.run({ input: new runtime.Tensor('float32', nchw, [1, 3, 224, 224]) }, ['logits']);
   const values = [...logits.data];

@@ -29,7 +29,7 @@ describe('one network in every format', async () => {
     'torchvision-legacy.pth',
   ])('%s', async (format) => {
     const weights = await openWeights(reference(`micro-vgg16.${format}`));
-    expect(weights.inputSize).toBe(96);
+    expect(weights.chain!.inputSize).toBe(96);
     expect(await allNumbers(weights)).toEqual(expected);
     weights.close();
   });
@@ -44,13 +44,13 @@ describe('one network in every format', async () => {
     const weights = await openWeights(reference('micro-vgg16_bn.torchvision.safetensors'));
     const file = readReferences(reference('micro-vgg16_bn.reference.safetensors'));
     let map: FloatMap = { side: 96, channels: 3, values: Float64Array.from(file.get('input_nhwc')!.data) };
-    for (const [b, block] of weights.blocks.entries()) {
+    for (const [b, block] of weights.chain!.blocks.entries()) {
       for (const { kernel, bias } of block) map = conv(map, await numbers(kernel), await numbers(bias));
       if (b === 4) expectClose(map.values, file.get('block5_conv3_nhwc')!.data as Float32Array, 1e-5, 'block5_conv3');
       map = pool(map);
     }
     let vector = map.values;
-    for (const [i, { kernel, bias }] of weights.dense.entries()) {
+    for (const [i, { kernel, bias }] of weights.chain!.dense.entries()) {
       const [w, b] = [await numbers(kernel), await numbers(bias)];
       vector = Float64Array.from(b, (sum, o) => vector.reduce((acc, x, j) => acc + x * w[j * b.length + o], sum));
       if (i < 2) vector = vector.map((x) => Math.max(0, x));
@@ -103,8 +103,8 @@ describe('a full-size VGG16', () => {
     const weights = await openWeights(path);
     expect(weights.parameters).toBe(138_357_544);
     expect(weights.labels[242]).toBe('boxer');
-    expect(weights.inputSize).toBe(224);
-    const { kernel } = weights.dense[0];
+    expect(weights.chain!.inputSize).toBe(224);
+    const { kernel } = weights.chain!.dense[0];
     const target = new Float32Array(25088 * 4096).fill(1);
     const before = process.memoryUsage().rss;
     await kernel.copyInto(target);

@@ -11,6 +11,7 @@ export const weightFiles = {
   keras: ['references/formats/micro-vgg16.keras'],
   safetensors: ['references/small/micro-vgg16.torchvision.safetensors'],
   pth: ['references/formats/micro-vgg16.torchvision.pth'],
+  checkpoint: ['torch/checkpoint.pth'],
   'legacy pth': ['references/formats/micro-vgg16.torchvision-legacy.pth'],
   onnx: ['references/formats/micro-vgg16.onnx'],
 };

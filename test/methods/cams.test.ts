@@ -79,9 +79,10 @@ describe.each(names)('%s', (name) => {
         gradient: get(`${rank}.logit.dblock5_conv3_nhwc`),
       };
       const finishing = {
-        inputSize: 64,
+        width: 64,
+        height: 64,
         outputStride: 16,
-        origin: 7.5,
+        origin: [7.5, 7.5] as const,
         smoothing: 'none' as const,
         period: 16,
         sign: 'positive' as const,

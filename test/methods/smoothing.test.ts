@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ExplainOptions, Network, PixelInput } from '../../src/api.js';
+import { findNode } from '../../src/graph/names.js';
 import { load } from '../../src/index.js';
 import { smoothMap } from '../../src/map/smoothing.js';
 import { shiftedMean, shiftsOf } from '../../src/methods/shifts.js';
-import { AT_INPUT } from '../../src/methods/work.js';
+import { atInput } from '../../src/methods/work.js';
 import { gridNumber } from '../../src/metrics.js';
 import { gradientsOf } from '../../src/run/gradient-pass.js';
 import { packNetwork } from '../../src/run/packed-network.js';
@@ -97,7 +98,7 @@ describe('shift', () => {
       shifts.map(({ down, right }) => [
         {
           raw: { width: 224, height: 224, data: mapOf((x, y) => still(x, y) + moving(x - right, y - down)) },
-          place: AT_INPUT,
+          place: atInput({ h: 224, w: 224, c: 3 }),
         },
       ]);
     const [cured] = shiftedMean(runs(comb, bump), shifts);
@@ -135,7 +136,7 @@ describe('shift', () => {
     const score = classScore('logit', target);
     const [gradcam, saliency]: Float64Array[][] = [[], []];
     for (const shift of referenceShifts[16]) {
-      const layers = ['block5_conv3'];
+      const layers = [findNode(network.graph, 'block5_conv3')!];
       const result = await gradientsOf({ runtime, network }, Float32Array.from(referenceShift(input, size, shift)), {
         mode: 'dilated',
         score,
@@ -143,7 +144,7 @@ describe('shift', () => {
         activations: true,
         input: true,
       });
-      const { activation: a, gradient: g, channels } = result.layers.get('block5_conv3')!;
+      const { activation: a, gradient: g, channels } = result.layers.get(layers[0])!;
       const alpha = Array.from({ length: channels }, (_, k) =>
         g.reduce((sum, v, i) => (i % channels === k ? sum + v : sum), 0),
       );

@@ -18,6 +18,9 @@ import { pictureGrid } from '../../src/metrics/picture-grid.js';
 import { choosePictures } from '../../src/metrics/random-choice.js';
 import { maskOf } from '../support/masked-pictures.js';
 
+/** The shape of a square colour input. */
+const shapeOf = (side: number) => ({ h: side, w: side, c: 3 });
+
 const SIDE = 32;
 const labels = ['red', 'green', 'blue'];
 
@@ -30,7 +33,7 @@ class ColourNet implements Explainer {
 
   async preprocess(image: ImageInput) {
     const upright = await readImage(image);
-    const { input, rect } = preprocess(upright, SIDE, { ...this.preprocessing, fit: 'squash' });
+    const { input, rect } = preprocess(upright, shapeOf(SIDE), { ...this.preprocessing, fit: 'squash' });
     return { tensor: input, rect, image: upright };
   }
   async predict(image: ImageInput | TensorInput) {
@@ -42,7 +45,7 @@ class ColourNet implements Explainer {
   }
   async explain(image: ImageInput, options: ExplainOptions = {}): Promise<Explanation> {
     this.explained.push(options);
-    const { seen } = preprocess(await readImage(image), SIDE, { ...this.preprocessing, fit: 'squash' });
+    const { seen } = preprocess(await readImage(image), shapeOf(SIDE), { ...this.preprocessing, fit: 'squash' });
     const data = Float32Array.from(
       { length: SIDE * SIDE },
       (_, i) => seen.data[3 * i + (options.target as number)] / 255,

@@ -63,10 +63,11 @@ export function crossEntropy(
     const row = Array.from({ length: cols }, (_, j) => x[r * cols + j]);
     const most = Math.max(...row);
     const logSum = most + Math.log(row.reduce((sum, value) => sum + Math.exp(value - most), 0));
+    const probabilities = row.map((value) => Math.exp(value - logSum));
     for (let j = 0; j < cols; j++) {
       const t = targets[r * cols + j];
       loss[r] += t * (logSum - row[j]);
-      for (let i = 0; i < cols; i++) dx[r * cols + i] += dy[r] * t * (Math.exp(row[i] - logSum) - (i === j ? 1 : 0));
+      for (let i = 0; i < cols; i++) dx[r * cols + i] += dy[r] * t * (probabilities[i] - (i === j ? 1 : 0));
     }
   }
   return { loss, dx };

@@ -1,7 +1,7 @@
 import { sizeFrom } from '../../src/base/shape.js';
 import type { Mode } from '../../src/base/types.js';
 import { openWeights, type WeightsSource } from '../../src/weights/open.js';
-import type { NetworkWeights, Tensor } from '../../src/weights/types.js';
+import type { ChainWeights, NetworkWeights, Tensor } from '../../src/weights/types.js';
 import { conv3x3 } from './conv.js';
 import { multiply } from './dense.js';
 import type { Map3 } from './map.js';
@@ -33,13 +33,14 @@ export async function readPlainFile(file: WeightsSource): Promise<PlainNetwork> 
 }
 
 /** The weights of an opened file. */
-export async function readPlain({ blocks, degrid = [], dense }: NetworkWeights): Promise<PlainNetwork> {
+export async function readPlain({ chain }: NetworkWeights): Promise<PlainNetwork> {
+  const { blocks, degrid = [], dense } = chain!;
   const read = async ({ shape, copyInto }: Tensor) => {
     const data = new Float32Array(sizeFrom(shape));
     await copyInto(data);
     return Float64Array.from(data);
   };
-  const layers = (all: NetworkWeights['dense'] | NetworkWeights['blocks'][number]) =>
+  const layers = (all: ChainWeights['dense'] | ChainWeights['blocks'][number]) =>
     Promise.all(
       all.map(async ({ name, kernel, bias }) => ({ name, kernel: await read(kernel), bias: await read(bias) })),
     );

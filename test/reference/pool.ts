@@ -1,3 +1,4 @@
+import type { Taps, WindowCall } from '../../src/wasm/ops/window.js';
 import type { Map3 } from './map.js';
 
 /** A square window, and where the first one begins. */
@@ -49,4 +50,38 @@ export function maxPoolBackward(
   const dx = new Float64Array(x.h * x.w * x.c);
   for (const [i, at] of maxPoolWinners(x, outH, outW, window).entries()) if (at >= 0) dx[at] += dy[i];
   return dx;
+}
+
+/**
+ * A mean pool rounded to float32 after each step: the sum of each row of a window, of these rows, over the number of taps that exist or, with
+ * `zeros`, of all. 0 where a window sees nothing.
+ */
+export function meanPoolInFloat32(
+  { data, h, w, c }: Map3,
+  outH: number,
+  outW: number,
+  { rows, columns, stride, dilation, startY, startX }: WindowCall & Taps,
+  zeros: boolean,
+): Float32Array {
+  const { fround } = Math;
+  const y = new Float32Array(outH * outW * c);
+  for (let i = 0; i < outH; i++)
+    for (let j = 0; j < outW; j++)
+      for (let k = 0; k < c; k++) {
+        let [sum, exist] = [0, 0];
+        for (let a = 0; a < rows; a++) {
+          const r = stride * i + dilation * a + startY;
+          if (r < 0 || r >= h) continue;
+          let part = 0;
+          for (let e = 0; e < columns; e++) {
+            const s = stride * j + dilation * e + startX;
+            if (s < 0 || s >= w) continue;
+            part = fround(part + data[(r * w + s) * c + k]);
+            exist++;
+          }
+          sum = fround(sum + part);
+        }
+        if (exist > 0) y[(i * outW + j) * c + k] = sum / (zeros ? rows * columns : exist);
+      }
+  return y;
 }

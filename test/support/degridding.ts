@@ -1,4 +1,5 @@
 import { packNetworkWeights } from '../../src/calls/pack.js';
+import { chainNetwork } from '../../src/weights/check-chain.js';
 import { openWeights } from '../../src/weights/open.js';
 import type { Tensor } from '../../src/weights/types.js';
 import { seeded } from './random.js';
@@ -14,7 +15,7 @@ const tensor = (name: string, shape: number[], value: (i: number) => number): Te
 /** A packed file of a file's network with degridding layers of these rates: random, or the identity. */
 export async function withDegridLayers(path: string, rates: readonly number[], identity = false): Promise<Uint8Array> {
   const weights = await openWeights(path);
-  const channels = weights.blocks.at(-1)!.at(-1)!.bias.shape[0];
+  const channels = weights.chain!.blocks.at(-1)!.at(-1)!.bias.shape[0];
   const random = seeded(11);
   const limit = Math.sqrt(6 / (9 * channels));
   const centre = (i: number) =>
@@ -28,7 +29,10 @@ export async function withDegridLayers(path: string, rates: readonly number[], i
     bias: tensor('bias', [channels], () => (identity ? 0 : 0.1 * random())),
   }));
   const pieces: Uint8Array[] = [];
-  for await (const piece of packNetworkWeights({ ...weights, degrid }, { dtype: 'float32' }))
+  for await (const piece of packNetworkWeights(
+    { ...weights, ...chainNetwork({ ...weights.chain!, degrid }) },
+    { dtype: 'float32' },
+  ))
     pieces.push(piece.slice());
   weights.close();
   return new Uint8Array(Buffer.concat(pieces));

@@ -1,3 +1,4 @@
+import { afterAll } from 'vitest';
 import type { View } from '../../src/wasm/job.js';
 import { Runtime } from '../../src/wasm/runtime.js';
 
@@ -12,13 +13,26 @@ export const builds = [
 /** A value outside every range a kernel may write: what is not overwritten keeps it. */
 export const UNTOUCHED = 12345;
 
-/** Runs `body` on a fresh runtime of a build and ends its threads. */
+/** A test file's runtimes by build: starting threads takes longer than most tests. */
+const runtimes = new Map<object, Runtime>();
+afterAll(() => {
+  for (const runtime of runtimes.values()) runtime.dispose();
+  runtimes.clear();
+});
+
+/** Runs `body` on a runtime of a build and frees what it allocates. The memory holds what earlier tests left in it. */
 export async function onRuntime<T>(build: (typeof builds)[number], body: (runtime: Runtime) => T): Promise<T> {
-  const runtime = await Runtime.create(build);
+  const runtime = runtimes.get(build) ?? (await Runtime.create(build));
+  runtimes.set(build, runtime);
+  const mark = runtime.arena.mark();
   try {
     return body(runtime);
-  } finally {
+  } catch (error) {
+    runtimes.delete(build); // a job may have stopped half-way
     runtime.dispose();
+    throw error;
+  } finally {
+    runtime.arena.release(mark);
   }
 }
 

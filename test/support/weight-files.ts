@@ -82,7 +82,9 @@ export async function numbers({ shape, copyInto }: Tensor): Promise<Float32Array
 /** All tensors by the layers' own names. */
 export async function allNumbers(weights: NetworkWeights): Promise<Map<string, Float32Array>> {
   const all = new Map<string, Float32Array>();
-  for (const { name, kernel, bias } of [...convWeights(weights), ...weights.dense]) {
+  const { chain, tensors } = weights;
+  if (!chain) for (const [name, tensor] of tensors) all.set(`${name} [${tensor.shape}]`, await numbers(tensor));
+  for (const { name, kernel, bias } of chain ? [...convWeights(chain), ...chain.dense] : []) {
     all.set(`${name}.kernel [${kernel.shape}]`, await numbers(kernel));
     all.set(`${name}.bias [${bias.shape}]`, await numbers(bias));
   }

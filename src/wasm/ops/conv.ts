@@ -1,5 +1,5 @@
 import { COLUMNS, DEPTH, REGION, ROWS } from '../assembly.js';
-import { at, type Clip, type Job, job, type View, type WindowCall } from '../job.js';
+import { at, type Clip, type Job, job, UNCLIPPED, type View, type WindowCall } from '../job.js';
 import { evenly, up } from './split.js';
 import { type Phases, phaseSizes, phasesOf, type Taps, tapsOf, windowFields } from './window.js';
 
@@ -24,6 +24,20 @@ export interface PackedConv extends ConvSize {
   /** Address of `packedConvBytes` bytes, a multiple of 16. The first `cout` float32 are the bias. */
   readonly ptr: number;
 }
+
+/** How a convolution is called: its window, bounds of the output, and whether y is added to; then there are no bounds. */
+export interface ConvCall extends WindowCall {
+  readonly clip?: Clip;
+  readonly accumulate?: boolean;
+}
+
+/** The call of a 3x3 window with stride 1 and padding 'same'. */
+export const same3x3 = (dilation: number): WindowCall => ({
+  stride: 1,
+  dilation,
+  startY: -dilation,
+  startX: -dilation,
+});
 
 /** Bytes of a packed kernel and its bias; output channels are filled up to a multiple of 8. */
 export const packedConvBytes = (size: ConvSize): number => 4 * up(size.cout, COLUMNS) * (1 + tapsOf(size) * size.cin);
@@ -50,12 +64,8 @@ export function packAdjointJob(from: PackedConv, to: PackedConv): Job {
  * y = or += conv(x, weights) + bias, direct, clipped if asked for; with `accumulate` the bias is not added. x and y are views of any sizes
  * and must not overlap. The sums are taken in the order (tap row, tap column, channel) whatever the views, the dilation or the stride.
  */
-export const convJob = (
-  x: View,
-  packed: PackedConv,
-  y: View,
-  call: WindowCall & { clip?: Clip; accumulate?: boolean },
-): Job => spreadJob(x, packed, y, call, call, 1);
+export const convJob = (x: View, packed: PackedConv, y: View, call: ConvCall): Job =>
+  spreadJob(x, packed, y, call, call, 1);
 
 /**
  * dx = or += the gradient of `convJob` at its input, from dy at its output. `adjoint` is the kernel of `packAdjointJob`; `call` is
@@ -87,7 +97,7 @@ function spreadJob(
   packed: PackedConv,
   y: View,
   call: WindowCall,
-  { clip = UNCLIPPED, accumulate = false }: { clip?: Clip; accumulate?: boolean },
+  { clip = UNCLIPPED, accumulate = false }: Omit<ConvCall, keyof WindowCall>,
   spread: number,
 ): Job {
   const { ptr, cin, cout } = packed;
@@ -115,5 +125,3 @@ function spreadJob(
   const tasks = phases * Math.ceil((h * w) / pixels) * Math.ceil(cout / channels);
   return job('conv', fields, tasks, REGION + 4 * pixels * (channels + DEPTH));
 }
-
-const UNCLIPPED: Clip = { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };

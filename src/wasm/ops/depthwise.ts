@@ -1,6 +1,6 @@
-import { CHANNEL_GROUP, GRADIENT_CHANNELS } from '../assembly.js';
+import { CHANNEL_GROUP } from '../assembly.js';
 import { at, type Job, job, type View } from '../job.js';
-import { up } from './split.js';
+import { gcd, up } from './split.js';
 import type { Clip, Taps, WindowCall } from './window.js';
 
 /** The weights of a depthwise convolution, as files have them. */
@@ -68,15 +68,16 @@ export function depthwiseWeightGradientJobs(
   { kernel, bias }: { kernel: number; bias: number },
   accumulate: boolean,
 ): Job[] {
-  const groups = Math.ceil(x.c / GRADIENT_CHANNELS);
+  const channels = up(Math.max(Math.min(x.c, LEAST_CHANNELS), Math.ceil(x.c / TASKS)), LINE);
+  const groups = Math.ceil(x.c / channels);
   const each = Math.ceil(rows / Math.ceil(TASKS / groups));
-  const rowsOfJob = Math.max(1, Math.floor(MOST_MACS / (dy.w * each * columns * GRADIENT_CHANNELS)));
+  const rowsOfJob = Math.max(1, Math.floor(MOST_MACS / (dy.w * each * columns * channels)));
   const maps = { ...at('x', x), h: x.h, w: x.w, ...at('dy', dy), outW: dy.w, c: x.c, dkernel: kernel, dbias: bias };
   const window = { rows, columns, stride, dilation, startY, startX };
   return Array.from({ length: Math.ceil(dy.h / rowsOfJob) }, (_, i) => {
-    const part = { first: i * rowsOfJob, last: Math.min(dy.h, (i + 1) * rowsOfJob), each };
+    const part = { first: i * rowsOfJob, last: Math.min(dy.h, (i + 1) * rowsOfJob), each, channels };
     const fields = { ...maps, ...window, accumulate: accumulate || i > 0, ...part };
-    return job('depthwiseWeightGradient', fields, groups * Math.ceil(rows / each));
+    return job('depthwiseWeightGradient', fields, groups * Math.ceil(rows / each), HEAD_BYTES);
   });
 }
 
@@ -109,5 +110,3 @@ function splitTask({ h, w, c }: Pick<View, 'h' | 'w' | 'c'>, { rows, columns }: 
   const tasks = ranges * Math.ceil(c / channels);
   return { each, channels, tasks, scratch: HEAD_BYTES + 4 * taps * up(Math.min(c, channels), CHANNEL_GROUP) };
 }
-
-const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));

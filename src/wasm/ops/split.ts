@@ -13,3 +13,6 @@ export function splitRows(count: number, cost: number): { rows: number; tasks: n
   const rows = Math.max(1, Math.min(most, Math.ceil(count / 8))); // at least eight tasks where there are rows enough, for threads
   return { rows, tasks: Math.ceil(count / rows) };
 }
+
+/** The greatest common divisor. */
+export const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));

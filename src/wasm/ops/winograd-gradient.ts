@@ -77,7 +77,7 @@ export function winogradWeightGradientJobs(
     const vStride = strideV(pass.count, cin);
     const mStride = strideM(pass.count, cout);
     const fields = {
-      ...passFields(x, dy, group, pass, { dilation, relu: false }),
+      ...passFields(x, dy, group, pass, { dilation }),
       u,
       uStride,
       bias: 0,

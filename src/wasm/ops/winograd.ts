@@ -1,5 +1,5 @@
 import { BLOCK, KERNEL_FIELDS, OWN, PANEL } from '../assembly.js';
-import { type Job, job, type View } from '../job.js';
+import { type Clip, type Job, job, UNCLIPPED, type View } from '../job.js';
 import { up } from './split.js';
 
 /** Products of a 6 x 6 tile. */
@@ -38,6 +38,13 @@ export interface WinogradPlan {
   readonly bytes: number;
   /** Multiplications of all passes, padding of panels and channels excluded. */
   readonly products: number;
+}
+
+/** How a convolution is called: as `ConvCall`. */
+export interface WinogradCall {
+  readonly dilation: number;
+  readonly clip?: Clip;
+  readonly accumulate?: boolean;
 }
 
 /** Transformed weights, made by `winogradWeightsJob`. */
@@ -173,26 +180,26 @@ export function winogradWeightsJob(w: number, u: number, cin: number, cout: numb
 }
 
 /**
- * The jobs of y = conv3x3(x, weights) + bias with 'same' padding, and ReLU if asked for: three a pass, or one a group where channels are
- * few, to be run in order, each to its end before the next. x and y must not overlap. The result does not depend on threads, workspace or
+ * The jobs of y = or += conv3x3(x, weights) + bias with 'same' padding, clipped if asked for: three a pass, or one a group where channels
+ * are few, to be run in order, each to its end before the next. x and y must not overlap. The result does not depend on threads, workspace or
  * passes.
  */
 export function winogradJobs(
   x: View,
   weights: WinogradWeights,
   y: View,
-  options: { dilation: number; relu: boolean; mostTiles?: number },
+  options: WinogradCall & { mostTiles?: number },
   workspace: { ptr: number; bytes: number },
 ): Job[] {
   const { cin, cout } = weights;
-  const { dilation, relu, mostTiles } = options;
+  const { dilation, mostTiles } = options;
   if (isTogether(cin, cout)) return groups(x.h, x.w, dilation).map((group) => tilesJob(x, weights, y, group, options));
   const limit = fitting(workspace.bytes, cin, cout, mostTiles);
   return groups(x.h, x.w, dilation).flatMap((group) =>
     splitPasses(tilesOf(group), limit).flatMap((pass) => {
       const vStride = strideV(pass.count, cin);
       const fields = {
-        ...passFields(x, y, group, pass, { dilation, relu }),
+        ...passFields(x, y, group, pass, options),
         u: weights.ptr,
         uStride: strideU(cin, cout),
         bias: weights.bias,
@@ -212,20 +219,14 @@ export function winogradJobs(
 }
 
 /** The one job of a group with few channels: a task takes some of its tiles from x to y. */
-function tilesJob(
-  x: View,
-  { ptr, bias, cin, cout }: WinogradWeights,
-  y: View,
-  group: Group,
-  { dilation, relu }: { dilation: number; relu: boolean },
-): Job {
+function tilesJob(x: View, { ptr, bias, cin, cout }: WinogradWeights, y: View, group: Group, call: WinogradCall): Job {
   const count = tilesOf(group);
   const most = fitting(TOGETHER_BYTES, cin, cout, up(count / FEWEST_TASKS, PANEL));
   const tilesPerTask = PANEL * Math.floor(most / PANEL);
   const [vStride, mStride] = [strideV(tilesPerTask, cin), strideM(tilesPerTask, cout)];
   const v = OWN + up(4 * Object.keys(KERNEL_FIELDS.winogradTiles).length, 64); // behind the task's copy of the fields
   const fields = {
-    ...passFields(x, y, group, { first: 0, count, tilesPerTask }, { dilation, relu }),
+    ...passFields(x, y, group, { first: 0, count, tilesPerTask }, call),
     u: ptr,
     uStride: strideU(cin, cout),
     bias,
@@ -244,7 +245,7 @@ export function passFields(
   y: View,
   group: Group,
   { first, count, tilesPerTask = TILES_PER_TASK }: { first: number; count: number; tilesPerTask?: number },
-  { dilation, relu }: { dilation: number; relu: boolean },
+  { dilation, clip = UNCLIPPED, accumulate = false }: WinogradCall,
 ) {
   const pixel = (v: View): number => v.ptr + 4 * (group.y * v.row + group.x * v.pix);
   return {
@@ -265,6 +266,8 @@ export function passFields(
     count,
     tilesPerTask,
     stripsPerTask: STRIPS_PER_TASK,
-    relu,
+    low: clip.low,
+    high: clip.high,
+    accumulate,
   };
 }

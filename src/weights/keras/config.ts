@@ -38,6 +38,9 @@ export interface KerasModel {
 
 export type Json = Readonly<Record<string, unknown>>;
 
+/** Whose layers are all that they are. */
+const modelClasses = ['Functional', 'Model', 'Sequential'];
+
 const limits = { text: 64 << 20, layers: 10_000, models: 16, lists: 16 };
 
 /** All outputs of layers among the arguments, in order. */
@@ -72,13 +75,12 @@ class ConfigReader {
     // Keras 2.0 and 2.1 had the layers of a Sequential without a name around them.
     const settings: Json = Array.isArray(config) ? { layers: config } : object(config);
     const name = typeof settings.name === 'string' ? settings.name : 'model';
-    if (!Array.isArray(settings.layers)) {
-      if (!isText(className)) throw this.#damaged('expected a model with a "class_name", got none');
+    if (!isText(className)) throw this.#damaged('expected a model with a "class_name", got none');
+    if (!Array.isArray(settings.layers) || !modelClasses.includes(className))
       throw new AtrousCamError(
         'UNSUPPORTED',
-        `weights ${quote(this.source)}: the model ${quote(name)} (${quote(className)}) is Python code of its own, of which the file says nothing; build it of layers with keras.Model(inputs, outputs), or export it to ONNX`,
+        `weights ${quote(this.source)}: the model ${quote(name)} is of a class of its own, ${quote(className)}, whose Python code the file does not have; save keras.Model(model.inputs, model.outputs), or build it of layers`,
       );
-    }
     const layers = settings.layers.map(object);
     return className === 'Sequential'
       ? this.#sequential(name, settings, layers, depth)
@@ -201,11 +203,12 @@ const ownName = ({ module, registered_name: registered, class_name: name }: Json
   isText(module) ? `${module}>${name}` : String(registered);
 
 /** What a Sequential without an input layer gets: its first layer says so, or what it has been built for, or a model that comes first. */
-function inputOf(first: Json, settings: Json): unknown {
-  const config = object(first.config);
-  const own = config.batch_input_shape ?? config.batch_shape ?? settings.build_input_shape;
-  const inner = Array.isArray(config.layers) ? object(object(config.layers[0]).config) : {};
-  return own ?? object(first.build_config).input_shape ?? inner.batch_input_shape ?? inner.batch_shape;
+function inputOf({ config, build_config: built }: Json, { build_input_shape: whole }: Json, depth = 0): unknown {
+  const { batch_input_shape: two, batch_shape: three, layers } = object(config);
+  const stated = two ?? three ?? whole ?? object(built).input_shape;
+  if (stated !== undefined && stated !== null) return stated;
+  const inner = Array.isArray(layers) && depth < limits.models ? layers[0] : undefined;
+  return inner && inputOf(object(inner), object(config), depth + 1);
 }
 
 const isLegacyRef = (value: unknown): boolean =>

@@ -10,9 +10,9 @@ export interface KerasContents<Tensor> {
   readonly version?: string;
   /**
    * `named`: groups are called after their layers, arrays after their weights (`block1_conv1/kernel:0`), those of a nested model are in
-   * its group. `counted`: groups are called after classes, with counters (`conv2d_10`), arrays are `0`, `1`, ..., nested models nest.
+   * its group. `flat`: one group of all arrays, called so. `counted`: groups are called after classes, with counters (`conv2d_10`), arrays are `0`, `1`, ..., nested models nest.
    */
-  readonly layout: 'named' | 'counted';
+  readonly layout: 'named' | 'flat' | 'counted';
   readonly groups: readonly KerasGroup<Tensor>[];
 }
 

@@ -9,7 +9,7 @@ import type { KerasContents } from './contents.js';
 import { readLayer } from './layers.js';
 import { isOperator } from './operators.js';
 import { computingOrder } from './order.js';
-import { Settings } from './settings.js';
+import { Settings, say } from './settings.js';
 import { KerasWeights } from './weights.js';
 
 /** What a file says about how pictures become the network's input. */
@@ -161,7 +161,7 @@ function statedShape(source: string, { name, config }: KerasLayer): Partial<Shap
   if (!Array.isArray(shape) || shape.length !== 4)
     throw new AtrousCamError(
       'UNSUPPORTED',
-      `weights ${quote(source)}: the input ${quote(name)} is of shape ${JSON.stringify(shape) ?? 'unknown'}; expected rows, columns and channels of a picture`,
+      `weights ${quote(source)}: the input ${quote(name)} is of shape ${say(shape)}; expected rows, columns and channels of a picture`,
     );
   const side = (n: unknown) => (Number.isSafeInteger(n) ? (n as number) : undefined);
   const channels = side(c);

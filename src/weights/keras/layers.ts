@@ -20,7 +20,6 @@ const known: Readonly<Record<string, ReadLayer>> = {
 };
 
 const enlarging = 'it enlarges maps, which is not supported';
-const augmenting = 'it changes pictures also when the network is used';
 
 /** Why some layers are not read, and what to do. */
 const refused: Readonly<Record<string, string>> = {
@@ -29,9 +28,6 @@ const refused: Readonly<Record<string, string>> = {
   Permute: 'it moves axes, which is not supported; build the model with "channels_last" and without it',
   Conv2DTranspose: enlarging,
   UpSampling2D: enlarging,
-  Resizing: `${augmenting}; leave it out, pictures are resized to the network's input before`,
-  RandomCrop: `${augmenting}; leave it out`,
-  CenterCrop: `${augmenting}; leave it out`,
 };
 
 /** How a layer is read. Throws UNSUPPORTED for a class, an option or an activation that is not known. */

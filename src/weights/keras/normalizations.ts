@@ -6,6 +6,7 @@ import type { Settings } from './settings.js';
 /** Layers that scale and shift. */
 export const normalizations: Readonly<Record<string, ReadLayer>> = {
   BatchNormalization: batchNormalization,
+  BatchNormalizationV1: batchNormalization, // TensorFlow 1
   LayerNormalization: layerNormalization,
   Normalization: normalization,
   Rescaling: rescaling,

@@ -16,7 +16,12 @@ function pool(call: LayerCall, kind: PoolKind): Value {
   const size = settings.pair('pool_size', [2, 2]);
   const pad = settings.padding();
   const { h, w } = call.shape(x);
-  if (kind === 'mean' && !pad && size[0] === h && size[1] === w && h * w > 1) {
+  const isWhole = size[0] === h && size[1] === w && h * w > 1;
+  if (
+    kind === 'mean' &&
+    isWhole &&
+    (!pad || settings.pair('strides', size).every((stride) => stride >= Math.max(h, w)))
+  ) {
     settings.raw('strides');
     return { node: net.builder.global(x.node, kind, call.names()), rank: 4, spatial: false };
   }

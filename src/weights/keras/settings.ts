@@ -110,7 +110,7 @@ export class Settings {
 }
 
 /** What users can do about a layer that is not known. */
-export const onnx = "export the model to ONNX with `model.export('model.onnx', format='onnx')`";
+export const onnx = "export the model to ONNX, with `model.export('model.onnx', format='onnx')` or tf2onnx";
 
 /** Keys that say how a layer is trained, or repeat what is known. */
 const withoutEffect =

@@ -20,11 +20,26 @@ export const shapes: Readonly<Record<string, ReadLayer>> = {
     ].map((className) => [className, inTrainingOnly]),
   ),
   ActivityRegularization: inTrainingOnly,
+  Resizing: toOwnSize,
+  CenterCrop: toOwnSize,
+  RandomCrop: toOwnSize,
 };
 
 function inTrainingOnly(call: LayerCall): Value {
   for (const key of Object.keys(call.layer.config)) call.settings.raw(key);
   return call.x;
+}
+
+/** Layers that bring pictures to a size, which they have already. */
+function toOwnSize(call: LayerCall): Value {
+  const { settings, map: x } = call;
+  const { h, w } = call.shape(x);
+  const [height, width] = [settings.count('height'), settings.count('width')];
+  if (height !== h || width !== w)
+    throw settings.unsupported(
+      `it makes pictures of ${height} x ${width} of ${h} x ${w}, which is not supported; save the model without it, for pictures are resized before, or give inputSize [${height}, ${width}] if it comes first`,
+    );
+  return inTrainingOnly(call);
 }
 
 /** [[top, bottom], [left, right]], or one number a side or for all. */

@@ -30,8 +30,7 @@ export class KerasWeights {
     model: KerasModel,
   ) {
     for (const array of arraysOf(contents.groups)) this.#left.add(array);
-    this.#find =
-      contents.layout === 'named' ? namedArrays(contents.groups) : countedArrays(source, contents.groups, model);
+    this.#find = contents.layout !== 'counted' ? namedArrays(contents) : countedArrays(source, contents.groups, model);
   }
 
   /**
@@ -99,19 +98,26 @@ function isCalled(array: string, weight: WeightName): boolean {
 const plainName = (array: string): string => array.replace(/^.*\//, '').replace(/:\d+$/, '').replace(/_\d+$/, '');
 
 /** Layers by their names; those of models in models by the names of their arrays. */
-function namedArrays(groups: readonly Group[]): (path: readonly string[]) => Arrays {
+function namedArrays({ layout, groups }: KerasContents<RawTensor>): (path: readonly string[]) => Arrays {
   const byName = new Map(groups.map((group) => [group.name, group]));
   return (path) => {
-    const arrays = [...(byName.get(path[0])?.arrays ?? [])];
-    if (path.length === 1) return arrays;
-    const layer = path[path.length - 1];
-    const of = (matches: (owner: string) => boolean) => arrays.filter(({ name }) => matches(ownerOf(name)));
-    const exact = of((owner) => isBelow(owner, layer));
-    // Two layers of one name in two models: the one whose models are named too.
-    const whole = exact.filter(({ name }) => isBelow(ownerOf(name), path.slice(-2).join('/')));
-    if (exact.length > 0) return sameOwner(whole.length > 0 ? whole : exact);
-    // TensorFlow 1 added a counter where a name was taken.
-    return sameOwner(of((owner) => isBelow(owner.replace(/_\d+$/, ''), layer)));
+    const arrays = [...((layout === 'flat' ? groups[0] : byName.get(path[0]))?.arrays ?? [])];
+    if (layout === 'named' && path.length === 1) return arrays;
+    const [layer, whole] = [path[path.length - 1], path.join('/')];
+    const ways: ((owner: string) => boolean)[] = [
+      (owner) => owner === whole,
+      (owner) => owner === layer,
+      // Two layers of one name in two models: the one whose model is named too.
+      (owner) => isBelow(owner, path.slice(-2).join('/')),
+      (owner) => isBelow(owner, layer),
+      // TensorFlow 1 added a counter where a name was taken.
+      (owner) => isBelow(owner.replace(/_\d+$/, ''), layer),
+    ];
+    for (const isOwner of ways) {
+      const found = arrays.filter(({ name }) => isOwner(ownerOf(name)));
+      if (found.length > 0) return sameOwner(found);
+    }
+    return [];
   };
 }
 

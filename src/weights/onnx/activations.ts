@@ -1,5 +1,6 @@
 import type { Activation, NodeId } from '../../graph/graph.js';
 import type { Call } from './call.js';
+import { ofRank } from './layout.js';
 import type { Operators } from './operators.js';
 import { type MapValue, mapValue } from './values.js';
 
@@ -98,7 +99,7 @@ async function bound(call: Call, side: 'low' | 'high'): Promise<MapValue> {
   const values = await call.constant(k).numbers();
   if (values.some((value) => value !== values[0])) throw call.refuse('its bounds differ, where only one is understood');
   const [low, high] = side === 'low' ? [values[0], largest] : [-largest, values[0]];
-  return mapValue(clipped(call, node, low, high), dims);
+  return mapValue(clipped(call, node, low, high), ofRank(dims, call.constant(k).shape.length));
 }
 
 /** min(max(x, low), high), together with the bounds that x has already. */

@@ -34,8 +34,7 @@ export class Call {
   integers(name: string): readonly number[] | undefined {
     const value = this.node.attributes.get(name);
     if (value === undefined) return undefined;
-    if (!Array.isArray(value) || !value.every(Number.isSafeInteger))
-      throw this.bad(`expected whole numbers as ${name}`);
+    if (!Array.isArray(value) || !value.every(Number.isInteger)) throw this.bad(`expected whole numbers as ${name}`);
     return value;
   }
 
@@ -71,7 +70,7 @@ export class Call {
 
   mapOf(value: Value): MapValue {
     if (value.kind === 'constant')
-      throw this.refuse('an input does not depend on the picture, which is not understood');
+      throw this.refuse('it computes constants in a way that is not folded here; simplify the model first (onnxsim)');
     if (value.kind === 'form') throw this.refuse(`it reads ${value.what}, which is not understood there`);
     if (value.kind === 'failure') throw value.error;
     return value;

@@ -1,5 +1,5 @@
 import type { Call } from './call.js';
-import { sameDim, sizeOf } from './layout.js';
+import { ofRank, sameDim, sameDims, sizeOf } from './layout.js';
 import { centredOf, normOf } from './normalization.js';
 import type { Operators } from './operators.js';
 import { geluOf, productOf, uniform } from './patterns.js';
@@ -9,10 +9,10 @@ import { type Constant, type Form, type MapValue, mapValue, type Value } from '.
 /** Sums, products and powers. */
 export const elementwiseOperators: Operators = {
   Erf: { inputs: 1, translate: erf },
-  Add: { attributes: ['axis', 'broadcast'], inputs: 2, translate: add },
-  Sub: { attributes: ['axis', 'broadcast'], inputs: 2, translate: subtract },
-  Mul: { attributes: ['axis', 'broadcast'], inputs: 2, translate: multiply },
-  Div: { attributes: ['axis', 'broadcast'], inputs: 2, translate: divide },
+  Add: { inputs: 2, translate: add },
+  Sub: { inputs: 2, translate: subtract },
+  Mul: { inputs: 2, translate: multiply },
+  Div: { inputs: 2, translate: divide },
   Sum: { inputs: 64, translate: sum },
   Pow: { inputs: 2, translate: power },
   Sqrt: { inputs: 1, translate: (call) => rootOf(call, 0.5) },
@@ -36,9 +36,10 @@ async function add(call: Call): Promise<Value> {
 async function shifted(call: Call, of: Form, by: Constant): Promise<Form> {
   const values = await by.numbers();
   const { form } = of;
-  if (values.length === 1 && form.f === 'erf') return { ...of, form: { ...form, shift: form.shift + values[0] } };
+  const dims = ofRank(of.dims, by.shape.length);
+  if (values.length === 1 && form.f === 'erf') return { ...of, dims, form: { ...form, shift: form.shift + values[0] } };
   if (values.length === 1 && form.f === 'variance')
-    return { ...of, form: { ...form, epsilon: form.epsilon + values[0] } };
+    return { ...of, dims, form: { ...form, epsilon: form.epsilon + values[0] } };
   throw call.refuse(`it adds a constant to ${of.what}, which is not understood there`);
 }
 
@@ -85,14 +86,19 @@ async function multipliedForm(call: Call, of: Form, other: Value): Promise<Value
     const values = await other.numbers();
     if (values.length !== 1) throw refused;
     const [by] = values;
-    return { ...of, form: { ...form, scale: form.scale * by, shift: form.shift * by } };
+    return {
+      ...of,
+      dims: ofRank(of.dims, other.shape.length),
+      form: { ...form, scale: form.scale * by, shift: form.shift * by },
+    };
   }
   if (other.kind === 'form') {
-    const same = form.f === 'centred' && other.form.f === 'centred' && other.node === of.node;
+    const same =
+      form.f === 'centred' && other.form.f === 'centred' && other.node === of.node && sameDims(other.dims, of.dims);
     if (same) return { ...of, form: { f: 'centred-square' } };
     return normOf(call, of, other) ?? normOf(call, other, of) ?? refusal(refused);
   }
-  const found = other.kind === 'map' ? geluOf(call, other.node, of) : undefined;
+  const found = other.kind === 'map' && sameDims(other.dims, of.dims) ? geluOf(call, other.node, of) : undefined;
   if (found === undefined) throw refused;
   return mapValue(found, of.dims);
 }
@@ -112,11 +118,12 @@ async function divide(call: Call): Promise<Value> {
 /** A map and numbers by channel. */
 async function withConstant(
   call: Call,
-  x: MapValue,
+  given: MapValue,
   of: Constant,
   op: 'add' | 'subtract' | 'multiply' | 'divide',
 ): Promise<MapValue> {
   const { to } = call;
+  const x = mapValue(given.node, ofRank(given.dims, of.shape.length));
   const values = await to.byChannel(call, of, x);
   if (op === 'divide' && values.some((value) => value === 0)) throw call.bad('it divides by 0');
   if (op === 'add') return mapValue(to.affine(call, x.node, 1, values), x.dims);
@@ -153,9 +160,7 @@ function sum(call: Call): MapValue {
 function combined(call: Call, op: 'add' | 'multiply', a: MapValue, b: MapValue, part = ''): MapValue {
   const { to } = call;
   const rank = Math.max(a.dims.length, b.dims.length);
-  const aligned = ({ node, dims }: MapValue) =>
-    mapValue(node, [...Array.from({ length: rank - dims.length }, () => []), ...dims]);
-  let [x, y] = [aligned(a), aligned(b)];
+  let [x, y] = [a, b].map(({ node, dims }) => mapValue(node, ofRank(dims, rank)));
   const size = ({ dims }: MapValue) => dims.reduce((product, dim) => product * sizeOf(dim), 1);
   if (size(y) > size(x)) [x, y] = [y, x];
   const fits = () => x.dims.every((dim, d) => sameDim(dim, y.dims[d]) || y.dims[d].length === 0);
@@ -175,11 +180,13 @@ async function power(call: Call): Promise<Value> {
   const x = call.value(0);
   const { to } = call;
   if (x.kind === 'form') {
-    if (exponent === 2 && x.form.f === 'centred') return { ...x, form: { f: 'centred-square' } };
-    return rootOf(call, exponent);
+    const dims = ofRank(x.dims, call.constant(1).shape.length);
+    if (exponent === 2 && x.form.f === 'centred') return { ...x, dims, form: { f: 'centred-square' } };
+    return { ...rootOf(call, exponent), dims };
   }
-  const { node, dims } = call.map(0);
-  if (exponent === 1) return call.map(0);
+  const { node, dims: given } = call.mapOf(x);
+  const dims = ofRank(given, call.constant(1).shape.length);
+  if (exponent === 1) return mapValue(node, dims);
   if (exponent !== 2 && exponent !== 3) throw call.refuse(`a power of ${exponent} is not understood`);
   const square = to.combine(call, 'multiply', node, node, exponent === 2 ? '' : '.square');
   return mapValue(exponent === 2 ? square : to.combine(call, 'multiply', square, node), dims);

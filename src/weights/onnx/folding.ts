@@ -44,12 +44,12 @@ const unary: Record<string, (a: number) => number> = {
 export const foldingOperators: Operators = {
   ...mapped(comparisons, (f) => ({ inputs: 2, translate: (call) => pairwise(call, f, true) })),
   ...mapped(arithmetic, (f) => ({
-    attributes: ['axis', 'broadcast'],
     inputs: 64,
     translate: (call) => pairwise(call, f),
   })),
   ...mapped(unary, (f) => ({ inputs: 1, translate: (call) => each(call, f) })),
-  Div: { attributes: ['axis', 'broadcast'], inputs: 2, translate: divide },
+  Div: { inputs: 2, translate: divide },
+  Clip: { attributes: ['min', 'max'], inputs: 3, translate: clip },
   Mod: { attributes: ['fmod'], inputs: 2, translate: modulo },
   Where: { inputs: 3, translate: where },
   Range: { inputs: 3, translate: range },
@@ -90,8 +90,6 @@ async function spread({ shape, numbers }: Constant, to: readonly number[]): Prom
 }
 
 async function pairwise(call: Call, f: Binary, isTruth = false): Promise<Constant> {
-  if (call.number('broadcast', 1) !== 1 || call.number('axis', -1) !== -1)
-    throw call.refuse('the way in which it broadcasts is of a version that is not understood');
   const inputs = call.inputs.map((_, i) => call.constant(i));
   const shape = broadcastShape(
     call,
@@ -111,6 +109,12 @@ async function each(call: Call, f: (a: number) => number): Promise<Constant> {
 async function divide(call: Call): Promise<Constant> {
   const whole = call.constant(0).whole && call.constant(1).whole;
   return pairwise(call, whole ? (a, b) => Math.trunc(a / b) : (a, b) => a / b);
+}
+
+async function clip(call: Call): Promise<Constant> {
+  const low = call.has(1) ? await call.scalar(1, 0) : call.number('min', -Infinity);
+  const high = call.has(2) ? await call.scalar(2, 0) : call.number('max', Infinity);
+  return each(call, (value) => Math.min(Math.max(value, low), high));
 }
 
 async function modulo(call: Call): Promise<Constant> {

@@ -1,12 +1,13 @@
 import { AtrousCamError } from '../../base/errors.js';
 import { type Graph, type HeadKind, type Node, weightShapes } from '../../graph/graph.js';
 import { type Draft, simplify } from '../../graph/passes.js';
+import { vectorTensor } from '../computed.js';
 import { type ByteSource, badWeights, quote } from '../source.js';
 import type { Tensor } from '../types.js';
 import { Call } from './call.js';
 import { type OnnxModel, type OnnxNode, readOnnxFile } from './file.js';
 import { type InputLayout, imageInput, inputLayouts } from './input.js';
-import { kernelTensor, vectorTensor } from './kernel.js';
+import { kernelTensor } from './kernel.js';
 import { dimsOf } from './layout.js';
 import { labelsOf } from './metadata.js';
 import { lastOfModules } from './modules.js';

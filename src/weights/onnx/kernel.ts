@@ -96,9 +96,3 @@ export function kernelTensor(
   const scales = factor && (async () => factor);
   return arrangedTensor(source, raw, { shape, outFirst, rows, scales });
 }
-
-/** A vector in memory. */
-export function vectorTensor(source: string, name: string, values: Float64Array): Tensor {
-  const tensor = plainTensor(source, rawNumbers(name, [values.length], values));
-  return { ...tensor, copyHalves: undefined };
-}

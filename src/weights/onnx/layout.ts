@@ -36,12 +36,35 @@ export function isWhole(dim: Dim, axis: Run['axis'], size: number): boolean {
   return dim.length === 1 && dim[0].axis === axis && dim[0].size === size && dim[0].step === 1;
 }
 
+/** The axis that a dimension runs through all of. Where its size is 1, the place says it: any axis of size 1 is as good for the numbers. */
+export function axisOf(dims: readonly Dim[], d: number, shape: Shape): 'h' | 'w' | 'c' | undefined {
+  const dim = dims[d];
+  const axes = ['h', 'w', 'c'] as const;
+  if (dim.length > 0) return axes.find((axis) => isWhole(dim, axis, shape[axis]));
+  for (const order of ['nchw', 'nhwc']) {
+    const fits =
+      dims.length === 4 &&
+      [...order].every((axis, at) => axis === 'n' || isWhole(dims[at], axis as Run['axis'], shape[axis as 'h']));
+    if (fits && order[d] !== 'n') return order[d] as 'h' | 'w' | 'c';
+  }
+  return undefined;
+}
+
 /** Whether a dimension runs through nothing but the given axes. */
 export const runsOnly = (dim: Dim, axes: string): boolean => dim.every(({ axis }) => axes.includes(axis));
 
 export const sameDim = (a: Dim, b: Dim): boolean =>
   a.length === b.length &&
   a.every(({ axis, size, step }, i) => axis === b[i].axis && size === b[i].size && step === b[i].step);
+
+export const sameDims = (a: readonly Dim[], b: readonly Dim[]): boolean =>
+  a.length === b.length && a.every((dim, d) => sameDim(dim, b[d]));
+
+/** As many dimensions as a sum with a tensor of that rank has: new ones of size 1 come first. */
+export const ofRank = (dims: readonly Dim[], rank: number): Dim[] => [
+  ...Array.from({ length: Math.max(0, rank - dims.length) }, () => []),
+  ...dims,
+];
 
 /** The dimensions with other sizes, or nothing where one would have to run through parts that are not even. */
 export function reshaped(dims: readonly Dim[], sizes: readonly number[]): Dim[] | undefined {

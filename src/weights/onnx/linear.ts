@@ -6,7 +6,7 @@ import { type Constant, type MapValue, mapValue, reshapedConstant, transposedCon
 
 /** Dense layers: matrix products of what comes from the picture and a constant. */
 export const linearOperators: Operators = {
-  Gemm: { attributes: ['alpha', 'beta', 'transA', 'transB', 'broadcast'], inputs: 3, translate: gemm },
+  Gemm: { attributes: ['alpha', 'beta', 'transA', 'transB'], inputs: 3, translate: gemm },
   MatMul: { inputs: 2, translate: matMul },
 };
 

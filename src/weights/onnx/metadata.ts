@@ -1,11 +1,22 @@
 /** Keys under which files keep the names of their classes. */
-const keys = ['labels', 'classes', 'class_names', 'class_labels', 'names', 'id2label', 'categories', 'label_names'];
+const keys = [
+  'labels',
+  'classes',
+  'class_names',
+  'class_labels',
+  'names',
+  'id2label',
+  'class_to_idx',
+  'categories',
+  'label_names',
+];
 
 /** The classes' names of a file's metadata: a JSON array or object, a Python list or dictionary, or lines; nothing where none has as many. */
 export function labelsOf(metadata: ReadonlyMap<string, string>, classes: number): string[] | undefined {
   for (const key of keys) {
     const text = metadata.get(key);
-    const labels = text === undefined ? undefined : (parsed(text) ?? quoted(text) ?? lines(text));
+    const labels =
+      text === undefined ? undefined : /^\s*[[{(]/.test(text) ? (parsed(text) ?? quoted(text)) : lines(text);
     if (labels?.length === classes) return labels;
   }
   return undefined;
@@ -14,7 +25,7 @@ export function labelsOf(metadata: ReadonlyMap<string, string>, classes: number)
 function parsed(text: string): string[] | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    const list = Array.isArray(value) ? value : byIndex(value);
+    const list = Array.isArray(value) ? value : (byIndex(value) ?? byLabel(value));
     return list?.every((label) => typeof label === 'string') ? list : undefined;
   } catch {
     return undefined;
@@ -29,9 +40,15 @@ function byIndex(value: unknown): unknown[] | undefined {
   return list.includes(undefined) ? undefined : list;
 }
 
+/** The keys of an object whose values are 0, 1, 2 ... */
+const byLabel = (value: unknown): unknown[] | undefined =>
+  typeof value === 'object' && value !== null
+    ? byIndex(Object.fromEntries(Object.entries(value).map(([label, index]) => [`${index}`, label])))
+    : undefined;
+
 /** The texts of a Python list, `['cat', "dog's"]`, or dictionary, `{0: 'cat', 1: 'dog'}`. */
 function quoted(text: string): string[] | undefined {
-  if (!/^\s*[[{(]/.test(text) || text.length > 1 << 16) return undefined;
+  if (text.length > 1 << 16) return undefined;
   const labels: string[] = [];
   const item = /\s*(?:(\d+)\s*:\s*)?(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")\s*(,|[\]})]\s*$)/y;
   item.lastIndex = text.search(/[[{(]/) + 1;

@@ -6,7 +6,7 @@ import { type Form, type MapValue, mapValue, reshapedConstant } from './values.j
 /** Normalizations with trained scales. */
 export const normalizationOperators: Operators = {
   BatchNormalization: {
-    attributes: ['epsilon', 'momentum', 'spatial', 'training_mode', 'consumed_inputs', 'is_test'],
+    attributes: ['epsilon', 'momentum', 'spatial', 'training_mode'],
     inputs: 5,
     translate: batchNormalization,
   },

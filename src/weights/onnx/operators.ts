@@ -39,21 +39,21 @@ const folding = new Map(Object.entries(foldingOperators));
 /** Why some operators are refused that people may have, and what to do. */
 const reasons: readonly [RegExp, string][] = [
   [
-    /^(Conv|MaxUnpool|Deform)?(Transpose|Resize|Upsample|MaxUnpool|DeformConv)$/,
-    'enlarges maps, which no classifier that is understood does; export the classifier alone',
+    /^(ConvTranspose|Resize|Upsample|MaxUnpool|DeformConv|GridSample)$/,
+    'it enlarges or bends maps, which is not understood; use a classifier that does not',
   ],
   [
     /^(Quantize|Dequantize|DynamicQuantize|QLinear|QGemm|.*Integer$)/,
-    'is of a quantised network; export the network before it is quantised',
+    'it is of a quantised network; export the network before it is quantised',
   ],
-  [/^(If|Loop|Scan)$/, 'is control flow; export with fixed sizes, or simplify the model (onnxsim)'],
+  [/^(If|Loop|Scan)$/, 'it is control flow; export with fixed sizes, or simplify the model first (onnxsim)'],
   [
     /^(LRN|LpNormalization|MeanVarianceNormalization|InstanceNormalization|GroupNormalization)$/,
-    'normalizes over rows and columns or neighbouring channels, which is not understood; there is no way around it',
+    'it normalizes over rows and columns or neighbouring channels, which is not understood; use a network with batch normalization',
   ],
   [
     /^(LSTM|GRU|RNN|Attention|MultiHeadAttention|Einsum)$/,
-    'is of a recurrent network or a transformer, which have no maps of the kind that is explained',
+    'it is of a recurrent network or a transformer, which have no maps of the kind that is explained; use a convolutional network',
   ],
 ];
 
@@ -83,7 +83,7 @@ export async function translate(call: Call): Promise<Value[]> {
 
 function unknown({ node: { operator, domain }, to }: Call): string {
   if (domain !== '' && to.functions.has(operator))
-    return 'is a function that the file defines itself, which is not understood; export the model with inlined functions';
+    return 'it is a function that the file defines itself, which is not understood; export the model with inlined functions';
   if (domain !== '')
     return `the operators of ${JSON.stringify(domain.slice(0, 60))} are not understood; save the model before a runtime optimises it`;
   const [, reason] = reasons.find(([pattern]) => pattern.test(operator)) ?? [];

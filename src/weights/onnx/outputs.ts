@@ -95,11 +95,7 @@ function refuseMadeOfProbabilities(to: Translation, last: Node, bad: (what: stri
   const waiting = [last];
   for (let node = waiting.pop(); node; node = waiting.pop()) {
     if (['conv', 'dense', 'global', 'pool', 'input'].includes(node.op)) continue;
-    if (
-      node.op === 'activation' &&
-      ['sigmoid', 'hard-sigmoid'].includes(node.activation.f) &&
-      node.shape.c === last.shape.c
-    )
+    if (node.op === 'activation' && ['sigmoid', 'hard-sigmoid'].includes(node.activation.f))
       throw bad(
         `it is made of probabilities, those of ${quote(node.name)}; export the network with those as its output`,
       );

@@ -1,4 +1,4 @@
-import type { PoolKind } from '../../graph/graph.js';
+import type { NodeId, PoolKind } from '../../graph/graph.js';
 import type { Call } from './call.js';
 import { foldReduction } from './folding.js';
 import { type Dim, runsOnly, sizeOf } from './layout.js';
@@ -38,6 +38,12 @@ async function reduce(call: Call, kind: 'mean' | 'max' | 'sum' | 'min' | 'produc
   const runs = axes.flatMap((d) => x.dims[d]);
   const { to } = call;
   const { h, w, c } = to.shape(x.node);
+  if (x.kind === 'form' && x.form.f === 'half') {
+    const { left: other } = x.form;
+    if (x.form.kind !== kind || !runsOnly(runs, other) || sizeOf(runs) !== (other === 'h' ? h : w))
+      throw call.refuse(`it reads ${x.what}, which is not understood there`);
+    return mapValue(globalOf(call, x.node, kind), left(x.dims));
+  }
   if (x.kind === 'form') {
     if (kind !== 'mean' || x.form.f !== 'centred-square' || !isAll(runs, c))
       throw call.refuse(`it reads ${x.what}, which is not understood there`);
@@ -48,12 +54,23 @@ async function reduce(call: Call, kind: 'mean' | 'max' | 'sum' | 'min' | 'produc
     const what = `the mean over channels of ${call.label}`;
     return { kind: 'form', form: { f: 'mean' }, node: x.node, dims: left(x.dims), what } satisfies Form;
   }
-  const points = runs.reduce((product, { size }) => product * size, 1);
+  const points = sizeOf(runs);
+  const half = h > 1 && w > 1 && points > 1 ? runs[0].axis : undefined;
+  if ((half === 'h' && points === h && runsOnly(runs, 'h')) || (half === 'w' && points === w && runsOnly(runs, 'w'))) {
+    const form = { f: 'half', kind, left: half === 'h' ? 'w' : 'h' } as const;
+    return { kind: 'form', form, node: x.node, dims: left(x.dims), what: `the ${kind} of ${call.label}` };
+  }
   if (!runsOnly(runs, 'hw') || points !== h * w)
     throw call.refuse('it sums up over something else than all rows and columns, which is not understood');
   if (axes.length < 2 && points === 1) return mapValue(x.node, left(x.dims)); // nothing is summed up
-  const id = to.global(call, x.node, kind === 'max' ? 'max' : 'mean');
-  return mapValue(kind === 'sum' ? to.affine(call, id, points, 0, '.sum') : id, left(x.dims));
+  return mapValue(globalOf(call, x.node, kind), left(x.dims));
+}
+
+function globalOf(call: Call, x: NodeId, kind: 'mean' | 'max' | 'sum'): NodeId {
+  const { to } = call;
+  const { h, w } = to.shape(x);
+  const id = to.global(call, x, kind === 'max' ? 'max' : 'mean');
+  return kind === 'sum' ? to.affine(call, id, h * w, 0, '.sum') : id;
 }
 
 /** Whether runs go through all channels and nothing else. */

@@ -7,6 +7,7 @@ import {
   constant,
   type Form,
   type MapValue,
+  mapValue,
   reshapedConstant,
   tensorConstant,
   transposedConstant,
@@ -16,7 +17,7 @@ import {
 /** What changes no numbers: other dimensions, other types, other names. */
 export const shapeOperators: Operators = {
   Identity: { inputs: 1, translate: same },
-  Dropout: { attributes: ['ratio', 'seed', 'is_test'], inputs: 3, translate: dropout },
+  Dropout: { attributes: ['ratio', 'seed'], inputs: 3, translate: dropout },
   Cast: { attributes: ['to', 'saturate', 'round_mode'], inputs: 1, translate: cast },
   CastLike: { attributes: ['saturate', 'round_mode'], inputs: 2, translate: castLike },
   Constant: {
@@ -97,16 +98,21 @@ export async function withSizes(call: Call, value: Value, sizes: readonly number
       `it makes [${sizes}] of [${before}], which are not as many numbers; a file may be made for one input size`,
     );
   if (value.kind === 'constant') return reshapedConstant(value, sizes);
-  const { dims } = viewOf(call, value);
-  const made = reshaped(dims, sizes);
+  const view = viewOf(call, value);
+  const made = reshaped(view.dims, sizes);
+  if (!made && view.kind === 'map') {
+    const ordered = call.to.ordered(call, view); // channels that lie in another order are divided unevenly
+    const dims = reshaped(ordered.dims, sizes);
+    if (dims) return mapValue(ordered.node, dims);
+  }
   if (!made) throw call.refuse(`it makes [${sizes}] of [${before}], which divides rows, columns or channels unevenly`);
-  return { ...(value as MapValue | Form), dims: made };
+  return { ...view, dims: made };
 }
 
 /** A value's dimensions, where they can be changed. */
 function viewOf(call: Call, value: Value): MapValue | Form {
   if (value.kind === 'failure') throw value.error;
-  if (value.kind === 'constant' || (value.kind === 'form' && ['crop', 'spread'].includes(value.form.f)))
+  if (value.kind === 'constant' || (value.kind === 'form' && ['crop', 'spread', 'half'].includes(value.form.f)))
     throw call.refuse(`it reads ${value.kind === 'form' ? value.what : 'a constant'}, which is not understood there`);
   return value;
 }

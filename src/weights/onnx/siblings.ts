@@ -60,7 +60,7 @@ export class Siblings {
 }
 
 /** A path that cannot leave the model's folder on any system. */
-const staysInside = (path: string): boolean =>
+export const staysInside = (path: string): boolean =>
   path.length <= 1024 &&
   [...path].every((character) => character >= ' ' && character !== ':' && character !== '\\') &&
   path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');

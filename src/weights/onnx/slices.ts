@@ -1,7 +1,18 @@
 import { sizeFrom } from '../../base/shape.js';
 import type { Call } from './call.js';
 import { largestVector } from './data.js';
-import { type Dim, dimsOf, inOwnOrder, isWhole, positions, type Run, runsOnly, sameDim, sizeOf } from './layout.js';
+import {
+  axisOf,
+  type Dim,
+  dimsOf,
+  inOwnOrder,
+  isWhole,
+  positions,
+  type Run,
+  runsOnly,
+  sameDim,
+  sizeOf,
+} from './layout.js';
 import type { Operators } from './operators.js';
 import { sizesOf, withSizes } from './shapes.js';
 import { type Constant, constant, type Form, type MapValue, mapValue, type Steps, type Value } from './values.js';
@@ -114,7 +125,8 @@ async function pick(call: Call, value: Value, d: number, indices: Indices, suffi
   const view = cropped ? (value as Form) : call.mapOf(value);
   const dim = view.dims[d];
   if (indices.length === sizeOf(dim) && indices.every((index, i) => index === i)) return view;
-  if (!cropped && runsOnly(dim, 'c') && dim.length > 0) return pickChannels(call, view as MapValue, d, indices, suffix);
+  const ofChannels = dim.length > 0 ? runsOnly(dim, 'c') : axisOf(view.dims, d, call.to.shape(view.node)) === 'c';
+  if (!cropped && ofChannels) return pickChannels(call, view as MapValue, d, indices, suffix);
   const { h, w } = call.to.shape(view.node);
   const before = cropped && view.kind === 'form' && view.form.f === 'crop' ? view.form : undefined;
   const rows = before?.rows ?? { start: 0, step: 1, count: h };
@@ -144,9 +156,9 @@ function croppedMap(
   suffix: string,
 ): MapValue | Form {
   const { h, w } = call.to.shape(x);
-  if (rows.step !== columns.step)
+  const stride = rows.count > 1 ? rows.step : columns.step; // a single row has no distance to others
+  if (columns.count > 1 && columns.step !== stride)
     return { kind: 'form', form: { f: 'crop', rows, columns }, node: x, dims, what: `the part of ${call.label}` };
-  const stride = rows.step;
   const end = ({ start, count }: Steps, side: number) => start + (count - 1) * stride + 1 - side;
   const pad = [-rows.start, -columns.start, end(rows, h), end(columns, w)] as const;
   return mapValue(call.to.pool(call, x, 'max', { size: [1, 1], stride, pad, beyond: 'zero' }, suffix), dims);
@@ -255,7 +267,7 @@ async function pad(call: Call): Promise<Value> {
     const both = [pads[i], pads[i + axes.length]];
     if (both.every((side) => side === 0)) continue;
     const dim = x.dims[d];
-    const axis = (['h', 'w', 'c'] as const).find((of) => dim.length > 0 && isWhole(dim, of, { h, w, c }[of]));
+    const axis = axisOf(x.dims, d, { h, w, c });
     if (!axis) throw call.refuse('padding of what are neither rows, columns nor channels is not understood');
     around[axis] = both;
     const size = sizeOf(dim) + both[0] + both[1];

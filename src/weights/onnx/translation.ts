@@ -22,6 +22,12 @@ import { type Constant, type MapValue, mapValue } from './values.js';
 /** Numbers by channel that all nodes may have together: twenty times what the largest known classifier has. */
 const mostNumbers = 1 << 24;
 
+/** How far from 1 the product of 6 and a sixth may be, as files have it in float32. */
+const rounding = 2e-7;
+
+/** How many scales of one node a function of it is looked for among. */
+const mostScaled = 64;
+
 /** Outputs of a convolution or dense layer; no bias is 0, no factor 1. */
 interface Outputs {
   out: number;
@@ -39,6 +45,7 @@ export class Translation {
   readonly modules = new Set<string>();
   readonly #vectors = new Set<NodeId>();
   readonly #names = new Set<string>();
+  readonly #scaled = new Map<NodeId, NodeId[]>();
   readonly #aliases = new Map<NodeId, string[]>();
   #numbers = 0;
 
@@ -75,7 +82,7 @@ export class Translation {
   }
 
   near(value: number, expected: number): boolean {
-    return Math.abs(value - expected) <= this.tolerance * Math.abs(expected);
+    return Math.abs(value - expected) <= this.tolerance * (Math.abs(expected) || 1e-2);
   }
 
   /** What a new node is called; `part` tells apart what one node of the file becomes several nodes of. */
@@ -89,8 +96,8 @@ export class Translation {
     const path = module ?? modulePath(name);
     const weight = call.node.inputs[1];
     const owner = weight && !this.shared.has(weight) ? moduleOfWeight(weight) : undefined;
-    for (const found of [path, owner]) if (found) this.modules.add(found);
-    const aliases = [name, ...outputs, path, owner].filter((alias): alias is string => !!alias && alias !== unique);
+    for (const found of [owner, path]) if (found) this.modules.add(found);
+    const aliases = [name, ...outputs, owner, path].filter((alias): alias is string => !!alias && alias !== unique);
     return { name: unique, aliases: [...new Set(aliases)] };
   }
 
@@ -171,13 +178,19 @@ export class Translation {
       a = a.map((value, i) => value * inner.scale![i]);
       [base] = before.from;
     }
-    if (a.every((value) => Math.abs(value - 1) <= this.tolerance) && b.every((value) => value === 0)) {
+    if (a.every((value) => Math.abs(value - 1) <= rounding) && b.every((value) => value === 0)) {
       if (part === '') this.also(base, call);
       return base;
     }
     const id = this.#passed(base, this.builder.affine(base, this.names(call, part)));
     this.vectors.set(this.node(id).name, { scale: a, shift: b });
+    this.#scaled.set(base, [...this.scaledOf(base), id].slice(-mostScaled));
     return id;
+  }
+
+  /** The latest nodes that scale and shift a node. */
+  scaledOf(id: NodeId): readonly NodeId[] {
+    return this.#scaled.get(id) ?? [];
   }
 
   #byChannel(value: Float64Array | number, c: number): Float64Array {
@@ -225,9 +238,10 @@ export class Translation {
     return this.#passed(x, this.builder.channels(x, order, this.names(call, part)));
   }
 
-  /** What is made of a vector alone is one, too. */
+  /** What is made of a vector alone is one, too, unless it was padded to a map. */
   #passed(x: NodeId, id: NodeId): NodeId {
-    if (this.isVector(x)) this.#vectors.add(id);
+    const { h, w } = this.shape(id);
+    if (this.isVector(x) && h * w === 1) this.#vectors.add(id);
     return id;
   }
 
@@ -243,8 +257,7 @@ export class Translation {
   async byChannel(call: Call, of: Constant, { node, dims }: View): Promise<Float64Array> {
     const values = await of.numbers();
     const missing = dims.length - of.shape.length;
-    if (of.shape.slice(0, Math.max(0, -missing)).some((size) => size !== 1))
-      throw call.refuse(`a constant of shape [${of.shape}] for a tensor of ${dims.length} dimensions`);
+    if (missing < 0) throw call.refuse(`a constant of shape [${of.shape}] for a tensor of ${dims.length} dimensions`);
     const shape = dims.map((_, d) => of.shape[d - missing] ?? 1);
     if (shape.some((size, d) => size !== 1 && size !== sizeOf(dims[d])))
       throw call.refuse(`a constant of shape [${of.shape}] for a tensor of shape [${dims.map(sizeOf)}]`);

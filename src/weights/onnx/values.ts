@@ -28,6 +28,8 @@ export type FormOf =
   | { readonly f: 'mean' | 'centred' | 'centred-square' }
   /** The mean of the squares plus epsilon, its square root, and one over that. */
   | { readonly f: 'variance' | 'deviation' | 'inverse-deviation'; readonly epsilon: number }
+  /** The mean, largest or sum of all rows, or of all columns, by itself; what is left. */
+  | { readonly f: 'half'; readonly kind: 'mean' | 'max' | 'sum'; readonly left: 'h' | 'w' }
   /** Every step-th row and column from a start on; rows and columns differ. */
   | { readonly f: 'crop'; readonly rows: Steps; readonly columns: Steps }
   /** A tensor whose dimensions of size 1 are repeated, as a sum or product would do by itself. */

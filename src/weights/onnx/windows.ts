@@ -79,7 +79,7 @@ function pool(call: Call, kind: PoolKind): MapValue {
   }
   const counted = kind === 'mean' && padded && call.number('count_include_pad', 0) !== 0;
   const id = to.pool(call, x, kind, { ...window, ceil, beyond: counted ? 'zero' : 'nothing' });
-  if (ceil && (kind === 'mean' ? counted : padded)) refuseOverhang(call, id, x, window);
+  if (ceil && counted) refuseOverhang(call, id, x, window);
   return mapValue(id, to.mapDims(id));
 }
 
@@ -124,7 +124,10 @@ function padding(call: Call, x: NodeId, size: [number, number], stride: number, 
   const { h, w } = call.to.shape(x);
   const [[top, bottom], [left, right]] = [h, w].map((side, axis) => {
     const reach = dilation * (size[axis] - 1) + 1;
-    const missing = Math.max(0, (Math.ceil(side / stride) - 1) * stride + reach - side);
+    const needed = (Math.ceil(side / stride) - 1) * stride + reach - side;
+    if (needed < -1 && call.operator !== 'Conv')
+      throw call.refuse(`its stride leaves rows or columns out (${auto}), of which runtimes do not take the same`);
+    const missing = Math.max(0, needed);
     const less = Math.floor(missing / 2);
     return auto === 'SAME_UPPER' ? [less, missing - less] : [missing - less, less];
   });

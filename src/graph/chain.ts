@@ -1,0 +1,43 @@
+import { GraphBuilder } from './builder.js';
+import type { Graph, NodeId } from './graph.js';
+import { pooledStride, type Topology } from './topology.js';
+
+/** The pool behind each block. */
+const HALVE = { size: [2, 2], stride: 2 } as const;
+
+/**
+ * The graph of a network of VGG's family: blocks of 3x3 convolutions with ReLU, a 2x2 pool after each, then dense layers with ReLU between
+ * them. With degridding layers it is the dilated network itself: no pools but one before the dense layers, and rates instead.
+ */
+export function chainGraph(topology: Topology): Graph {
+  const { inputSize, blocks, degrid, dense } = topology;
+  const builder = new GraphBuilder();
+  let x = builder.input({ h: inputSize, w: inputSize, c: 3 }, { name: 'input' });
+  const convolve = (name: string, cout: number, rate: number) => {
+    const pad = [rate, rate, rate, rate] as const;
+    x = builder.conv(x, cout, { size: [3, 3], dilation: rate, pad }, { name });
+    x = builder.activation(x, { f: 'relu' }, { name: `${name}_relu` });
+  };
+  for (const [block, layers] of blocks.entries()) {
+    for (const { name, cout } of layers) convolve(name, cout, degrid ? 2 ** block : 1);
+    const isLast = block === blocks.length - 1;
+    if (!degrid && (!isLast || dense.length > 0)) x = builder.pool(x, 'max', HALVE, { name: `block${block + 1}_pool` });
+  }
+  for (const { name, cout, rate } of degrid ?? []) convolve(name, cout, rate);
+  if (degrid && dense.length > 0) {
+    const side = 2 * pooledStride(topology);
+    x = builder.pool(x, 'max', { size: [side, side], stride: side }, { name: `max_pool_${side}` });
+  }
+  for (const [i, { name, out }] of dense.entries()) {
+    x = builder.dense(x, out, { name });
+    if (i < dense.length - 1) x = builder.activation(x, { f: 'relu' }, { name: `${name}_relu` });
+  }
+  return withMode(dense.length > 0 ? builder.finish(x, 'softmax') : headless(builder), degrid !== undefined);
+}
+
+/** No node is the answer of weights without dense layers. */
+export const NO_LOGITS: NodeId = -1;
+
+const headless = (builder: GraphBuilder): Graph => ({ nodes: builder.nodes, logits: NO_LOGITS, head: 'softmax' });
+
+const withMode = (graph: Graph, dilated: boolean): Graph => (dilated ? { ...graph, only: 'dilated' } : graph);

@@ -1,0 +1,71 @@
+import { expect } from 'vitest';
+import { chainGraph } from '../../src/graph/chain.js';
+import type { NodeId } from '../../src/graph/graph.js';
+import { type Layout, layoutOf } from '../../src/graph/levels.js';
+import { findNode } from '../../src/graph/names.js';
+import type { Step } from '../../src/plan/steps.js';
+import type { View } from '../../src/wasm/job.js';
+import { elements, vgg } from './topology.js';
+
+/** The layout of a network of VGG's family with one dense layer, and its convolutions after ReLU. */
+export function vggLayout(
+  widths: number[],
+  convs: number[],
+  inputSize: number,
+): { layout: Layout; layers: NodeId[]; blocks: NodeId[][] } {
+  const topology = vgg(widths, convs, inputSize);
+  const inputs = (inputSize / 2 ** widths.length) ** 2 * widths.at(-1)!;
+  const layout = layoutOf(chainGraph({ ...topology, dense: [{ name: 'predictions', in: inputs, out: 3 }] }));
+  const blocks = topology.blocks.map((layers) => layers.map(({ name }) => findNode(layout.graph, name)!));
+  return { layout, layers: blocks.flat(), blocks };
+}
+
+/** What a step reads of the plan's memory. */
+export function reads(step: Step): View[] {
+  const present = (views: Iterable<View | undefined>) => [...views].filter((v): v is View => v !== undefined);
+  switch (step.op) {
+    case 'compute':
+      return [...step.x];
+    case 'take':
+    case 'fold':
+      return [step.x];
+    case 'head':
+      return [...step.x.values()];
+    case 'gradient':
+      return present([...step.x, step.dy, ...step.dx.filter((_, i) => step.accumulate[i])]);
+    case 'copy':
+      return present([step.x, step.accumulate ? step.y : undefined]);
+    default:
+      return [];
+  }
+}
+
+/** What it writes. */
+export function writes(step: Step): View[] {
+  switch (step.op) {
+    case 'compute':
+    case 'fold':
+    case 'copy':
+      return [step.y];
+    case 'head':
+      return [...(step.dx?.values() ?? [])];
+    case 'gradient':
+      return step.dx.filter((v): v is View => v !== undefined);
+    default:
+      return [];
+  }
+}
+
+/** Fails unless every step reads only what was written before; returns what was written in all. */
+export function expectWrittenFirst(steps: readonly Step[], given: readonly View[]): Set<number> {
+  const written = new Set(given.flatMap((v) => [...elements(v)]));
+  for (const step of steps) {
+    for (const v of reads(step)) {
+      let missing = 0;
+      for (const element of elements(v)) if (!written.has(element)) missing++;
+      expect(missing, `${step.op} reads elements that nothing wrote`).toBe(0);
+    }
+    for (const v of writes(step)) for (const element of elements(v)) written.add(element);
+  }
+  return written;
+}

@@ -131,34 +131,43 @@ function packed(session: Session, { layer }: Group, w: number, b: Float32Array):
   return kernel;
 }
 
-/** Any window, group by group. */
+/** Any window, group by group, each of which frees what it allocated. */
 const grouped: Way = {
-  forward(session, conv, { w, b = zeros(conv.cout), x, y, relu }) {
-    const { dilation } = conv.windows;
-    const clip = relu ? RELU : undefined;
-    for (const group of groupsOf(conv)) {
-      const kernel = packed(session, group, session.put(group.kernel(w)), group.biases(b));
-      const workspace = session.workspace(workspaceBytes(kernel, group.input(inputAt(conv, x)), dilation));
-      for (const part of partsOfBatch(conv, x, y)) {
-        const [from, to] = [group.input(part.x), group.output(part.y)];
-        session.run(convJobs(from, kernel, to, { ...part.call, clip }, workspace));
-      }
-    }
+  forward(session, conv, o) {
+    for (const group of groupsOf(conv)) session.scoped(() => convolve(session, conv, group, o));
   },
   backward(session, conv, w, o) {
     const [dw, db] = [zeros(w.length), zeros(conv.cout)];
     prepareGradient(session, conv, o);
-    for (const group of groupsOf(conv)) {
-      const own = group.kernel(w);
-      const target = { kernel: session.alloc(own.length), bias: session.alloc(group.layer.cout) };
-      weightGradients(session, conv, group, o, target);
-      inputGradients(session, conv, group, o, own);
-      group.write(session.get(target.kernel, own.length), dw);
-      group.biases(db).set(session.get(target.bias, group.layer.cout));
-    }
+    for (const group of groupsOf(conv))
+      session.scoped(() => {
+        const own = group.kernel(w);
+        const target = { kernel: session.alloc(own.length), bias: session.alloc(group.layer.cout) };
+        weightGradients(session, conv, group, o, target);
+        inputGradients(session, conv, group, o, own);
+        group.write(session.get(target.kernel, own.length), dw);
+        group.biases(db).set(session.get(target.bias, group.layer.cout));
+      });
     return { dw, db };
   },
 };
+
+/** A group's channels of the output. */
+function convolve(
+  session: Session,
+  conv: Convolution,
+  group: Group,
+  { w, b = zeros(conv.cout), x, y, relu }: ForwardOperands,
+): void {
+  const kernel = packed(session, group, session.put(group.kernel(w)), group.biases(b));
+  const bytes = workspaceBytes(kernel, group.input(inputAt(conv, x)), conv.windows.dilation);
+  const workspace = session.workspace(bytes);
+  const clip = relu ? RELU : undefined;
+  for (const part of partsOfBatch(conv, x, y)) {
+    const [from, to] = [group.input(part.x), group.output(part.y)];
+    session.run(convJobs(from, kernel, to, { ...part.call, clip }, workspace));
+  }
+}
 
 /** The gradients of a group's weights, summed over maps and parts. */
 function weightGradients(

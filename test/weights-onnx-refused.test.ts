@@ -315,9 +315,9 @@ describe('files that contradict themselves', () => {
     [
       'pads in both ways',
       [attribute('Conv', { auto_pad: 'VALID', pads: [1, 1, 1, 1] }, ['k'])],
-      /pads beside auto_pad VALID/,
+      /pads beside auto_pad "VALID"/,
     ],
-    ['an unknown auto_pad', [attribute('Conv', { auto_pad: 'SOME' }, ['k'])], /auto_pad SOME/],
+    ['an unknown auto_pad', [attribute('Conv', { auto_pad: 'SOME' }, ['k'])], /auto_pad "SOME"/],
     ['a list where a number belongs', [attribute('Conv', { group: [1] }, ['k'])], /expected a number as group/],
     ['a number where a list belongs', [attribute('Conv', { pads: 1 }, ['k'])], /expected whole numbers as pads/],
     [

@@ -30,9 +30,12 @@ const preprocessing = { normalization: 'caffe', fit: 'squash', resize: 'nearest'
 
 let net: Network;
 let plain: PlainNetwork;
+/** The definition's maps of the picture in `atrous`. */
+let atrous: Map<string, Map3>;
 beforeAll(async () => {
   net = await load(file, { precision: 'exact', kernels: 'simd', preprocessing });
   plain = await readPlainFile(file);
+  atrous = plainMaps(plain, 'atrous', asMap(input));
 });
 afterAll(() => net.dispose());
 
@@ -196,7 +199,7 @@ describe('methods of the dense score at inner layers', () => {
   it.each(['block3_conv3', 'block5_conv3'] as const)(
     "HiResCAM and LayerCAM with PyTorch's gradient: %s",
     async (layer) => {
-      const a = plainMaps(plain, 'atrous', asMap(input)).get(layer)!;
+      const a = atrous.get(layer)!;
       const g = numbers(`atrous.top.dense.d${layer}_nhwc`);
       const expected = (term: (at: number) => number) =>
         Float64Array.from({ length: a.h * a.w }, (_, i) =>
@@ -248,7 +251,7 @@ describe('Ablation-CAM', () => {
     };
     const y = logitOf(whole);
     const alpha = Array.from({ length: whole.c }, (_, k) => alphaOf(y, logitOf(withoutChannel(whole, k))));
-    const a = own === mode ? whole : plainMaps(plain, mode, asMap(input)).get(layer)!;
+    const a = own === mode ? whole : atrous.get(layer)!;
     const { raw } = await explain({ mode, method: 'ablationcam', layer });
     expectClose(raw.data, weighted(a, alpha), 1e-4, layer);
   });
@@ -266,7 +269,7 @@ describe('Ablation-CAM', () => {
   });
 
   it.each(['each', 'mean', 'one'] as const)('in atrous with heads %s', async (heads) => {
-    const last = lastMap(plain, 'atrous', input);
+    const last = atrous.get('block5_conv3')!;
     const channels = Array.from({ length: last.c }, (_, k) => k);
     const phases = Array.from({ length: 256 }, (_, i) => phaseOf(last, i >> 4, i & 15));
     const whole = phases.map((map) => headLogits(plain, map, 2)[target]);
@@ -291,7 +294,7 @@ describe('Ablation-CAM', () => {
 });
 
 it('Score-CAM in atrous masks the input where the points lie', async () => {
-  const a = lastMap(plain, 'atrous', input);
+  const a = atrous.get('block5_conv3')!;
   const clamp = (at: number) => Math.min(Math.max(at, 0), size - 1);
   const scores = Array.from({ length: a.c }, (_, k) => {
     const value = (y: number, x: number) => a.data[(y * size + x) * a.c + k];

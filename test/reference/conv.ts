@@ -31,17 +31,26 @@ export const same3x3 = ({ h, w }: Pick<Map3, 'h' | 'w'>, cout: number, dilation:
 
 /** y (h, w, cout) = the convolution of x by weights (rows, columns, cin, cout), plus bias (cout), in float64, as plain as can be. */
 export function conv(x: Map3, weights: ArrayLike<number>, bias: ArrayLike<number>, shape: ConvShape): Float64Array {
-  const { cout } = shape;
+  const { rows, columns, cout, stride, dilation, startY, startX, h, w } = shape;
+  const { h: height, w: width, c: cin } = x; // the loops read locals of one type, whatever object or array a caller has
   const [data, kernel, begin] = [new Float64Array(x.data), new Float64Array(weights), new Float64Array(bias)];
-  const y = new Float64Array(shape.h * shape.w * cout);
-  for (let to = 0; to < y.length; to += cout) y.set(begin, to);
-  visit(x, shape, (from, cin, row, to) => {
-    for (let c = 0; c < cin; c++) {
-      const value = data[from + c];
-      const w = row + c * cout;
-      for (let k = 0; k < cout; k++) y[to + k] += value * kernel[w + k];
+  const y = new Float64Array(h * w * cout);
+  for (let i = 0; i < h; i++)
+    for (let j = 0; j < w; j++) {
+      const to = (i * w + j) * cout;
+      for (let k = 0; k < cout; k++) y[to + k] = begin[k];
+      for (let a = 0; a < rows; a++)
+        for (let e = 0; e < columns; e++) {
+          const r = stride * i + dilation * a + startY;
+          const s = stride * j + dilation * e + startX;
+          if (r < 0 || r >= height || s < 0 || s >= width) continue;
+          for (let c = 0; c < cin; c++) {
+            const value = data[(r * width + s) * cin + c];
+            const tap = ((a * columns + e) * cin + c) * cout;
+            for (let k = 0; k < cout; k++) y[to + k] += value * kernel[tap + k];
+          }
+        }
     }
-  });
   return y;
 }
 
@@ -52,40 +61,32 @@ export function convBackward(
   dy: ArrayLike<number>,
   shape: ConvShape,
 ): { dx: Float64Array; dw: Float64Array; db: Float64Array } {
-  const { cout } = shape;
+  const { rows, columns, cout, stride, dilation, startY, startX, h, w } = shape;
+  const { h: height, w: width, c: cin } = x;
   const [data, kernel, gradient] = [new Float64Array(x.data), new Float64Array(weights), new Float64Array(dy)];
-  const dx = new Float64Array(x.h * x.w * x.c);
+  const dx = new Float64Array(height * width * cin);
   const dw = new Float64Array(kernel.length);
   const db = new Float64Array(cout);
-  for (let i = 0; i < shape.h * shape.w * cout; i++) db[i % cout] += gradient[i];
-  visit(x, shape, (from, cin, row, to) => {
-    for (let c = 0; c < cin; c++) {
-      const at = from + c;
-      const w = row + c * cout;
-      for (let k = 0; k < cout; k++) {
-        dx[at] += gradient[to + k] * kernel[w + k];
-        dw[w + k] += gradient[to + k] * data[at];
-      }
-    }
-  });
-  return { dx, dw, db };
-}
-
-/** Calls `each` for all outputs and taps whose pixel of x exists, with the indices of the pixel, of the tap's weights and of the output. */
-function visit(
-  { h: height, w: width, c: cin }: Map3,
-  { rows, columns, cout, stride, dilation, startY, startX, h, w }: ConvShape,
-  each: (from: number, cin: number, row: number, to: number) => void,
-): void {
   for (let i = 0; i < h; i++)
-    for (let j = 0; j < w; j++)
+    for (let j = 0; j < w; j++) {
+      const from = (i * w + j) * cout;
+      for (let k = 0; k < cout; k++) db[k] += gradient[from + k];
       for (let a = 0; a < rows; a++)
         for (let e = 0; e < columns; e++) {
           const r = stride * i + dilation * a + startY;
           const s = stride * j + dilation * e + startX;
           if (r < 0 || r >= height || s < 0 || s >= width) continue;
-          each((r * width + s) * cin, cin, (a * columns + e) * cin * cout, (i * w + j) * cout);
+          for (let c = 0; c < cin; c++) {
+            const at = (r * width + s) * cin + c;
+            const tap = ((a * columns + e) * cin + c) * cout;
+            for (let k = 0; k < cout; k++) {
+              dx[at] += gradient[from + k] * kernel[tap + k];
+              dw[tap + k] += gradient[from + k] * data[at];
+            }
+          }
         }
+    }
+  return { dx, dw, db };
 }
 
 /** A 3x3 convolution with zero padding 'same', and ReLU if asked for. */

@@ -83,9 +83,14 @@ export function plainMaps(
   return maps;
 }
 
-/** The logits of the pooled or the dilated network. */
-export function plainLogits(network: PlainNetwork, input: Map3, mode: 'pooled' | 'dilated' = 'pooled'): Float64Array {
-  const last = [...plainMaps(network, mode, input).values()].at(-1)!;
+/** The logits of the pooled or the dilated network; `input` as in `plainMaps`. */
+export function plainLogits(
+  network: PlainNetwork,
+  input: Map3,
+  mode: 'pooled' | 'dilated' = 'pooled',
+  behind?: string,
+): Float64Array {
+  const last = [...plainMaps(network, mode, input, behind).values()].at(-1) ?? input;
   let x: Float64Array = pooled(last, mode === 'pooled' ? 2 : 32).data;
   for (const [i, { kernel, bias }] of network.dense.entries()) {
     x = multiply(x, kernel, 1, x.length, bias.length, bias);

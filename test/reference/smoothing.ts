@@ -15,13 +15,15 @@ const gaussian =
     distance > (4 * period) / Math.sqrt(8 * Math.log(2)) ? 0 : 2 ** -((distance / (period / 2)) ** 2);
 
 function average(map: ArrayLike<number>, size: number, weight: Weight): Float64Array {
+  const values = new Float64Array(map);
+  const weights = Float64Array.from({ length: size }, (_, distance) => weight(distance));
   return Float64Array.from({ length: size * size }, (_, i) => {
     const [y, x] = [Math.floor(i / size), i % size];
     let [sum, total] = [0, 0];
     for (let row = 0; row < size; row++)
       for (let column = 0; column < size; column++) {
-        const share = weight(Math.abs(row - y)) * weight(Math.abs(column - x));
-        sum += share * map[row * size + column];
+        const share = weights[Math.abs(row - y)] * weights[Math.abs(column - x)];
+        sum += share * values[row * size + column];
         total += share;
       }
     return sum / total;

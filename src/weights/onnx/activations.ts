@@ -1,4 +1,5 @@
 import type { Activation, NodeId } from '../../graph/graph.js';
+import { quote } from '../source.js';
 import type { Call } from './call.js';
 import { ofRank } from './layout.js';
 import type { Operators } from './operators.js';
@@ -51,7 +52,7 @@ function selu(call: Call): Activation {
 
 function gelu(call: Call): Activation {
   const approximate = call.text('approximate', 'none');
-  if (approximate !== 'none' && approximate !== 'tanh') throw call.bad(`approximate ${approximate}`);
+  if (approximate !== 'none' && approximate !== 'tanh') throw call.bad(`approximate ${quote(approximate)}`);
   return { f: 'gelu', approximate: approximate === 'tanh' };
 }
 

@@ -118,7 +118,7 @@ async function clip(call: Call): Promise<Constant> {
 }
 
 async function modulo(call: Call): Promise<Constant> {
-  const signOfFirst = call.number('fmod', 0) !== 0;
+  const signOfFirst = call.flag('fmod');
   return pairwise(call, signOfFirst ? (a, b) => a % b : (a, b) => a - b * Math.floor(a / b));
 }
 

@@ -16,7 +16,7 @@ export const normalizationOperators: Operators = {
 /** (x - mean) / sqrt(variance + epsilon) * scale + bias, in float64. */
 async function batchNormalization(call: Call): Promise<MapValue> {
   const x = call.map(0);
-  if (call.number('training_mode', 0) !== 0 || call.number('spatial', 1) !== 1)
+  if (call.flag('training_mode') || !call.flag('spatial', true))
     throw call.refuse('it is in training mode or normalizes each point by itself; export the model in evaluation mode');
   if (x.dims.length < 2) throw call.bad('expected channels as the second dimension');
   const epsilon = call.number('epsilon', 1e-5);

@@ -29,9 +29,9 @@ async function reduce(call: Call, kind: 'mean' | 'max' | 'sum' | 'min' | 'produc
   const x = call.value(0);
   const rank = x.kind === 'constant' ? x.shape.length : x.kind === 'failure' ? 0 : x.dims.length;
   const given = await call.integersOf(1, 'axes');
-  if (!given?.length && call.number('noop_with_empty_axes', 0) !== 0) return x;
+  if (!given?.length && call.flag('noop_with_empty_axes')) return x;
   const axes = given?.length ? call.axes(given, rank) : Array.from({ length: rank }, (_, d) => d);
-  const keep = call.number('keepdims', 1) !== 0;
+  const keep = call.flag('keepdims', true);
   if (x.kind === 'constant') return foldReduction(x, kind, axes, keep);
   if (x.kind === 'failure') throw x.error;
   const left = (dims: readonly Dim[]) => dims.flatMap((dim, d) => (!axes.includes(d) ? [dim] : keep ? [[]] : []));

@@ -122,7 +122,7 @@ async function reshape(call: Call): Promise<Value> {
   const wanted = await call.integersOf(1, '');
   if (!wanted) throw call.bad('expected a shape');
   const before = sizesOf(value);
-  const copies = call.number('allowzero', 0) === 0;
+  const copies = !call.flag('allowzero');
   const sizes = wanted.map((size, d) => (size === 0 && copies ? (before[d] ?? -2) : size));
   const open = sizes.indexOf(-1);
   if (open >= 0) {

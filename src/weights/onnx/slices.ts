@@ -1,4 +1,5 @@
 import { sizeFrom } from '../../base/shape.js';
+import { quote } from '../source.js';
 import type { Call } from './call.js';
 import { largestVector } from './data.js';
 import {
@@ -253,7 +254,7 @@ async function pad(call: Call): Promise<Value> {
   const { to } = call;
   const rank = x.dims.length;
   const mode = call.text('mode', 'constant');
-  if (mode !== 'constant') throw call.refuse(`padding of the kind "${mode}" is not understood, only zeros`);
+  if (mode !== 'constant') throw call.refuse(`padding of the kind ${quote(mode)} is not understood, only zeros`);
   if ((call.has(2) ? await call.scalar(2, 0) : call.number('value', 0)) !== 0)
     throw call.refuse('padding by other numbers than 0 is not understood');
   const pads = (await call.integersOf(1, 'pads')) ?? [];

@@ -78,6 +78,7 @@ export type WasmOption = WasmSource | { readonly [Name in WasmBuild]?: WasmSourc
  * `unit`: 0..1; `raw`: 0..255; or numbers of your own.
  */
 export type Normalization = NormalizationName | CustomNormalization;
+/** Normalizations that have a name. */
 export type NormalizationName = 'caffe' | 'torch' | 'tf' | 'unit' | 'raw';
 /** (value - mean) / std for each channel, in units of 0..255. */
 export interface CustomNormalization {

@@ -35,7 +35,7 @@ const sharedWithLazyChunks =
 const compression = /node_modules\/pako\//;
 /** What training shares with the library: pictures and weight files. */
 const sharedWithTraining =
-  /build\/js\/(calls\/pack|image\/(?!bytes|drawable|input|preprocess|resize).*|weights\/(open|degridding|check-chain|packed|safetensors|safetensors-header|torch|types))\.js$/;
+  /build\/js\/(calls\/pack|image\/(?!bytes|drawable|input|normalization|preprocess|resize).*|weights\/(open|degridding|check-chain|packed|safetensors|safetensors-header|torch|types))\.js$/;
 /** The licences of what is bundled, collected from the modules that really are. */
 const licences = (name) => license({ thirdParty: { output: `dist/licences/${name}.txt` } });
 /** What the collector does not see: the figure's font, which is embedded as data, and what was changed in whose code. */

@@ -83,7 +83,10 @@ function readLayers(source: string, items: Item[]): { convs: KerasConv[]; dense:
     if ((dimensions !== 4 && dimensions !== 2) || bias?.shape.length !== 1) {
       const then = bias ? `[${bias.shape.join(', ')}]` : 'nothing';
       const got = `${quote(kernel.name)} of shape [${kernel.shape.join(', ')}] then ${then}`;
-      throw badWeights(source, `expected convolutions and dense layers, each a kernel and a bias, got ${got}; ${saveWhole}`);
+      throw badWeights(
+        source,
+        `expected convolutions and dense layers, each a kernel and a bias, got ${got}; ${saveWhole}`,
+      );
     }
     if (dimensions === 4 && dense.length === 0) convs.push({ kernel, bias, label, pools });
     else if (dimensions === 2) dense.push({ kernel, bias });

@@ -2,8 +2,9 @@ import type { Activation, NodeId } from '../../graph/graph.js';
 import { quote } from '../source.js';
 import type { Call } from './call.js';
 import { ofRank } from './layout.js';
+import { negativeOf } from './moments.js';
 import type { Operators } from './operators.js';
-import { type MapValue, mapValue } from './values.js';
+import { type MapValue, mapValue, type Value } from './values.js';
 
 /** The largest float32: a bound that is none. */
 const largest = 3.4028234663852886e38;
@@ -124,7 +125,9 @@ function clipped(call: Call, x: NodeId, low: number, high: number): NodeId {
   return to.activation(call, base, { f: 'clip', low: bottom, high: top });
 }
 
-function negative(call: Call): MapValue {
+function negative(call: Call): Value {
+  const part = negativeOf(call, call.value(0));
+  if (part) return part;
   const { node, dims } = call.map(0);
   return mapValue(call.to.affine(call, node, -1, 0), dims);
 }

@@ -2,6 +2,7 @@ import type { NodeId, PoolKind } from '../../graph/graph.js';
 import type { Call } from './call.js';
 import { foldReduction } from './folding.js';
 import { type Dim, runsOnly, sizeOf } from './layout.js';
+import { meanForm } from './moments.js';
 import type { Operators } from './operators.js';
 import { type Form, type MapValue, mapValue, type Value } from './values.js';
 
@@ -47,13 +48,10 @@ async function reduce(call: Call, kind: 'mean' | 'max' | 'sum' | 'min' | 'produc
   if (x.kind === 'form') {
     if (kind !== 'mean' || x.form.f !== 'centred-square' || !isAll(runs, c))
       throw call.refuse(`it reads ${x.what}, which is not understood there`);
-    return { ...x, form: { f: 'variance', epsilon: 0 }, dims: left(x.dims) };
+    return { ...x, form: { ...x.form, f: 'variance', epsilon: 0 }, dims: left(x.dims) };
   }
   if (kind === 'min' || kind === 'product') throw call.refuse('it is understood among constants alone');
-  if (c > 1 && isAll(runs, c) && kind === 'mean') {
-    const what = `the mean over channels of ${call.label}`;
-    return { kind: 'form', form: { f: 'mean' }, node: x.node, dims: left(x.dims), what } satisfies Form;
-  }
+  if (c > 1 && isAll(runs, c) && kind === 'mean') return meanForm(call, x, left(x.dims));
   const points = sizeOf(runs);
   const half = h > 1 && w > 1 && points > 1 ? runs[0].axis : undefined;
   if ((half === 'h' && points === h && runsOnly(runs, 'h')) || (half === 'w' && points === w && runsOnly(runs, 'w'))) {

@@ -39,7 +39,10 @@ class ActivationArgs {
   rows: i32;
 }
 
-/** y (h, w, c) = an activation of x, views of one size; y is overwritten and may be x. Task = range of rows. */
+/**
+ * y (h, w, c) = an activation of x, views of one size; y is overwritten and may be x. Task = range of rows; scratch:
+ * constants, and room for what is left of a row behind whole vectors.
+ */
 export function activation(args: ActivationArgs, task: i32, scratch: usize): void {
   const exp = changetype<Exp>(scratch);
   exp.fill();
@@ -57,15 +60,29 @@ export function activation(args: ActivationArgs, task: i32, scratch: usize): voi
   }
 }
 
-/** n numbers; of PRELU the channels of a pixel. */
+/** n numbers that lie side by side; of PRELU the channels of a pixel. */
 function applyRun(args: ActivationArgs, exp: Exp, x: usize, y: usize, n: i32): void {
+  const whole = n & ~3;
+  const rest = n - whole;
+  applyVectors(args, exp, x, y, args.slope, whole);
+  if (rest === 0) return;
+  const spare = exp.spare;
+  const behind: usize = 4 * <usize>whole;
+  v128.store(spare, simd.loadLanes(x + behind, rest));
+  if (args.slope) v128.store(spare, simd.loadLanes(args.slope + behind, rest), 16);
+  applyVectors(args, exp, spare, spare, spare + 16, 4);
+  simd.storeLanes(y + behind, v128.load(spare), rest);
+}
+
+/** n numbers, a multiple of 4. */
+function applyVectors(args: ActivationArgs, exp: Exp, x: usize, y: usize, slope: usize, n: i32): void {
   const a = f32x4.splat(args.a);
   const b = f32x4.splat(args.b);
   const kind = args.kind;
   if (kind === RELU) run.apply(RELU, exp, x, y, n, a, b);
   else if (kind === CLIP) run.apply(CLIP, exp, x, y, n, a, b);
   else if (kind === LEAKY_RELU) run.apply(LEAKY_RELU, exp, x, y, n, a, b);
-  else if (kind === PRELU) run.applySlopes(exp, x, y, n, args.slope);
+  else if (kind === PRELU) run.applySlopes(exp, x, y, n, slope);
   else if (kind === ELU) run.apply(ELU, exp, x, y, n, a, b);
   else if (kind === SIGMOID) run.apply(SIGMOID, exp, x, y, n, a, b);
   else if (kind === TANH) run.apply(TANH, exp, x, y, n, a, b);
@@ -103,8 +120,8 @@ class ActivationBackwardArgs {
 }
 
 /**
- * dx (h, w, c) = or += dy times the derivative of an activation at x, its input. All are views of one size; dx may be dy, or x. Task = range
- * of rows.
+ * dx (h, w, c) = or += dy times the derivative of an activation at x, its input. All are views of one size; dx may be
+ * dy, or x. Task and scratch as above.
  */
 export function activationBackward(args: ActivationBackwardArgs, task: i32, scratch: usize): void {
   const exp = changetype<Exp>(scratch);
@@ -126,30 +143,54 @@ export function activationBackward(args: ActivationBackwardArgs, task: i32, scra
   }
 }
 
-/** n numbers; of PRELU the channels of a pixel. */
+/** n numbers that lie side by side; of PRELU the channels of a pixel. */
 function backRun(args: ActivationBackwardArgs, exp: Exp, x: usize, dy: usize, dx: usize, n: i32): void {
-  const kind = args.kind;
-  if (kind === RELU) run.back(RELU, exp, args, x, dy, dx, n);
-  else if (kind === CLIP) run.back(CLIP, exp, args, x, dy, dx, n);
-  else if (kind === LEAKY_RELU) run.back(LEAKY_RELU, exp, args, x, dy, dx, n);
-  else if (kind === PRELU) run.backSlopes(exp, args, x, dy, dx, n);
-  else if (kind === ELU) run.back(ELU, exp, args, x, dy, dx, n);
-  else if (kind === SIGMOID) run.back(SIGMOID, exp, args, x, dy, dx, n);
-  else if (kind === TANH) run.back(TANH, exp, args, x, dy, dx, n);
-  else if (kind === SILU) run.back(SILU, exp, args, x, dy, dx, n);
-  else if (kind === HARD_SIGMOID) run.back(HARD_SIGMOID, exp, args, x, dy, dx, n);
-  else if (kind === HARD_SWISH) run.back(HARD_SWISH, exp, args, x, dy, dx, n);
-  else if (kind === GELU) run.back(GELU, exp, args, x, dy, dx, n);
-  else if (kind === GELU_TANH) run.back(GELU_TANH, exp, args, x, dy, dx, n);
-  else if (kind === SOFTPLUS) run.back(SOFTPLUS, exp, args, x, dy, dx, n);
+  const whole = n & ~3;
+  const rest = n - whole;
+  backVectors(args, exp, x, dy, dx, args.slope, whole);
+  if (rest === 0) return;
+  const spare = exp.spare;
+  const behind: usize = 4 * <usize>whole;
+  v128.store(spare, simd.loadLanes(x + behind, rest));
+  v128.store(spare, simd.loadLanes(dy + behind, rest), 16);
+  if (args.accumulate) v128.store(spare, simd.loadLanes(dx + behind, rest), 32);
+  if (args.slope) v128.store(spare, simd.loadLanes(args.slope + behind, rest), 48);
+  backVectors(args, exp, spare, spare + 16, spare + 32, spare + 48, 4);
+  simd.storeLanes(dx + behind, v128.load(spare, 32), rest);
 }
 
-/** Loops over n numbers that lie side by side, always inlined, so that `kind` is a constant in each. */
+/** n numbers, a multiple of 4. */
+function backVectors(
+  args: ActivationBackwardArgs,
+  exp: Exp,
+  x: usize,
+  dy: usize,
+  dx: usize,
+  slope: usize,
+  n: i32,
+): void {
+  const kind = args.kind;
+  if (kind === RELU) run.back(RELU, args, exp, x, dy, dx, n);
+  else if (kind === CLIP) run.back(CLIP, args, exp, x, dy, dx, n);
+  else if (kind === LEAKY_RELU) run.back(LEAKY_RELU, args, exp, x, dy, dx, n);
+  else if (kind === PRELU) run.backSlopes(args, exp, x, dy, dx, n, slope);
+  else if (kind === ELU) run.back(ELU, args, exp, x, dy, dx, n);
+  else if (kind === SIGMOID) run.back(SIGMOID, args, exp, x, dy, dx, n);
+  else if (kind === TANH) run.back(TANH, args, exp, x, dy, dx, n);
+  else if (kind === SILU) run.back(SILU, args, exp, x, dy, dx, n);
+  else if (kind === HARD_SIGMOID) run.back(HARD_SIGMOID, args, exp, x, dy, dx, n);
+  else if (kind === HARD_SWISH) run.back(HARD_SWISH, args, exp, x, dy, dx, n);
+  else if (kind === GELU) run.back(GELU, args, exp, x, dy, dx, n);
+  else if (kind === GELU_TANH) run.back(GELU_TANH, args, exp, x, dy, dx, n);
+  else if (kind === SOFTPLUS) run.back(SOFTPLUS, args, exp, x, dy, dx, n);
+}
+
+/** Loops over n numbers, whole vectors, always inlined, so that `kind` is a constant in each. */
 class run {
   @inline
   static apply(kind: i32, exp: Exp, x: usize, y: usize, n: i32, a: v128, b: v128): void {
     for (; n > 0; n -= 4) {
-      simd.storeLanes(y, functions.apply(kind, exp, simd.loadLanes(x, n), a, b), n);
+      v128.store(y, functions.apply(kind, exp, v128.load(x), a, b));
       x += 16;
       y += 16;
     }
@@ -159,8 +200,8 @@ class run {
   @inline
   static applySlopes(exp: Exp, x: usize, y: usize, n: i32, slope: usize): void {
     for (; n > 0; n -= 4) {
-      const a = simd.loadLanes(slope, n);
-      simd.storeLanes(y, functions.apply(LEAKY_RELU, exp, simd.loadLanes(x, n), a, a), n);
+      const a = v128.load(slope);
+      v128.store(y, functions.apply(LEAKY_RELU, exp, v128.load(x), a, a));
       x += 16;
       y += 16;
       slope += 16;
@@ -168,12 +209,11 @@ class run {
   }
 
   @inline
-  static back(kind: i32, exp: Exp, args: ActivationBackwardArgs, x: usize, dy: usize, dx: usize, n: i32): void {
+  static back(kind: i32, args: ActivationBackwardArgs, exp: Exp, x: usize, dy: usize, dx: usize, n: i32): void {
     const a = f32x4.splat(args.a);
     const b = f32x4.splat(args.b);
     for (; n > 0; n -= 4) {
-      const gradient = run.gradient(args, dy, n);
-      run.write(args, dx, functions.back(kind, exp, simd.loadLanes(x, n), gradient, a, b), n);
+      run.write(args, dx, functions.back(kind, exp, v128.load(x), run.gradient(args, dy), a, b));
       x += 16;
       dy += 16;
       dx += 16;
@@ -181,12 +221,18 @@ class run {
   }
 
   @inline
-  static backSlopes(exp: Exp, args: ActivationBackwardArgs, x: usize, dy: usize, dx: usize, n: i32): void {
-    let slope = args.slope;
+  static backSlopes(
+    args: ActivationBackwardArgs,
+    exp: Exp,
+    x: usize,
+    dy: usize,
+    dx: usize,
+    n: i32,
+    slope: usize,
+  ): void {
     for (; n > 0; n -= 4) {
-      const a = simd.loadLanes(slope, n);
-      const gradient = run.gradient(args, dy, n);
-      run.write(args, dx, functions.back(LEAKY_RELU, exp, simd.loadLanes(x, n), gradient, a, a), n);
+      const a = v128.load(slope);
+      run.write(args, dx, functions.back(LEAKY_RELU, exp, v128.load(x), run.gradient(args, dy), a, a));
       x += 16;
       dy += 16;
       dx += 16;
@@ -195,13 +241,13 @@ class run {
   }
 
   @inline
-  private static gradient(args: ActivationBackwardArgs, dy: usize, n: i32): v128 {
-    const gradient = simd.loadLanes(dy, n);
+  private static gradient(args: ActivationBackwardArgs, dy: usize): v128 {
+    const gradient = v128.load(dy);
     return args.guided ? simd.relu(gradient) : gradient;
   }
 
   @inline
-  private static write(args: ActivationBackwardArgs, dx: usize, v: v128, n: i32): void {
-    simd.storeLanes(dx, args.accumulate ? f32x4.add(simd.loadLanes(dx, n), v) : v, n);
+  private static write(args: ActivationBackwardArgs, dx: usize, v: v128): void {
+    v128.store(dx, args.accumulate ? f32x4.add(v128.load(dx), v) : v);
   }
 }

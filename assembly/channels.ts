@@ -21,8 +21,8 @@ class ChannelsArgs {
 }
 
 /**
- * y (h, w, cout) = the channels order[k] of x (h, w, cin), zeros where that is negative; views that do not overlap. Channel by channel
- * of a row, which stays in the cache. Task = range of rows.
+ * y (h, w, cout) = the channels order[k] of x (h, w, cin), zeros where that is negative; views that do not overlap.
+ * Channel by channel of a row, which stays in the cache. Task = range of rows.
  */
 export function takeChannels(args: ChannelsArgs, task: i32, _scratch: usize): void {
   const last = min(args.h, (task + 1) * args.rows);
@@ -40,7 +40,10 @@ export function takeChannels(args: ChannelsArgs, task: i32, _scratch: usize): vo
   }
 }
 
-/** x (h, w, cin) = or += what the channels of y (h, w, cout) that were taken from it hold: takeChannels' gradient. Task = range of rows. */
+/**
+ * x (h, w, cin) = or += what the channels of y (h, w, cout) that were taken from it hold: takeChannels' gradient. Task
+ * = range of rows.
+ */
 export function takeChannelsBackward(args: ChannelsArgs, task: i32, _scratch: usize): void {
   const last = min(args.h, (task + 1) * args.rows);
   for (let i = task * args.rows; i < last; i++) {

@@ -1,4 +1,4 @@
-import { fetchRow } from './depthwise';
+import { fetchRow } from './fetch';
 import { simd } from './simd';
 import { ceilDiv } from './tile';
 

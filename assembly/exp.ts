@@ -1,14 +1,16 @@
 import { simd } from './simd';
 
-/** Bytes of an `Exp`. */
-export const EXP_BYTES: i32 = 16 * 25;
+/** Bytes of an `Exp`, and of the four vectors behind it. */
+export const EXP_BYTES: i32 = 16 * 29;
 
 /**
- * The exponential function and its relatives for four numbers at a time, always inlined. Relative errors are below 3e-7 unless said
- * otherwise, NaN stays NaN, and each lane depends on itself alone. The polynomials are minimax fits (Remez), from the highest power down.
+ * The exponential function and its relatives for four numbers at a time, always inlined. Relative errors are below 3e-7
+ * unless said otherwise, NaN stays NaN, and each lane depends on itself alone. The polynomials are minimax fits
+ * (Remez), from the highest power down.
  *
- * The numbers that they need are fields: a task fills them into its scratch once. Engines make a vector constant anew wherever a loop
- * uses one, which takes longer than loading it (measured, Zen 3, Node 20: 1.4 to 1.7 times for all of a sigmoid).
+ * The numbers that they need are fields: a task fills them into its scratch once. Engines make a vector constant anew
+ * wherever a loop uses one, which takes longer than loading it (measured, Zen 3, Node 20: 1.4 to 1.7 times for all of a
+ * sigmoid).
  */
 @unmanaged
 export class Exp {
@@ -19,7 +21,10 @@ export class Exp {
   log2e: v128;
   ln2: v128;
   ln2Rest: v128;
-  /** 1.5 * 2^23 and the bias of exponents: a sum with it has room for whole numbers only, which are then its lowest bits. */
+  /**
+   * 1.5 * 2^23 and the bias of exponents: a sum with it has room for whole numbers only, which are then its lowest
+   * bits.
+   */
   shift: v128;
   /** (e^r - 1 - r) / r^2 for |r| <= ln 2 / 2 */
   e4: v128;
@@ -43,6 +48,12 @@ export class Exp {
   n2: v128;
   n1: v128;
   n0: v128;
+
+  /** Address of four vectors of which a task may make what it likes. */
+  @inline
+  get spare(): usize {
+    return changetype<usize>(this) + offsetof<Exp>();
+  }
 
   /** To be called before anything else. */
   fill(): void {
@@ -90,7 +101,10 @@ export class Exp {
     return simd.madd(power, this.rest(held, t), f32x4.sub(power, f32x4.splat(1)));
   }
 
-  /** e^r - 1 for x = n ln 2 + r. t = shift + n: its lowest bits, moved to the exponent's place, are 2^n, or 0 for n = -127. */
+  /**
+   * e^r - 1 for x = n ln 2 + r. t = shift + n: its lowest bits, moved to the exponent's place, are 2^n, or 0 for n =
+   * -127.
+   */
   @inline
   private rest(x: v128, t: v128): v128 {
     const n = f32x4.sub(t, this.shift);

@@ -26,8 +26,8 @@ export const GELU_TANH: i32 = 11;
 export const SOFTPLUS: i32 = 12;
 
 /**
- * Each activation of four numbers, and the way back, always inlined: where `kind` is a constant, one of them remains. NaN stays NaN,
- * and infinities give their limits: functions of the form x f(x) are held where f has reached 0.
+ * Each activation of four numbers, and the way back, always inlined: where `kind` is a constant, one of them remains.
+ * NaN stays NaN, and infinities give their limits: functions of the form x f(x) are held where f has reached 0.
  */
 export class functions {
   @inline
@@ -64,8 +64,8 @@ export class functions {
   }
 
   /**
-   * dy times the derivative at x. At a kink the flat side counts: nothing passes at x = 0 of a ReLU and at both ends of a clip. Closed
-   * functions let nothing through, not even an infinite or undefined dy.
+   * dy times the derivative at x. At a kink the flat side counts: nothing passes at x = 0 of a ReLU and at both ends of
+   * a clip. Closed functions let nothing through, not even an infinite or undefined dy.
    */
   @inline
   static back(kind: i32, exp: Exp, x: v128, dy: v128, a: v128, b: v128): v128 {

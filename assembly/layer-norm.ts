@@ -1,8 +1,9 @@
 import { simd } from './simd';
 
 /**
- * Layer normalization over the channels of each point: (x - mean) / sqrt(variance + epsilon) * scale + shift. All sums and differences
- * are in float64, in the order of the channels. Strides are in floats, maps are views, a task is a range of rows.
+ * Layer normalization over the channels of each point: (x - mean) / sqrt(variance + epsilon) * scale + shift. All sums
+ * and differences are in float64, in the order of the channels. Strides are in floats, maps are views, a task is a
+ * range of rows.
  */
 @unmanaged
 class LayerNormArgs {
@@ -75,8 +76,8 @@ class LayerNormBackwardArgs {
 }
 
 /**
- * dx (h, w, c) = or += (g - mean g - n mean(g n)) / deviation, with n the normalized x, x the layer norm's input, and g = dy scale.
- * dx may be dy.
+ * dx (h, w, c) = or += (g - mean g - n mean(g n)) / deviation, with n the normalized x, x the layer norm's input, and g
+ * = dy scale. dx may be dy.
  */
 export function layerNormBackward(args: LayerNormBackwardArgs, task: i32, _scratch: usize): void {
   const last = min(args.h, (task + 1) * args.rows);

@@ -1,6 +1,9 @@
 import { simd } from './simd';
 
-/** Sums, products and copies of maps, number by number. Strides are in floats, all maps are views, a task is a range of rows. */
+/**
+ * Sums, products and copies of maps, number by number. Strides are in floats, all maps are views, a task is a range of
+ * rows.
+ */
 @unmanaged
 class CombineArgs {
   a: usize;

@@ -29,9 +29,9 @@ class SpreadSumArgs {
 export const SUM_CHANNELS: i32 = 16;
 
 /**
- * y(q, p, k) = or += the sum of a b over the pixels (i rate + q, j rate + p): the gradient of a vector that was spread over a map, and
- * with rate 1 of numbers by channel. Summed in float64, row by row of those pixels, so that a phase gives the same bits
- * among others as alone. Task = (row of y, channels); scratch: rate * 16 float64.
+ * y(q, p, k) = or += the sum of a b over the pixels (i rate + q, j rate + p): the gradient of a vector that was spread
+ * over a map, and with rate 1 of numbers by channel. Summed in float64, row by row of those pixels, so that a phase
+ * gives the same bits among others as alone. Task = (row of y, channels); scratch: rate * 16 float64.
  */
 export function spreadSum(args: SpreadSumArgs, task: i32, scratch: usize): void {
   const blocks = (args.c + SUM_CHANNELS - 1) / SUM_CHANNELS;

@@ -26,7 +26,7 @@ Compares pooled, dilated and atrous Grad-CAM (every output stride) on this machi
   --rounds N         rounds of --peers (5 by default) and --gradients (3)
   --json FILE        writes the rows of the run as JSON, from which bench/report.js makes RESULTS.md and its chart
 
-node bench/kernels.js and node bench/winograd.js measure single kernels, node bench/load.js the loading of weights.
+node bench/kernels.js, node bench/winograd.js and node bench/depthwise.js measure single kernels, node bench/load.js the loading of weights.
 `;
 
 const text = { type: 'string' };

@@ -1,54 +1,34 @@
 import { checkPrecision } from './base/options.js';
 import type { KernelSet, Precision } from './base/types.js';
-import { Checks, checkConv, checkDense, crossEntropyOperands, poolShapes } from './kernels/checks.js';
-import type {
-  Conv2dBackwardOptions,
-  Conv2dOptions,
-  CrossEntropyOptions,
-  DenseBackwardOptions,
-  DenseOptions,
-  GemmOptions,
-  KernelOptions,
-  LayerGradients,
-  MaxPool2dOptions,
-  ReluMask,
-} from './kernels/options.js';
+import { activation, activationBackward, preluBackward, reluBackward } from './kernels/activation.js';
+import { conv2d, conv2dBackward } from './kernels/convolution.js';
 import {
-  adjointJobs,
-  adjointKernel,
-  adjointKernelBytes,
-  adjointWorkspaceBytes,
-  biasOf,
-  type ConvKernel,
-  convJobs,
-  convKernel,
-  convKernelBytes,
-  convWeightGradientJobs,
-  packKernelJob,
-  type Workspace,
-  weightGradientBytes,
-  workspaceBytes,
-} from './operators/convolution.js';
-import { type Job, RELU, type View, view } from './wasm/job.js';
-import { same3x3 } from './wasm/ops/conv.js';
-import { denseInputGradientJob, denseJob } from './wasm/ops/dense.js';
-import { gemmJob, matrix, transpose } from './wasm/ops/gemm.js';
-import { maxPoolBackwardJob, maxPoolJob } from './wasm/ops/pool.js';
-import { reluBackwardJob } from './wasm/ops/relu.js';
+  affine,
+  affineBackward,
+  combine,
+  combineBackward,
+  concat,
+  concatBackward,
+  layerNorm,
+  layerNormBackward,
+} from './kernels/maps.js';
+import { dense, denseBackward, gemm } from './kernels/matrices.js';
+import type * as options from './kernels/options.js';
 import {
-  softmaxBackwardJob,
-  softmaxCrossEntropyBackwardJob,
-  softmaxCrossEntropyJob,
-  softmaxJob,
-} from './wasm/ops/softmax.js';
+  averagePool2d,
+  averagePool2dBackward,
+  globalPool,
+  globalPoolBackward,
+  maxPool2d,
+  maxPool2dBackward,
+} from './kernels/pools.js';
+import { Session } from './kernels/session.js';
+import { softmax, softmaxBackward, softmaxCrossEntropy, softmaxCrossEntropyBackward } from './kernels/softmax.js';
 import { Runtime } from './wasm/runtime.js';
 
 export { AtrousCamError, type ErrorCode } from './base/errors.js';
 export type { KernelSet, Precision } from './base/types.js';
 export type * from './kernels/options.js';
-
-/** Elements of a job on an array without a shape. */
-const RUN = 2 ** 22;
 
 /**
  * Compiles the kernels and starts their threads.
@@ -56,22 +36,25 @@ const RUN = 2 ** 22;
  * @throws AtrousCamError UNSUPPORTED (no WebAssembly SIMD), BAD_ARGUMENT
  * @example
  * const k = await init();
- * const y = k.conv2d({ x: new Float32Array(14 * 14 * 8), shape: [1, 14, 14, 8], w: new Float32Array(9 * 8 * 16), cout: 16, dilation: 2 });
+ * const [x, w] = [new Float32Array(14 * 14 * 8), new Float32Array(9 * 8 * 16)];
+ * const y = k.conv2d({ x, shape: [1, 14, 14, 8], w, cout: 16, dilation: 2 });
  * k.dispose();
  */
-export async function init({ kernels, threads, wasm, precision }: KernelOptions = {}): Promise<Kernels> {
+export async function init({ kernels, threads, wasm, precision }: options.KernelOptions = {}): Promise<Kernels> {
   const checked = checkPrecision(precision);
   return new Kernels(await Runtime.create({ kernels, threads, wasm }), checked);
 }
 
 /**
- * The kernels on ordinary arrays. Layouts: maps NHWC, convolution weights HWIO, dense weights (in, out). Every call is synchronous,
- * copies its operands into the wasm memory and its result into a new array, and keeps nothing. The bits of a result depend on the
- * instruction set and the precision, not on the number of threads. Calls throw BAD_ARGUMENT where an array has the wrong length,
- * OUT_OF_MEMORY where the operands do not fit, ABORTED after `dispose`.
+ * The kernels on ordinary arrays. Layouts: maps NHWC, convolution weights HWIO, dense weights (in, out). Every call is
+ * synchronous, copies its operands into the wasm memory and its result into a new array, and keeps nothing. The bits of
+ * a result depend on the instruction set and the precision, not on the number of threads. The gradient of a call is its
+ * name with `Backward`: it takes the same options and `dy`, the gradient at the output. Calls throw BAD_ARGUMENT where
+ * an array has the wrong length or an option is not what it can be, OUT_OF_MEMORY where the operands do not fit,
+ * ABORTED after `dispose`.
  */
 export class Kernels {
-  readonly #runtime: Runtime;
+  readonly #session: Session;
 
   /** @internal Use `init`. */
   constructor(
@@ -79,303 +62,286 @@ export class Kernels {
     /** How convolutions are computed. */
     readonly precision: Precision,
   ) {
-    this.#runtime = runtime;
+    this.#session = new Session(runtime, precision);
   }
 
   /** The instruction set that runs. */
   get kernels(): Exclude<KernelSet, 'auto'> {
-    return this.#runtime.kernels;
+    return this.#session.runtime.kernels;
   }
 
   /** Threads that share the work, the calling one included. */
   get threads(): number {
-    return this.#runtime.threads;
-  }
-
-  /** y (n, h, w, cout) = 3x3 convolution of x with zero padding 'same'. */
-  conv2d(options: Conv2dOptions): Float32Array {
-    const checks = new Checks('conv2d');
-    const { x, w, b, cout, dilation = 1, relu = false } = options;
-    const [n, height, width, cin] = checkConv(checks, options);
-    if (b) checks.array('b', b, 'cout', cout);
-    return this.#scoped(() => {
-      const kernel = this.#packed(w, cin, cout);
-      this.#runtime.arena.f32(biasOf(kernel), cout).set(b ?? new Float32Array(cout));
-      const source = view(this.#put(x), height, width, cin);
-      const target = view(this.#alloc(n * height * width * cout), height, width, cout);
-      this.#convolve(n, source, kernel, target, dilation, relu);
-      return this.#get(target.ptr, n * height * width * cout);
-    });
+    return this.#session.runtime.threads;
   }
 
   /**
-   * The gradients of `conv2d`: dx (n, h, w, cin), the convolution of dy with the taps turned by 180 degrees and the channels swapped;
-   * dw (3, 3, cin, cout), the sum over pixels of x under each tap times dy; db (cout), the sum of dy. Summed over the n maps.
+   * y (n, outH, outW, cout) = a convolution of x with zeros around it, and what `activation` does with the sums.
+   * Without `size`, `stride`, `pad` and `groups` it is 3x3 with padding 'same', of x's size.
+   *
+   * @example
+   * const [x, w7] = [new Float32Array(2 * 15 * 15 * 8), new Float32Array(7 * 7 * 8 * 32)];
+   * const stem = k.conv2d({ x, shape: [2, 15, 15, 8], w: w7, cout: 32, size: 7, stride: 2, pad: 3 });
+   * const w = new Float32Array(9 * 32); // a kernel for each channel
+   * k.conv2d({ x: stem, shape: [2, 8, 8, 32], w, cout: 32, groups: 32, activation: 'relu6' });
    */
-  conv2dBackward(options: Conv2dBackwardOptions): LayerGradients {
-    const checks = new Checks('conv2dBackward');
-    const { precision } = this;
-    const { x, w, cout, dilation = 1, dy, y } = options;
-    const [n, height, width, cin] = checkConv(checks, options);
-    checks.array('dy', dy, 'n*h*w*cout', n, height, width, cout);
-    if (y) checks.array('y', y, 'n*h*w*cout', n, height, width, cout);
-    return this.#scoped(() => {
-      const X = view(this.#put(x), height, width, cin);
-      const DX = view(this.#alloc(x.length), height, width, cin);
-      const DY = view(this.#put(dy), height, width, cout);
-      this.#maskGradient(DY.ptr, dy.length, options);
-      const [dw, db] = [this.#alloc(w.length), this.#alloc(cout)];
-      for (let i = 0; i < n; i++) {
-        const layer = squareLayer(cin, cout);
-        const workspace = this.#workspace(weightGradientBytes(layer, X, dilation, precision));
-        const how = { precision, accumulate: i > 0 };
-        const target = { kernel: dw, bias: db };
-        const [from, to] = [image(X, i), image(DY, i)];
-        this.#run(convWeightGradientJobs(layer, from, to, same3x3(dilation), target, how, workspace));
-      }
-      const kernel = this.#packed(w, cin, cout);
-      const adjoint = adjointKernel(kernel, precision, this.#alloc(adjointKernelBytes(kernel, precision) / 4));
-      this.#run(adjointJobs(kernel, adjoint, this.#workspace(adjointWorkspaceBytes(kernel, adjoint))));
-      this.#convolve(n, DY, adjoint, DX, dilation, false);
-      return { dx: this.#get(DX.ptr, x.length), dw: this.#get(dw, w.length), db: this.#get(db, cout) };
-    });
+  conv2d(options: options.Conv2dOptions): Float32Array {
+    return conv2d(this.#session, options);
   }
 
   /**
-   * y (n, outH, outW, c) = the largest number of each window. With stride 1 the map keeps its size, and what lies beyond the right and
-   * bottom edge counts as -Infinity; with a larger stride only whole windows count. NaN stays.
+   * The gradients of `conv2d`: dx (n, h, w, cin), dw (kh, kw, cin / groups, cout) and db (cout), the latter two summed
+   * over the maps. The gradient first goes back through the ReLU of which `y` is the output, or through `activation`,
+   * for which the convolution is computed again.
+   *
+   * @example
+   * const shape = [1, 14, 14, 8];
+   * const [x, w] = [new Float32Array(14 * 14 * 8), new Float32Array(9 * 8 * 16)];
+   * const y = k.conv2d({ x, shape, w, cout: 16, relu: true });
+   * const { dx, dw, db } = k.conv2dBackward({ x, shape, w, cout: 16, y, dy: new Float32Array(y.length).fill(1) });
    */
-  maxPool2d(options: MaxPool2dOptions): Float32Array {
-    const { n, source, target, window } = poolShapes(new Checks('maxPool2d'), options);
-    return this.#scoped(() => {
-      const x = { ...source, ptr: this.#put(options.x) };
-      const y = { ...target, ptr: this.#alloc(n * elements(target)) };
-      for (let i = 0; i < n; i++)
-        this.#runtime.run(maxPoolJob(image(x, i), image(y, i), { ...window, offsetY: 0, offsetX: 0 }));
-      return this.#get(y.ptr, n * elements(target));
-    });
+  conv2dBackward(options: options.Conv2dBackwardOptions): options.LayerGradients {
+    return conv2dBackward(this.#session, options);
   }
 
-  /** dx (n, h, w, c) of `maxPool2d` from dy (n, outH, outW, c): the first maximum in row order takes a window's gradient. */
-  maxPool2dBackward(options: MaxPool2dOptions & { dy: Float32Array }): Float32Array {
-    const checks = new Checks('maxPool2dBackward');
-    const { n, source, target, window } = poolShapes(checks, options);
-    checks.array('dy', options.dy, 'n*outH*outW*c', n, target.h, target.w, target.c);
-    return this.#scoped(() => {
-      const x = { ...source, ptr: this.#put(options.x) };
-      const dy = { ...target, ptr: this.#put(options.dy) };
-      const dx = { ...source, ptr: this.#alloc(n * elements(source)) };
-      for (let i = 0; i < n; i++)
-        this.#runtime.run(
-          maxPoolBackwardJob(image(x, i), image(dy, i), image(dx, i), { ...window, offsetY: 0, offsetX: 0 }),
-        );
-      return this.#get(dx.ptr, n * elements(source));
-    });
+  /**
+   * y (n, outH, outW, c) = the largest number of each window, 0 where it sees nothing. NaN stays. Without `pad` only
+   * whole windows count, but with stride 1 the map keeps its size, and nothing lies beyond its right and bottom edge.
+   *
+   * @example
+   * const x = new Float32Array(15 * 15 * 8);
+   * k.maxPool2d({ x, shape: [1, 15, 15, 8], size: 3, stride: 2, pad: 1 }); // [1, 8, 8, 8]
+   */
+  maxPool2d(options: options.MaxPool2dOptions): Float32Array {
+    return maxPool2d(this.#session, options);
   }
 
-  /** y (n, out) = x w + b. */
-  dense({ x, shape, w, b, out, relu = false }: DenseOptions): Float32Array {
-    const checks = new Checks('dense');
-    const [n, inputs] = checkDense(checks, { x, shape, w, out });
-    if (b) checks.array('b', b, 'out', out);
-    return this.#scoped(() => {
-      const o = { x: this.#put(x), w: this.#put(w), b: b ? this.#put(b) : 0, y: this.#alloc(n * out) };
-      this.#runtime.run(
-        n === 1
-          ? denseJob({ ...o, in: inputs, out, relu })
-          : gemmJob(matrix(o.x, n, inputs), matrix(o.w, inputs, out), matrix(o.y, n, out), { bias: o.b, relu }),
-      );
-      return this.#get(o.y, n * out);
-    });
+  /**
+   * dx (n, h, w, c) of `maxPool2d` from dy (n, outH, outW, c): the first maximum in row order takes a window's
+   * gradient.
+   */
+  maxPool2dBackward(options: options.WithGradient<options.MaxPool2dOptions>): Float32Array {
+    return maxPool2dBackward(this.#session, options);
+  }
+
+  /**
+   * y (n, outH, outW, c) = the mean of each window, 0 where it sees nothing. Padding takes no part unless
+   * `countPadding` says so.
+   *
+   * @example
+   * const x = new Float32Array(15 * 15 * 8);
+   * k.averagePool2d({ x, shape: [1, 15, 15, 8], size: 3, stride: 2, pad: 'same' }); // [1, 8, 8, 8]
+   */
+  averagePool2d(options: options.AveragePool2dOptions): Float32Array {
+    return averagePool2d(this.#session, options);
+  }
+
+  /** dx (n, h, w, c) of `averagePool2d` from dy (n, outH, outW, c). */
+  averagePool2dBackward(options: options.WithGradient<Omit<options.AveragePool2dOptions, 'x'>>): Float32Array {
+    return averagePool2dBackward(this.#session, options);
+  }
+
+  /**
+   * y (n, c) = the mean of each channel of a map.
+   *
+   * @example
+   * k.globalMean({ x: new Float32Array(2 * 7 * 7 * 8), shape: [2, 7, 7, 8] }); // 16 numbers
+   */
+  globalMean(options: options.MapOptions): Float32Array {
+    return globalPool(this.#session, 'mean', options);
+  }
+
+  /** dx (n, h, w, c) of `globalMean` from dy (n, c). */
+  globalMeanBackward(options: options.WithGradient<Omit<options.MapOptions, 'x'>>): Float32Array {
+    return globalPoolBackward(this.#session, 'mean', options);
+  }
+
+  /**
+   * y (n, c) = the largest number of each channel of a map. NaN stays.
+   *
+   * @example
+   * k.globalMax({ x: new Float32Array(2 * 7 * 7 * 8), shape: [2, 7, 7, 8] }); // 16 numbers
+   */
+  globalMax(options: options.MapOptions): Float32Array {
+    return globalPool(this.#session, 'max', options);
+  }
+
+  /** dx (n, h, w, c) of `globalMax` from dy (n, c): the first maximum in row order takes the gradient. */
+  globalMaxBackward(options: options.WithGradient<options.MapOptions>): Float32Array {
+    return globalPoolBackward(this.#session, 'max', options);
+  }
+
+  /**
+   * y (n, out) = x w + b.
+   *
+   * @example
+   * const y = k.dense({ x: new Float32Array(2 * 12), shape: [2, 12], w: new Float32Array(12 * 5), out: 5 });
+   */
+  dense(options: options.DenseOptions): Float32Array {
+    return dense(this.#session, options);
   }
 
   /** The gradients of `dense`: dx (n, in) = dy w', dw (in, out) = x' dy, db (out) = the sum of dy's rows. */
-  denseBackward(options: DenseBackwardOptions): LayerGradients {
-    const checks = new Checks('denseBackward');
-    const { x, w, out, dy, y } = options;
-    const [n, inputs] = checkDense(checks, options);
-    checks.array('dy', dy, 'n*out', n, out);
-    if (y) checks.array('y', y, 'n*out', n, out);
-    return this.#scoped(() => {
-      const X = matrix(this.#put(x), n, inputs);
-      const W = matrix(this.#put(w), inputs, out);
-      const DY = matrix(this.#put(dy), n, out);
-      this.#maskGradient(DY.ptr, dy.length, options);
-      const dx = matrix(this.#alloc(n * inputs), n, inputs);
-      const dw = matrix(this.#alloc(inputs * out), inputs, out);
-      const db = matrix(this.#alloc(out), 1, out);
-      const ones = matrix(this.#put(new Float32Array(n).fill(1)), 1, n);
-      this.#run([
-        n === 1
-          ? denseInputGradientJob({ dy: DY.ptr, w: W.ptr, mask: 0, dx: dx.ptr, in: inputs, out })
-          : gemmJob(DY, transpose(W), dx),
-        gemmJob(transpose(X), DY, dw),
-        gemmJob(ones, DY, db),
-      ]);
-      return {
-        dx: this.#get(dx.ptr, n * inputs),
-        dw: this.#get(dw.ptr, inputs * out),
-        db: this.#get(db.ptr, out),
-      };
-    });
+  denseBackward(options: options.DenseBackwardOptions): options.LayerGradients {
+    return denseBackward(this.#session, options);
   }
 
-  /** c (m, n) = a b + bias, each matrix transposed first where asked for. Row-major. */
-  gemm({ a, b, m, k, n, transposeA, transposeB, bias, relu = false }: GemmOptions): Float32Array {
-    const checks = new Checks('gemm');
-    for (const [name, size] of Object.entries({ m, k, n })) checks.count(name, size);
-    checks.array('a', a, 'm*k', m, k);
-    checks.array('b', b, 'k*n', k, n);
-    if (bias) checks.array('bias', bias, 'n', n);
-    return this.#scoped(() => {
-      const A = transposeA ? transpose(matrix(this.#put(a), k, m)) : matrix(this.#put(a), m, k);
-      const B = transposeB ? transpose(matrix(this.#put(b), n, k)) : matrix(this.#put(b), k, n);
-      const C = matrix(this.#alloc(m * n), m, n);
-      this.#runtime.run(gemmJob(A, B, C, { bias: bias ? this.#put(bias) : 0, relu }));
-      return this.#get(C.ptr, m * n);
-    });
+  /**
+   * c (m, n) = a b + bias, each matrix transposed first where asked for. Row-major.
+   *
+   * @example
+   * const c = k.gemm({ a: new Float32Array(2 * 3), b: new Float32Array(4 * 3), m: 2, k: 3, n: 4, transposeB: true });
+   */
+  gemm(options: options.GemmOptions): Float32Array {
+    return gemm(this.#session, options);
   }
 
-  /** y (rows, columns) = exp(x) / sum of exp(x), row by row, without overflow. */
-  softmax({ x, shape }: { x: Float32Array; shape: readonly number[] }): Float32Array {
-    const checks = new Checks('softmax');
-    const [rows, columns] = checks.shape(shape, 'rows', 'columns');
-    checks.array('x', x, 'rows*columns', rows, columns);
-    return this.#scoped(() => {
-      const ptr = this.#put(x);
-      this.#runtime.run(softmaxJob({ x: ptr, y: ptr, rows, columns }));
-      return this.#get(ptr, rows * columns);
-    });
+  /**
+   * y = an activation of each number of x. NaN stays, and infinities give the function's limits.
+   *
+   * @example
+   * k.activation({ x: Float32Array.of(-1, 0, 2), activation: 'silu' });
+   * k.activation({ x: Float32Array.of(-1, 0, 2), activation: { f: 'leaky-relu', slope: 0.1 } }); // -0.1, 0, 2
+   */
+  activation(options: options.ActivationOptions): Float32Array {
+    return activation(this.#session, options);
+  }
+
+  /** dx = dy times the derivative of `activation` at x, its input. */
+  activationBackward(options: options.ActivationBackwardOptions): Float32Array {
+    return activationBackward(this.#session, options);
+  }
+
+  /** The gradients of the activation `prelu` at its input and at its slopes: dx (..., c), dslope (c). */
+  preluBackward(options: options.PreluOptions): { dx: Float32Array; dslope: Float32Array } {
+    return preluBackward(this.#session, options);
+  }
+
+  /**
+   * dx = dy where y, the output of a ReLU (`relu: true` of any layer), is positive, else 0; `guided` passes positive dy
+   * only.
+   */
+  reluBackward(options: options.ReluBackwardOptions): Float32Array {
+    return reluBackward(this.#session, options);
+  }
+
+  /**
+   * y (..., c) = x scale + shift, channel by channel: what remains of a batch normalization.
+   *
+   * @example
+   * const [scale, shift] = [Float32Array.of(1, 2), Float32Array.of(0, -1)];
+   * k.affine({ x: Float32Array.of(1, 2, 3, 4), shape: [2, 2], scale, shift }); // 1, 3, 3, 7
+   */
+  affine(options: options.AffineOptions): Float32Array {
+    return affine(this.#session, options);
+  }
+
+  /** The gradients of `affine`: dx (..., c) = dy scale, dscale (c) = the sum of dy x, dshift (c) = the sum of dy. */
+  affineBackward(options: options.WithGradient<Omit<options.AffineOptions, 'shift'>>): options.AffineGradients {
+    return affineBackward(this.#session, options);
+  }
+
+  /**
+   * y (..., c) = (x - mean) / sqrt(variance + epsilon) scale + shift, mean and variance being those of a point's
+   * channels.
+   *
+   * @example
+   * k.layerNorm({ x: Float32Array.of(1, 3, 5, 9), shape: [2, 2] }); // about -1, 1, -1, 1
+   */
+  layerNorm(options: options.LayerNormOptions): Float32Array {
+    return layerNorm(this.#session, options);
+  }
+
+  /** The gradients of `layerNorm` at x (..., c), its input, and at scale and shift (c). */
+  layerNormBackward(options: options.WithGradient<Omit<options.LayerNormOptions, 'shift'>>): options.AffineGradients {
+    return layerNormBackward(this.#session, options);
+  }
+
+  /**
+   * y (n, h, w, c) = a + b. b is shaped as a, or a vector for each map, (n, c), that is added to all its pixels.
+   *
+   * @example
+   * k.add({ a: Float32Array.of(1, 2, 3, 4), b: Float32Array.of(10, 20), shape: [1, 1, 2, 2] }); // 11, 22, 13, 24
+   */
+  add(options: options.CombineOptions): Float32Array {
+    return combine(this.#session, 'add', options);
+  }
+
+  /** The gradients of `add`: da = dy; db = dy, or its sum over the pixels of each map. */
+  addBackward(options: options.WithGradient<options.CombineOptions>): { da: Float32Array; db: Float32Array } {
+    return combineBackward(this.#session, 'add', options);
+  }
+
+  /**
+   * y (n, h, w, c) = a b, number by number. b is shaped as a, or a vector for each map, (n, c), as in squeeze and
+   * excitation.
+   *
+   * @example
+   * k.multiply({ a: Float32Array.of(1, 2, 3, 4), b: Float32Array.of(10, 20), shape: [1, 1, 2, 2] }); // 10, 40, 30, 80
+   */
+  multiply(options: options.CombineOptions): Float32Array {
+    return combine(this.#session, 'multiply', options);
+  }
+
+  /** The gradients of `multiply`: da = dy b; db = dy a, or its sum over the pixels of each map. */
+  multiplyBackward(options: options.WithGradient<options.CombineOptions>): { da: Float32Array; db: Float32Array } {
+    return combineBackward(this.#session, 'multiply', options);
+  }
+
+  /**
+   * y (n, h, w, sum of c) = the channels of several maps, one behind the other.
+   *
+   * @example
+   * const xs = [Float32Array.of(1, 2), Float32Array.of(5, 6, 7, 8)];
+   * k.concat({ xs, shapes: [[1, 1, 2, 1], [1, 1, 2, 2]] }); // 1, 5, 6, 2, 7, 8
+   */
+  concat(options: options.ConcatOptions): Float32Array {
+    return concat(options);
+  }
+
+  /** The gradients of `concat`, one for each map: the slices of dy (n, h, w, sum of c). */
+  concatBackward(options: options.WithGradient<Omit<options.ConcatOptions, 'xs'>>): Float32Array[] {
+    return concatBackward(options);
+  }
+
+  /**
+   * y (rows, columns) = exp(x) / sum of exp(x), row by row, without overflow.
+   *
+   * @example
+   * k.softmax({ x: Float32Array.of(0, 0, 1, 1), shape: [2, 2] }); // 0.5, 0.5, 0.5, 0.5
+   */
+  softmax(options: options.SoftmaxOptions): Float32Array {
+    return softmax(this.#session, options);
   }
 
   /** dx (rows, columns) of `softmax` from its output y and dy. */
-  softmaxBackward({ y, shape, dy }: { y: Float32Array; shape: readonly number[]; dy: Float32Array }): Float32Array {
-    const checks = new Checks('softmaxBackward');
-    const [rows, columns] = checks.shape(shape, 'rows', 'columns');
-    checks.array('y', y, 'rows*columns', rows, columns);
-    checks.array('dy', dy, 'rows*columns', rows, columns);
-    return this.#scoped(() => {
-      const dx = this.#put(dy);
-      this.#runtime.run(softmaxBackwardJob({ y: this.#put(y), dy: dx, dx, rows, columns }));
-      return this.#get(dx, rows * columns);
-    });
+  softmaxBackward(options: options.SoftmaxBackwardOptions): Float32Array {
+    return softmaxBackward(this.#session, options);
   }
 
   /**
    * loss (rows) = sum_j t_j (log sum_i exp(x_i) - x_j): the cross-entropy of softmax(x) with the targets t, row by row,
    * without overflow.
    */
-  softmaxCrossEntropy(options: CrossEntropyOptions): Float32Array {
-    const { x, targets, rows, columns } = crossEntropyOperands(new Checks('softmaxCrossEntropy'), options);
-    return this.#scoped(() => {
-      const loss = this.#alloc(rows);
-      this.#runtime.run(softmaxCrossEntropyJob({ x: this.#put(x), targets: this.#put(targets), loss, rows, columns }));
-      return this.#get(loss, rows);
-    });
+  softmaxCrossEntropy(options: options.CrossEntropyOptions): Float32Array {
+    return softmaxCrossEntropy(this.#session, options);
   }
 
   /**
-   * dx (rows, columns) of `softmaxCrossEntropy`: dy (softmax(x) sum_j t_j - t). dy (rows) is the gradient at the losses: all one by
-   * default, the gradient of their sum; 1 / rows for that of their mean.
+   * dx (rows, columns) of `softmaxCrossEntropy`: dy (softmax(x) sum_j t_j - t). dy (rows) is the gradient at the
+   * losses: all one by default, the gradient of their sum; 1 / rows for that of their mean.
    */
-  softmaxCrossEntropyBackward(options: CrossEntropyOptions & { dy?: Float32Array }): Float32Array {
-    const checks = new Checks('softmaxCrossEntropyBackward');
-    const { x, targets, rows, columns } = crossEntropyOperands(checks, options);
-    const { dy } = options;
-    if (dy) checks.array('dy', dy, 'rows', rows);
-    return this.#scoped(() => {
-      const dx = this.#put(x);
-      const o = { x: dx, targets: this.#put(targets), dy: dy ? this.#put(dy) : 0, dx, rows, columns };
-      this.#runtime.run(softmaxCrossEntropyBackwardJob(o));
-      return this.#get(dx, rows * columns);
-    });
-  }
-
-  /** dx = dy where y, the output of a ReLU (`relu: true` of any layer), is positive, else 0; `guided` passes positive dy only. */
-  reluBackward({ y, dy, guided }: Required<Pick<ReluMask, 'y'>> & ReluMask & { dy: Float32Array }): Float32Array {
-    const checks = new Checks('reluBackward');
-    checks.array('y', y, 'y.length', y.length);
-    checks.array('dy', dy, 'y.length', y.length);
-    return this.#scoped(() => {
-      const dx = this.#put(dy);
-      this.#maskGradient(dx, dy.length, { y, guided });
-      return this.#get(dx, dy.length);
-    });
+  softmaxCrossEntropyBackward(options: options.CrossEntropyBackwardOptions): Float32Array {
+    return softmaxCrossEntropyBackward(this.#session, options);
   }
 
   /** Ends the threads and lets the memory go. Later calls throw ABORTED. */
   dispose(): void {
-    this.#runtime.dispose();
+    this.#session.runtime.dispose();
   }
 
   /** The same, for `using k = await init()`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
-
-  /** Runs `body` and frees what it allocated. */
-  #scoped<T>(body: () => T): T {
-    const { arena } = this.#runtime;
-    const mark = arena.mark();
-    try {
-      return body();
-    } finally {
-      arena.release(mark);
-    }
-  }
-
-  #run(jobs: readonly Job[]): void {
-    for (const job of jobs) this.#runtime.run(job);
-  }
-
-  /** A convolution's weights in the form that its algorithm reads; the bias is not set. */
-  #packed(w: Float32Array, cin: number, cout: number): ConvKernel {
-    const layer = squareLayer(cin, cout);
-    const kernel = convKernel(layer, this.precision, this.#alloc(convKernelBytes(layer, this.precision) / 4));
-    this.#runtime.run(packKernelJob(this.#put(w), kernel));
-    return kernel;
-  }
-
-  /** Convolves n maps that lie one after the other. */
-  #convolve(n: number, x: View, kernel: ConvKernel, y: View, dilation: number, relu: boolean): void {
-    const workspace = this.#workspace(workspaceBytes(kernel, x, dilation));
-    const call = { ...same3x3(dilation), clip: relu ? RELU : undefined };
-    for (let i = 0; i < n; i++) this.#run(convJobs(image(x, i), kernel, image(y, i), call, workspace));
-  }
-
-  /** Takes `length` gradients at dy backwards through the ReLU of which y is the output, in place; without y they stay. */
-  #maskGradient(dy: number, length: number, { y, guided = false }: ReluMask): void {
-    if (!y) return;
-    const mask = this.#put(y);
-    for (let i = 0; i < length; i += RUN) {
-      const run = (ptr: number): View => view(ptr + 4 * i, 1, 1, Math.min(RUN, length - i));
-      this.#runtime.run(reluBackwardJob(run(mask), run(dy), run(dy), { guided }));
-    }
-  }
-
-  #workspace(bytes: number): Workspace {
-    return { ptr: this.#alloc(bytes / 4), bytes };
-  }
-
-  #alloc(floats: number): number {
-    return this.#runtime.arena.alloc(4 * floats);
-  }
-
-  #put(data: Float32Array): number {
-    const ptr = this.#alloc(data.length);
-    this.#runtime.arena.f32(ptr, data.length).set(data);
-    return ptr;
-  }
-
-  #get(ptr: number, length: number): Float32Array {
-    return this.#runtime.arena.f32(ptr, length).slice();
-  }
 }
-
-const elements = ({ h, w, c }: View): number => h * w * c;
-
-/** A 3x3 convolution with zero padding 'same'. */
-const squareLayer = (cin: number, cout: number) => ({ rows: 3, columns: 3, stride: 1, same: true, cin, cout });
-
-/** Image i of a batch that begins with the dense map `v`. */
-const image = (v: View, i: number): View => ({ ...v, ptr: v.ptr + 4 * i * elements(v) });

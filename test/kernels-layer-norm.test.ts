@@ -76,7 +76,7 @@ describe.each(['simd', 'relaxed'] as const)('layer norm, %s', (kernels) => {
         layerNormBackwardJob(x, { scale: put(scale), epsilon: EPSILON }, dy, dx, accumulate),
       ])[0];
     const dx = back(false);
-    const steepest = Math.max(...points(data, c).map(inverseDeviation)); // its terms may cancel, of two channels almost wholly
+    const steepest = Math.max(...points(data, c).map(inverseDeviation)); // its terms may cancel, of two channels nearly all
     expectWithin(dx, right, () => 5e-7 * steepest, 'dx');
     expectBits(
       back(true),

@@ -127,6 +127,117 @@ describe('kernels: arguments', () => {
 
   it.each<[string, () => unknown]>([
     [
+      'conv2d: expected groups to divide cin = 2 and cout = 4, got 3',
+      () => k.conv2d({ x, shape: [1, 2, 3, 2], w: new Float32Array(72), cout: 4, groups: 3 }),
+    ],
+    [
+      'conv2d: expected w of 3*3*cin/groups*cout = 36 numbers, got 72',
+      () => k.conv2d({ x, shape: [1, 2, 3, 2], w: new Float32Array(72), cout: 4, groups: 2 }),
+    ],
+    [
+      'conv2d: expected size to be a whole number from 1 on, or two of them, got [3,3,3]',
+      () => k.conv2d({ x, shape: [1, 2, 3, 2], w: x, cout: 4, size: [3, 3, 3] as unknown as [number, number] }),
+    ],
+    [
+      'conv2d: expected size of at most 64 taps, got 65',
+      () => k.conv2d({ x, shape: [1, 2, 3, 2], w: x, cout: 4, size: 65 }),
+    ],
+    [
+      'conv2d: expected stride to be a whole number from 1 on, or two of them, got 0',
+      () => k.conv2d({ x, shape: [1, 2, 3, 2], w: new Float32Array(72), cout: 4, stride: 0 }),
+    ],
+    [
+      "conv2d: expected pad to be 'same', a whole number or four, [top, left, bottom, right], got 'valid'",
+      () => k.conv2d({ x, shape: [1, 2, 3, 2], w: new Float32Array(72), cout: 4, pad: 'valid' as 'same' }),
+    ],
+    [
+      'conv2d: expected h of at least 3, the reach of its window, got 2',
+      () => k.conv2d({ x, shape: [1, 2, 3, 2], w: new Float32Array(72), cout: 4, pad: 0 }),
+    ],
+    [
+      'conv2d: expected either relu or activation, got both',
+      () => k.conv2d({ x, shape: [1, 2, 3, 2], w: new Float32Array(72), cout: 4, relu: true, activation: 'relu' }),
+    ],
+    [
+      "conv2d: expected activation to be one of relu, relu6, elu, selu, sigmoid, tanh, silu, hard-swish, gelu, gelu-tanh, softplus, or { f, ... }, got 'swish'",
+      () => k.conv2d({ x, shape: [1, 2, 3, 2], w: new Float32Array(72), cout: 4, activation: 'swish' as 'silu' }),
+    ],
+    [
+      'conv2d: expected activation.slope of c = 4 numbers, got 12',
+      () =>
+        k.conv2d({ x, shape: [1, 2, 3, 2], w: new Float32Array(72), cout: 4, activation: { f: 'prelu', slope: x } }),
+    ],
+    [
+      'conv2dBackward: expected y of a ReLU only, got that of silu',
+      () => {
+        const y = new Float32Array(24);
+        return k.conv2dBackward({
+          x,
+          shape: [1, 2, 3, 2],
+          w: new Float32Array(72),
+          cout: 4,
+          dy: y,
+          y,
+          activation: 'silu',
+        });
+      },
+    ],
+    [
+      'activation: expected activation.alpha to be a number, got undefined',
+      () => k.activation({ x, activation: { f: 'elu' } as { f: 'elu'; alpha: number } }),
+    ],
+    [
+      "activation: expected activation.f to be one of clip, leaky-relu, elu, hard-sigmoid, prelu, got 'constructor'",
+      () => k.activation({ x, activation: { f: 'constructor' } as unknown as 'relu' }),
+    ],
+    [
+      'activation: expected x of a multiple of slope.length = 5 numbers, got 12',
+      () => k.activation({ x, activation: { f: 'prelu', slope: new Float32Array(5) } }),
+    ],
+    [
+      'averagePool2d: expected either countPadding or ceil, got both',
+      () => k.averagePool2d({ x, shape: [1, 2, 3, 2], size: 2, ceil: true, countPadding: true }),
+    ],
+    ['globalMean: expected x of n*h*w*c = 8 numbers, got 12', () => k.globalMean({ x, shape: [1, 2, 2, 2] })],
+    [
+      'globalMaxBackward: expected dy of n*c = 2 numbers, got 12',
+      () => k.globalMaxBackward({ x, shape: [1, 2, 3, 2], dy: x }),
+    ],
+    ['affine: expected scale of c = 3 numbers, got 12', () => k.affine({ x, shape: [4, 3], scale: x, shift: x })],
+    ['layerNorm: expected shape [..., c] of whole numbers from 1 on, got []', () => k.layerNorm({ x, shape: [] })],
+    ['layerNorm: expected epsilon to be a number above 0, got 0', () => k.layerNorm({ x, shape: [4, 3], epsilon: 0 })],
+    [
+      'add: expected b of n*h*w*c = 12 numbers, got 3',
+      () => k.add({ a: x, b: new Float32Array(3), shape: [1, 2, 3, 2] }),
+    ],
+    [
+      'multiplyBackward: expected dy of n*h*w*c = 12 numbers, got 2',
+      () => k.multiplyBackward({ a: x, b: x, shape: [1, 2, 3, 2], dy: x.subarray(2, 4) }),
+    ],
+    [
+      'concat: expected shapes that differ in c alone, [1, 2, 3, c], got [1,3,2,2]',
+      () =>
+        k.concat({
+          xs: [x, x],
+          shapes: [
+            [1, 2, 3, 2],
+            [1, 3, 2, 2],
+          ],
+        }),
+    ],
+    ['concat: expected xs of shapes.length = 1 maps, got 2', () => k.concat({ xs: [x, x], shapes: [[1, 2, 3, 2]] })],
+    [
+      'concatBackward: expected dy of n*h*w*(sum of c) = 24 numbers, got 12',
+      () =>
+        k.concatBackward({
+          shapes: [
+            [1, 2, 3, 2],
+            [1, 2, 3, 2],
+          ],
+          dy: x,
+        }),
+    ],
+    [
       'conv2d: expected w of 3*3*cin*cout = 72 numbers, got 70',
       () => k.conv2d({ x, shape: [1, 2, 3, 2], w: new Float32Array(70), cout: 4 }),
     ],
@@ -164,11 +275,11 @@ describe('kernels: arguments', () => {
     ],
     ['gemm: expected b of k*n = 8 numbers, got 12', () => k.gemm({ a: x, b: x, m: 3, k: 4, n: 2 })],
     [
-      'conv2dBackward: expected dy of n*h*w*cout = 24 numbers, got 12',
+      'conv2dBackward: expected dy of n*outH*outW*cout = 24 numbers, got 12',
       () => k.conv2dBackward({ x, shape: [1, 2, 3, 2], w: new Float32Array(72), cout: 4, dy: x }),
     ],
     [
-      'conv2dBackward: expected y of n*h*w*cout = 24 numbers, got 12',
+      'conv2dBackward: expected y of n*outH*outW*cout = 24 numbers, got 12',
       () =>
         k.conv2dBackward({ x, shape: [1, 2, 3, 2], w: new Float32Array(72), cout: 4, dy: new Float32Array(24), y: x }),
     ],

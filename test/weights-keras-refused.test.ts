@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
+import type { File } from 'h5wasm/node';
 import { describe, expect, test } from 'vitest';
 import type { ErrorCode } from '../src/base/errors.js';
 import { readKerasGraph } from '../src/weights/keras/graph.js';
+import { openWeights } from '../src/weights/open.js';
 import { kerasModel, openKerasFile, type TestLayer } from './support/keras-files.js';
 import { fixturePath } from './support/references.js';
-import { expectRefused } from './support/weight-files.js';
+import { expectRefused, hdf5 } from './support/weight-files.js';
 
 const conv = (config = {}, arrays = {}): TestLayer => ({
   of: 'Conv2D',
@@ -293,4 +295,19 @@ describe('networks that are not understood', () => {
 test('weights alone are no network', async () => {
   const official = readFileSync(fixturePath('small/micro-vgg16.keras-official.h5'));
   expect(await openKerasFile(new Uint8Array(official))).toBeUndefined();
+});
+
+test('weights alone of another network: the whole model is asked for', async () => {
+  const file = await hdf5((file) => {
+    const text = (group: File, key: string, list: string[]) => group.create_attribute(key, list, [list.length], 'S9');
+    text(file, 'layer_names', ['bn']);
+    const group = file.create_group('bn') as File;
+    text(group, 'weight_names', ['gamma', 'beta']);
+    for (const name of ['gamma', 'beta']) group.create_dataset({ name, data: new Float32Array(4), shape: [4] });
+  });
+  await expectRefused(
+    () => openWeights(file),
+    'BAD_WEIGHTS',
+    /save the whole model with `model\.save\('model\.keras'\)`/,
+  );
 });

@@ -158,7 +158,7 @@ describe('a node that is not understood is named, with its operator and what to 
       [{ operator: 'Relu' }, { operator: 'Max', inputs: ['x'] }],
       /\(Max\): the larger or smaller of two maps \(maxout\)/,
     ],
-    ['several bounds', [{ operator: 'Min', inputs: ['columns'] }], /\(Min\): its bounds differ/],
+    ['several bounds', [{ operator: 'Min', inputs: ['columns'] }], /\(Min\): its constants differ from point to point/],
     ['a quotient of maps', [{ operator: 'Div', inputs: ['x'] }], /\(Div\): it divides by what comes from the picture/],
     ['a power', [{ operator: 'Pow', inputs: ['v3'] }], /\(Pow\): expected one number as input 2, got 3/],
     ['a cube root', [{ operator: 'Sqrt' }], /\(Sqrt\): it is understood in a layer normalization alone/],
@@ -315,9 +315,9 @@ describe('files that contradict themselves', () => {
     [
       'pads in both ways',
       [attribute('Conv', { auto_pad: 'VALID', pads: [1, 1, 1, 1] }, ['k'])],
-      /pads beside auto_pad VALID/,
+      /pads beside auto_pad "VALID"/,
     ],
-    ['an unknown auto_pad', [attribute('Conv', { auto_pad: 'SOME' }, ['k'])], /auto_pad SOME/],
+    ['an unknown auto_pad', [attribute('Conv', { auto_pad: 'SOME' }, ['k'])], /auto_pad "SOME"/],
     ['a list where a number belongs', [attribute('Conv', { group: [1] }, ['k'])], /expected a number as group/],
     ['a number where a list belongs', [attribute('Conv', { pads: 1 }, ['k'])], /expected whole numbers as pads/],
     [

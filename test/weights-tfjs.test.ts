@@ -1,10 +1,14 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { ErrorCode } from '../src/base/errors.js';
 import { openTfjs } from '../src/weights/keras/tfjs.js';
+import { openWeights } from '../src/weights/open.js';
 import { bytesSource } from '../src/weights/source.js';
 import { pooled, probabilities } from './reference/graph.js';
 import { picture, type TfjsFixture, tfjsFixtures, weightsOf } from './support/keras-files.js';
-import { expectRefused } from './support/weight-files.js';
+import { expectRefused, numbers } from './support/weight-files.js';
 
 const fixtures = tfjsFixtures();
 
@@ -33,6 +37,22 @@ interface Weight {
   dtype: string;
   quantization?: Record<string, unknown>;
 }
+
+test('the files beside a model.json are found in its folder', async () => {
+  const { model, files } = fixtures.find(({ name }) => name === 'chain.none')!;
+  const folder = mkdtempSync(join(tmpdir(), 'weights-'));
+  try {
+    writeFileSync(join(folder, 'model.json'), JSON.stringify(model));
+    for (const [name, bytes] of files) writeFileSync(join(folder, name), bytes);
+    const weights = await openWeights(join(folder, 'model.json'));
+    const bias = weights.tensors.get('dense_1.bias')!;
+    expect((await numbers(bias)).every(Number.isFinite)).toBe(true);
+    expect(weights.preprocessing.normalization).toBe('raw');
+    weights.close();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
 
 describe('what is refused', () => {
   const teachable = fixtures.find(({ name }) => name === 'teachable')!;

@@ -153,7 +153,7 @@ describe('sources', () => {
     ['HTML', Buffer.from('\n<!DOCTYPE html><html>'), /an HTML or XML page/],
     ['LFS', Buffer.from('version https://git-lfs.github.com/spec/v1\noid sha256:1'), /a Git LFS pointer.*git lfs pull/],
     ['JSON', Buffer.from('{"a": 1}'), /got JSON$/],
-    ['TensorFlow.js', Buffer.from('{"format": "layers-model"}'), /a TensorFlow\.js model.*save it as \.h5/],
+    ['TensorFlow.js', Buffer.from('{"format": "layers-model"}'), /weightsManifest: expected a list of groups of files/],
     ['gzip', Buffer.from([0x1f, 0x8b, 8, 0]), /a gzip file/],
     ['noise', new Uint8Array(100).fill(7), /an unknown format/],
   ];

@@ -5,14 +5,15 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const kinds = {
   'embed:': (path) => readFileSync(path).toString('base64'),
+  'hex:': (path) => readFileSync(path).toString('hex'),
   'text:': (path) => readFileSync(path, 'utf8'),
 };
 const suffix = '.js';
 
 /**
- * Plugin for Rollup and Vite: `import base64 from 'embed:build/kernels.simd.wasm'` gives the file's bytes as base64 text,
- * `text:` gives it as it is, so that the bundle needs no second request and no bundler setting. Paths count from the
- * repository's root.
+ * Plugin for Rollup and Vite: `import base64 from 'embed:weights/imagenet-labels.txt'` gives the file's bytes as base64 text,
+ * `hex:` as hexadecimal text, `text:` gives it as it is, so that the bundle needs no second request and no bundler setting.
+ * Paths count from the repository's root.
  */
 export function embed() {
   return {

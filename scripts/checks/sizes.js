@@ -23,26 +23,26 @@ const BUDGET = {
   'kernels.simd-shared.wasm': 19,
   'kernels.relaxed.wasm': 19,
   'kernels.relaxed-shared.wasm': 19,
-  'kernels.js': 84,
-  'index.js': 190,
+  'kernels.js': 70,
+  'index.js': 178,
   'metrics.js': 40,
-  'training.js': 160,
-  'worker.js': 74,
-  'worker-host.js': 192,
-  'cli.js': 262,
+  'training.js': 134,
+  'worker.js': 72,
+  'worker-host.js': 180,
+  'cli.js': 252,
   'chunks/default-network.js': 1000,
   'chunks/hdf5-library.js': 800,
-  'chunks/graph.js': 32,
-  'chunks/host-text.js': 256,
+  'chunks/graph.js': 34,
+  'chunks/host-text.js': 244,
   'chunks/hdf5-text.js': 60,
   'chunks/hdf5.js': 60,
   'chunks/text.js': 130,
-  demo: 172,
+  demo: 158,
 };
 
 /** What the page of dist/demo loads only when it is needed: the network, photographs, and the readers of other weight files. */
 const LATER_ON_PAGE =
-  /\/(default-network|hdf5(-library|-text)?|imagenet-labels|keras-file|onnx|pth|computed|graph|network-builder|open|packed-graph|safetensors-shards|siblings|torch-graph)-|photographs\//;
+  /\/(default-network|hdf5(-library|-text)?|imagenet-labels|keras-file|onnx|pth|computed|graph|network-builder|open|packed-graph|safetensors-shards|siblings|tfjs|torch-graph)-|photographs\//;
 
 /** @param {string[]} files */
 const concatenate = (files) => Buffer.concat(files.map((file) => readFileSync(file)));

@@ -15,3 +15,9 @@ declare module 'h5wasm:binary' {
   const binary: () => Uint8Array;
   export default binary;
 }
+
+/** A file's bytes as hexadecimal text. */
+declare module 'hex:*' {
+  const hex: string;
+  export default hex;
+}

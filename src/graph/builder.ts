@@ -27,6 +27,7 @@ export interface WindowOptions {
 export class GraphBuilder {
   readonly #nodes: Node[] = [];
   readonly #names = new Set<string>();
+  readonly #vectors: boolean[] = [];
 
   /** The nodes so far. */
   get nodes(): readonly Node[] {
@@ -35,6 +36,11 @@ export class GraphBuilder {
 
   shape(id: NodeId): Shape {
     return this.#nodes[id].shape;
+  }
+
+  /** Whether a node makes one vector: a mean of the whole map, a dense layer, or what is made of them. A map of one point is none. */
+  isVector(id: NodeId): boolean {
+    return this.#vectors[id];
   }
 
   input(shape: Shape, names: Names): NodeId {
@@ -47,7 +53,7 @@ export class GraphBuilder {
     if (!(Number.isInteger(groups) && groups >= 1) || c % groups !== 0 || cout % groups !== 0)
       throw wrong(names.name, `${groups} groups do not divide ${c} input and ${cout} output channels`);
     // A convolution of one tap on a vector is a dense layer.
-    if (this.#isVector(x) && groups === 1 && options.size[0] === 1 && options.size[1] === 1)
+    if (this.isVector(x) && groups === 1 && options.size[0] === 1 && options.size[1] === 1)
       return this.dense(x, cout, names);
     const { window, h, w } = this.#window(x, options, names.name);
     return this.#add({ op: 'conv', window, groups }, [x], { h, w, c: cout }, names);
@@ -119,12 +125,6 @@ export class GraphBuilder {
     return { nodes: this.#nodes, logits, head };
   }
 
-  /** Whether a node makes one vector: a mean of the whole map, a dense layer, or what is made of them. */
-  #isVector(id: NodeId): boolean {
-    const { op, from } = this.#nodes[id];
-    return op === 'global' || op === 'dense' || (from.length > 0 && from.every((other) => this.#isVector(other)));
-  }
-
   #window(
     x: NodeId,
     { size, stride = 1, dilation = 1, pad = [0, 0, 0, 0], ceil = false }: WindowOptions,
@@ -176,6 +176,8 @@ export class GraphBuilder {
     if (this.#names.has(name)) throw wrong(name, 'the name stands twice');
     this.#names.add(name);
     this.#nodes.push({ ...operation, name, aliases, from, shape });
+    const isMade = operation.op === 'global' || operation.op === 'dense';
+    this.#vectors.push(isMade || (h === 1 && w === 1 && from.length > 0 && from.every((id) => this.#vectors[id])));
     return this.#nodes.length - 1;
   }
 }

@@ -1,7 +1,6 @@
 import { AtrousCamError } from '../base/errors.js';
 import { sizeFrom } from '../base/shape.js';
-import { view } from '../wasm/job.js';
-import type { Conv2dOptions, CrossEntropyOptions, DenseOptions, MaxPool2dOptions } from './options.js';
+import type { CrossEntropyOptions, DenseOptions, Padding, Sides } from './options.js';
 
 /** Checks of one kernel call's arguments. Each message begins with the operation's name. */
 export class Checks {
@@ -20,17 +19,49 @@ export class Checks {
     return value;
   }
 
-  /** Throws unless `array` is a Float32Array of as many numbers as the product of `sizes`; `formula` names the factors. */
-  array(name: string, array: Float32Array, formula: string, ...sizes: number[]): void {
-    const length = sizeFrom(sizes);
-    if (!(array instanceof Float32Array))
-      this.fail(`${name} to be a Float32Array`, Object.prototype.toString.call(array).slice(8, -1));
-    if (array.length !== length) this.fail(`${name} of ${formula} = ${length} numbers`, String(array.length));
+  /** Throws unless `shape` is one whole number or more, from 1 on; returns it. */
+  axes(shape: readonly number[]): readonly number[] {
+    if (!(Array.isArray(shape) && shape.length > 0 && shape.every(isCount)))
+      this.fail('shape [..., c] of whole numbers from 1 on', `[${shape}]`);
+    return shape;
   }
 
-  /** Throws unless a pool's window fits into the map. */
-  fits(what: string, window: number, side: number): void {
-    if (window > side) this.fail(`${what} of at least ${window}, the reach of its window`, String(side));
+  /** Throws unless `value` is a whole number from 1 on, or two; returns it down and across. */
+  sides(name: string, value: Sides): readonly [number, number] {
+    const sides = (Array.isArray(value) ? value : [value, value]) as readonly [number, number];
+    if (sides.length !== 2 || !sides.every(isCount))
+      this.fail(`${name} to be a whole number from 1 on, or two of them`, shown(value));
+    return sides;
+  }
+
+  /** Throws unless `pad` is 'same', a whole number or four; returns the four, top, left, bottom, right. */
+  pad(pad: Padding): 'same' | readonly [number, number, number, number] {
+    if (pad === 'same') return pad;
+    const four = (Array.isArray(pad) ? pad : [pad, pad, pad, pad]) as readonly [number, number, number, number];
+    if (four.length !== 4 || !four.every(Number.isInteger))
+      this.fail("pad to be 'same', a whole number or four, [top, left, bottom, right]", shown(pad));
+    return four;
+  }
+
+  /** Throws unless `value` is a number above zero. */
+  positive(name: string, value: number): void {
+    if (!(typeof value === 'number' && value > 0 && value < Number.POSITIVE_INFINITY))
+      this.fail(`${name} to be a number above 0`, String(value));
+  }
+
+  /** Throws unless `array` is a Float32Array. */
+  numbers(name: string, array: Float32Array): void {
+    if (!(array instanceof Float32Array))
+      this.fail(`${name} to be a Float32Array`, Object.prototype.toString.call(array).slice(8, -1));
+  }
+
+  /**
+   * Throws unless `array` is a Float32Array of as many numbers as the product of `sizes`; `formula` names the factors.
+   */
+  array(name: string, array: Float32Array, formula: string, ...sizes: number[]): void {
+    const length = sizeFrom(sizes);
+    this.numbers(name, array);
+    if (array.length !== length) this.fail(`${name} of ${formula} = ${length} numbers`, String(array.length));
   }
 
   /** Throws unless `labels` are `rows` whole numbers below `columns`; returns them. */
@@ -48,20 +79,11 @@ export class Checks {
   }
 }
 
-const isCount = (value: unknown): boolean => Number.isInteger(value) && (value as number) >= 1;
+/** A value in a message: lists with their brackets, texts with their quotes. */
+const shown = (value: unknown): string =>
+  Array.isArray(value) ? `[${value}]` : typeof value === 'string' ? `'${value}'` : String(value);
 
-/** Checks a convolution's or its gradients' arguments; [n, h, w, cin]. */
-export function checkConv(
-  checks: Checks,
-  { x, shape, w, cout, dilation = 1 }: Omit<Conv2dOptions, 'b' | 'relu'>,
-): readonly number[] {
-  const [n, height, width, cin] = checks.shape(shape, 'n', 'h', 'w', 'cin');
-  checks.count('cout', cout);
-  checks.count('dilation', dilation);
-  checks.array('x', x, 'n*h*w*cin', n, height, width, cin);
-  checks.array('w', w, '3*3*cin*cout', 9, cin, cout);
-  return [n, height, width, cin];
-}
+const isCount = (value: unknown): boolean => Number.isInteger(value) && (value as number) >= 1;
 
 /** Checks logits and what they should be; labels become rows of a one. */
 export function crossEntropyOperands(checks: Checks, { x, shape, labels, targets }: CrossEntropyOptions) {
@@ -88,23 +110,4 @@ export function checkDense(checks: Checks, o: Pick<DenseOptions, 'x' | 'shape' |
   checks.array('x', o.x, 'n*in', n, inputs);
   checks.array('w', o.w, 'in*out', inputs, o.out);
   return [n, inputs];
-}
-
-/** Checks a pool's arguments; the maps have no place in memory yet. */
-export function poolShapes(checks: Checks, { x, shape, size, stride = size, dilation = 1 }: MaxPool2dOptions) {
-  const [n, h, w, c] = checks.shape(shape, 'n', 'h', 'w', 'c');
-  const window = {
-    size: checks.count('size', size),
-    stride: checks.count('stride', stride),
-    dilation: checks.count('dilation', dilation),
-  };
-  checks.array('x', x, 'n*h*w*c', n, h, w, c);
-  const reach = dilation * (size - 1) + 1;
-  const windows = (name: string, side: number): number => {
-    if (stride === 1) return side;
-    checks.fits(name, reach, side);
-    return Math.floor((side - reach) / stride) + 1;
-  };
-  const target = view(0, windows('h', h), windows('w', w), c);
-  return { n, source: view(0, h, w, c), target, window };
 }

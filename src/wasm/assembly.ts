@@ -12,8 +12,8 @@ export const TOTALS = 16;
 /** Channels of a group of a packed kernel: two adjacent vectors. */
 export const CHANNEL_GROUP = 8;
 
-/** Bytes of an `Exp`. */
-export const EXP_BYTES = 400;
+/** Bytes of an `Exp`, and of the four vectors behind it. */
+export const EXP_BYTES = 464;
 
 /** Activations by number. What a and b are stands beside. */
 export const RELU = 0;

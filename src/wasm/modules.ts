@@ -1,11 +1,10 @@
-import relaxed from 'embed:build/kernels.relaxed.wasm';
-import relaxedShared from 'embed:build/kernels.relaxed-shared.wasm';
-import simd from 'embed:build/kernels.simd.wasm';
-import simdShared from 'embed:build/kernels.simd-shared.wasm';
-import { decodeBase64 } from '../base/base64.js';
+import relaxed from 'hex:build/kernels.relaxed.wasm';
+import simd from 'hex:build/kernels.simd.wasm';
 import { AtrousCamError } from '../base/errors.js';
+import { decodeHex } from '../base/hex.js';
 import { isNode, nodeModule } from '../base/platform.js';
 import type { KernelSet, WasmBuild } from '../base/types.js';
+import { withSharedMemory } from './shared-memory.js';
 import { tagOf } from './tag.js';
 
 /** Instruction sets, each a build of the same source. */
@@ -17,21 +16,27 @@ export interface Builds {
   compile(name: WasmBuild): Promise<WebAssembly.Module>;
 }
 
-const base64: Readonly<Record<WasmBuild, string>> = {
-  simd,
-  'simd-shared': simdShared,
-  relaxed,
-  'relaxed-shared': relaxedShared,
-};
+/**
+ * One build of each set: that with shared memory has the same code. In hexadecimal digits what repeats in the code
+ * repeats in the text, and so it is sent in little more than half the bytes that base64 takes (21 kB instead of 37 by
+ * brotli, 47 instead of 57 by gzip).
+ */
+const code: Readonly<Record<InstructionSet, string>> = { simd, relaxed };
 
 /** The builds that the bundle carries. */
 export const embedded: Builds = {
   names: ['simd', 'simd-shared', 'relaxed', 'relaxed-shared'],
-  compile: (name) => compileBytes(decodeBase64(base64[name])),
+  compile(name) {
+    const plain = decodeHex(code[setOf(name)]);
+    return compileBytes(isShared(name) ? withSharedMemory(plain) : plain);
+  },
 };
 
-/** What the embedded build of a name says of itself; its last 120 bytes hold it. */
-export const embeddedTag = (name: WasmBuild): string | undefined => tagOf(decodeBase64(base64[name].slice(-160)));
+/** What the embedded build of a name says of itself; the last 120 bytes hold it. */
+export function embeddedTag(name: WasmBuild): string | undefined {
+  const hash = tagOf(decodeHex(code[setOf(name)].slice(-2 * 120)))?.split(' ')[1];
+  return hash && `${name} ${hash}`;
+}
 
 export const setOf = (name: WasmBuild): InstructionSet => name.replace('-shared', '') as InstructionSet;
 export const isShared = (name: WasmBuild): boolean => name.endsWith('-shared');
@@ -52,8 +57,9 @@ const probes = {
 export const supports = (set: InstructionSet): boolean => WebAssembly.validate(new Uint8Array(probes[set]));
 
 /**
- * Chooses the instruction set among those of the builds: `auto` takes `relaxed` where the engine has it, or where there is no other.
- * Asking for `relaxed` by name in Node 20 sets V8's flag for the whole process, which is why `auto` does not.
+ * Chooses the instruction set among those of the builds: `auto` takes `relaxed` where the engine has it, or where there
+ * is no other. Asking for `relaxed` by name in Node 20 sets V8's flag for the whole process, which is why `auto` does
+ * not.
  */
 export async function chooseInstructionSet(wanted: KernelSet, builds = embedded): Promise<InstructionSet> {
   if (!supports('simd'))

@@ -1,12 +1,12 @@
 import { type ByteSource, badWeights } from './source.js';
 
 /** The formats that are read; what a zip archive holds is told by its members. */
-export type WeightFormat = 'hdf5' | 'safetensors' | 'safetensors-index' | 'zip' | 'legacy-pth' | 'onnx';
+export type WeightFormat = 'hdf5' | 'safetensors' | 'safetensors-index' | 'zip' | 'legacy-pth' | 'onnx' | 'tfjs';
 
 const hdf5Signature = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
 /** HDF5 allows a user block of 512, 1024, ... bytes before its signature. */
 const hdf5Offsets = [0, 512, 1024, 2048];
-const known = 'Keras .h5 or .keras, safetensors, .pth or ONNX';
+const known = 'Keras .h5 or .keras, safetensors, .pth, ONNX or TensorFlow.js';
 
 /** Tells the format of a file by its content; file names are not looked at. Throws BAD_WEIGHTS naming what it is instead. */
 export async function sniffFormat(source: ByteSource): Promise<WeightFormat> {
@@ -16,6 +16,7 @@ export async function sniffFormat(source: ByteSource): Promise<WeightFormat> {
   if (startsWith(head, [0x50, 0x4b, 0x03, 0x04])) return 'zip';
   if (startsWith(head.subarray(2), legacyMagic)) return 'legacy-pth';
   if (await isIndex(source, head)) return 'safetensors-index';
+  if (isTfjs(head)) return 'tfjs';
   const other = otherFormat(head);
   if (other) throw badWeights(source.name, `expected ${known}, got ${other}`);
   if (head[8] === 0x7b) return 'safetensors';
@@ -37,6 +38,10 @@ async function isIndex(source: ByteSource, head: Uint8Array): Promise<boolean> {
   return new TextDecoder('latin1').decode(bytes).includes('"weight_map"');
 }
 
+/** The `model.json` of a TensorFlow.js model, which begins with its format, or with its layers. */
+const isTfjs = (head: Uint8Array): boolean =>
+  /^\s*\{[\s\S]*"(modelTopology|layers-model|graph-model)"/.test(new TextDecoder('latin1').decode(head));
+
 /** Those of the largest models take 100 kB. */
 export const largestIndex = 4 << 20;
 
@@ -50,10 +55,7 @@ function otherFormat(head: Uint8Array): string | undefined {
   if (/^\s*<(!doctype|html|\?xml|head|body)/i.test(text))
     return 'an HTML or XML page instead of the file; download it again';
   if (startsWith(head, [0x1f, 0x8b])) return 'a gzip file; unpack it first';
-  if (/^\s*\{/.test(text))
-    return text.includes('layers-model')
-      ? 'a TensorFlow.js model (JSON); save it as .h5, .keras or ONNX before it is converted'
-      : 'JSON';
+  if (/^\s*\{/.test(text)) return 'JSON';
   return undefined;
 }
 

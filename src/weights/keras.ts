@@ -7,6 +7,9 @@ import type { RawTensor } from './tensor.js';
 /** One array of a Keras file, or a pool between two of them. */
 type Item = { tensor: RawTensor; label: string } | 'pool';
 
+/** What to do about weights alone of any other network. */
+const saveWhole = "weights alone are read of VGG networks only, save the whole model with `model.save('model.keras')`";
+
 /** VGG19 has 38 arrays and 5 pools; a hostile file may name one array for ever. */
 const maxItems = 1000;
 
@@ -80,11 +83,18 @@ function readLayers(source: string, items: Item[]): { convs: KerasConv[]; dense:
     if ((dimensions !== 4 && dimensions !== 2) || bias?.shape.length !== 1) {
       const then = bias ? `[${bias.shape.join(', ')}]` : 'nothing';
       const got = `${quote(kernel.name)} of shape [${kernel.shape.join(', ')}] then ${then}`;
-      throw badWeights(source, `expected convolutions and dense layers, each a kernel and a bias, got ${got}`);
+      throw badWeights(
+        source,
+        `expected convolutions and dense layers, each a kernel and a bias, got ${got}; ${saveWhole}`,
+      );
     }
     if (dimensions === 4 && dense.length === 0) convs.push({ kernel, bias, label, pools });
     else if (dimensions === 2) dense.push({ kernel, bias });
-    else throw badWeights(source, `expected dense layers after the first dense layer, got ${quote(kernel.name)}`);
+    else
+      throw badWeights(
+        source,
+        `expected dense layers after the first dense layer, got ${quote(kernel.name)}; ${saveWhole}`,
+      );
   }
   return { convs, dense };
 }
@@ -101,7 +111,7 @@ function intoBlocks(source: string, convs: KerasConv[]): RawLayer[][] {
   if (!keys)
     throw badWeights(
       source,
-      `expected layers named block1_conv1 ..., or 8, 10, 13 or 16 convolutions, got ${convs.length} with other names`,
+      `expected layers named block1_conv1 ..., or 8, 10, 13 or 16 convolutions, got ${convs.length} with other names; ${saveWhole}`,
     );
   const blocks: KerasConv[][] = [];
   convs.forEach((conv, i) => {

@@ -1,7 +1,7 @@
 import { GraphBuilder, type Names, type WindowOptions } from '../graph/builder.js';
 import { type Activation, type Graph, type HeadKind, type NodeId, type Shape, weightShapes } from '../graph/graph.js';
 import { simplify, type Vectors } from '../graph/passes.js';
-import { type Affine, type Numbers, numbersOf, scaledColumns, vectorTensor } from './computed.js';
+import { type Affine, type Numbers, numbersOf, reshaped, scaledColumns, vectorTensor } from './computed.js';
 import { badWeights, quote } from './source.js';
 import type { Tensor } from './types.js';
 
@@ -39,9 +39,11 @@ export class NetworkBuilder {
     options: Omit<WindowOptions, 'size'> & { groups?: number },
     names: Names,
   ): NodeId {
-    const [rows, columns, , cout] = weights.kernel.shape;
-    this.#weighted(names.name, weights);
-    return this.builder.conv(x, cout, { ...options, size: [rows, columns] }, names);
+    const [rows, columns, cin, cout] = weights.kernel.shape;
+    const id = this.builder.conv(x, cout, { ...options, size: [rows, columns] }, names);
+    const isDense = this.builder.nodes[id].op === 'dense'; // as one tap on a vector is
+    this.#weighted(names.name, isDense ? { ...weights, kernel: reshaped(weights.kernel, [cin, cout]) } : weights);
+    return id;
   }
 
   /** Kernel (in, out). */

@@ -5,6 +5,7 @@ import { loadAsset } from './assets.js';
 import { assembleNetwork, type NetworkOptions, type OpenedNetwork } from './check-chain.js';
 import { sniffFormat, type WeightFormat } from './format.js';
 import { type GraphFile, graphNetwork } from './graph-network.js';
+import type { OpenedGraph as KerasGraph } from './keras/open.js';
 import type { OpenSibling } from './onnx/siblings.js';
 import { isPacked, readPackedNetwork } from './packed.js';
 import { openSafetensors } from './safetensors.js';
@@ -104,6 +105,10 @@ async function openNetwork(bytes: ByteSource, format: WeightFormat, reading: Rea
       const { openLegacyPth } = await import('./pth.js');
       return tensorNetwork(await openLegacyPth(bytes), reading);
     }
+    case 'tfjs': {
+      const { openTfjs } = await import('./keras/tfjs.js');
+      return openedKeras(bytes.name, await openTfjs(bytes, reading.siblings, { inputSize: reading.inputSize }));
+    }
     case 'onnx': {
       const { readOnnxGraph } = await import('./onnx/graph.js');
       const { inputSize, siblings: openSibling } = reading;
@@ -135,12 +140,12 @@ async function openKeras(bytes: ByteSource, { signal, inputSize }: Reading, arch
   const options = { inputSize };
   const read = await (archive ? openKerasArchive(archive, options, signal) : openKerasH5(bytes, options, signal));
   if (!read) return (await import('./keras-file.js')).openKeras(bytes, signal);
-  const { close, preprocessing, ...network } = read;
+  return openedKeras(bytes.name, read);
+}
+
+function openedKeras(source: string, { close, preprocessing, ...network }: KerasGraph): Opened {
   const { kind, assumed } = preprocessing;
-  return {
-    graph: { ...network, source: bytes.name, layout: 'keras', normalization: kind, assumptions: assumed },
-    close,
-  };
+  return { graph: { ...network, source, layout: 'keras', normalization: kind, assumptions: assumed }, close };
 }
 
 /** A zip archive: PyTorch's .pth or Keras' .keras, which is a .weights.h5 beside descriptions of the model. */

@@ -86,12 +86,11 @@ describe('dist/index.js in Chromium', () => {
   });
 
   it.each([
-    { where: 'worker', isolated: true, csp: false, threads: undefined },
-    { where: 'worker', isolated: true, csp: false, threads: 1 },
-    { where: 'worker', isolated: false, csp: false, threads: undefined },
     { where: 'worker', isolated: true, csp: true, threads: undefined },
+    { where: 'worker', isolated: true, csp: false, threads: 1 },
     { where: 'page', isolated: true, csp: false, threads: undefined },
     { where: 'page', isolated: false, csp: true, threads: 1 },
+    { where: 'worker', isolated: false, csp: false, threads: undefined },
   ] as const)('gives the numbers that Node gives, bit for bit, with %o', async ({ where, isolated, csp, threads }) => {
     const site = await serve({ isolated, csp });
     try {

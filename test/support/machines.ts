@@ -53,7 +53,10 @@ export function expectBits(actual: Float32Array, expected: Float32Array, what: s
 
 type Size = Pick<View, 'h' | 'w' | 'c'>;
 
-/** How a map lies in the memory: by itself, as a slice of more channels with gaps behind rows, or as a phase of a larger map. */
+/**
+ * How a map lies in the memory: by itself, as a slice of more channels with gaps behind rows, or as a phase of a larger
+ * map.
+ */
 export const LAYOUTS = ['dense', 'slice', 'phase'] as const;
 export type Layout = (typeof LAYOUTS)[number];
 
@@ -97,8 +100,8 @@ export interface Given extends Size {
 }
 
 /**
- * Runs jobs on every machine with the maps in every layout, and returns what is then in the outputs. Fails unless that has the same bits
- * everywhere, and where anything else was written. `put` brings other numbers into the memory.
+ * Runs jobs on every machine with the maps in every layout, and returns what is then in the outputs. Fails unless that
+ * has the same bits everywhere, and where anything else was written. `put` brings other numbers into the memory.
  */
 export function everywhere(
   machines: readonly Machine[],

@@ -9,6 +9,8 @@ const users = {
   'references/index.json': ['gradients', 'kernels', 'methods', 'references', 'weights'],
   'datasets/dogs-vs-cats-136.tar': ['default-network'],
   pets: ['default-network'],
+  'zoo/README.md': ['keras', 'onnx'],
+  'cases/expected.json': ['keras', 'onnx'],
 };
 
 /** A file of the reference data. */

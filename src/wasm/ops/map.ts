@@ -20,9 +20,9 @@ import { at, type Clip, type Job, job, type View, view } from '../job.js';
 import { splitRows } from './split.js';
 
 /**
- * Kernels that work number by number, or point by point. Maps are views and may be slices of channels or phases; unless said otherwise
- * all views of a job have one size, and its outputs are overwritten or, with `accumulate`, added to. Each number comes out the same
- * wherever it stands and however many channels there are.
+ * Kernels that work number by number, or point by point. Maps are views and may be slices of channels or phases; unless
+ * said otherwise all views of a job have one size, and its outputs are overwritten or, with `accumulate`, added to.
+ * Each number comes out the same wherever it stands and however many channels there are.
  */
 
 /** What a number of work costs more than reading and writing it, for the size of tasks. */
@@ -78,8 +78,8 @@ export function activationJob(x: View, y: View, activation: Activation, slope = 
 }
 
 /**
- * dx = dy times the activation's derivative at x, its input. Of ReLU, clip, and leaky ReLU and PReLU with positive slopes the output tells
- * the derivative too, so `x` may be that. `dx` may be `dy` or `x`.
+ * dx = dy times the activation's derivative at x, its input. Of ReLU, clip, and leaky ReLU and PReLU with positive
+ * slopes the output tells the derivative too, so `x` may be that. `dx` may be `dy` or `x`.
  */
 export function activationBackwardJob(
   x: View,
@@ -140,7 +140,10 @@ export function affineWeightGradientJobs(
 
 /** How two maps are combined. */
 interface Combination {
-  /** b is a map of rate x rate vectors, of which (row mod rate, column mod rate) meets each point of a; without, b is as large as a. */
+  /**
+   * b is a map of rate x rate vectors, of which (row mod rate, column mod rate) meets each point of a; without, b is as
+   * large as a.
+   */
   rate?: number;
   accumulate?: boolean;
 }
@@ -167,8 +170,8 @@ function combineJob(
 }
 
 /**
- * y(q, p) = the sum of a, or of a b, over the points (i rate + q, j rate + p): the gradient of a vector that was spread over a map.
- * y is rate x rate. The sum is that of the phase alone, to the bit, whatever the rate.
+ * y(q, p) = the sum of a, or of a b, over the points (i rate + q, j rate + p): the gradient of a vector that was spread
+ * over a map. y is rate x rate. The sum is that of the phase alone, to the bit, whatever the rate.
  */
 export const spreadSumJob = (a: View, b: View | undefined, y: View, rate: number, accumulate: boolean): Job =>
   sumJob(a, b, y, rate, { negative: false, accumulate });
@@ -193,7 +196,9 @@ interface LayerNorm {
   readonly epsilon: number;
 }
 
-/** y = each point less the mean of its channels, over their standard deviation; then scale and shift. `y` may be `x`. */
+/**
+ * y = each point less the mean of its channels, over their standard deviation; then scale and shift. `y` may be `x`.
+ */
 export function layerNormJob(x: View, norm: LayerNorm, y: View): Job {
   const { rows, tasks } = split(x, COST.layerNorm);
   return job('layerNorm', { ...at('x', x), ...at('y', y), ...sizeOf(x), ...norm, rows }, tasks);
@@ -237,7 +242,10 @@ export function copyJob(x: View, y: View, { accumulate = false }: { accumulate?:
   return job('copyMap', { ...at('x', x), ...at('y', y), ...sizeOf(x), accumulate, rows }, tasks);
 }
 
-/** Channel k of y = channel order[k] of x, or 0 where that is -1. `order`: address of int32 (y.c). x and y do not overlap. */
+/**
+ * Channel k of y = channel order[k] of x, or 0 where that is -1. `order`: address of int32 (y.c). x and y do not
+ * overlap.
+ */
 export const channelsJob = (x: View, order: number, y: View): Job => takeJob('takeChannels', x, order, y, false);
 
 /** The gradient of `channelsJob` at its input: channel order[k] of dx gets channel k of dy. */

@@ -175,7 +175,7 @@ function paddingOf({ tensors, assumptions }: Layers, { name }: Family): { pad?: 
   assumptions.push(
     isTensorFlow
       ? `The file's name begins with "tf_", so ${name} was taken for one of timm's networks from TensorFlow, with SAME padding`
-      : `${name} was taken for timm's own, not for one from TensorFlow ("tf_..."), whose padding differs; name such a file "tf_..."`,
+      : `${name} was taken for timm's own, without blurring, and not for one from TensorFlow ("tf_..."), whose padding differs; name such a file "tf_..."`,
   );
   return isTensorFlow ? { pad: 'same', epsilon: 1e-3 } : {};
 }

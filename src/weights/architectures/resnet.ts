@@ -45,7 +45,10 @@ function asSequential(file: TensorFile): Place[] {
 }
 
 function build(layers: Layers, size: InputSize): NodeId {
-  const { tensors } = layers;
+  const { tensors, assumptions } = layers;
+  assumptions.push(
+    "The network was taken for torchvision's ResNet: the stride in the 3x3 convolutions, no dilation (DRN-A), no blurring or averaging before a stride (timm's resnetaa, resnetblur), which names do not tell",
+  );
   let x = stem(layers, size);
   x = layers.maxPool(x, 'maxpool', 3, 2, 1);
   for (const stage of [1, 2, 3, 4]) {

@@ -23,8 +23,6 @@ export interface Value {
    * one after the other.
    */
   readonly rank: 2 | 4;
-  /** Whether it has rows and columns, however few; a vector behind a global pool has none, even with four axes. */
-  readonly spatial: boolean;
   /** An activation that is not computed yet, because it may be the network's head. */
   readonly pending?: Pending;
   /** A normalization of a flattened map, one number an element: the dense layer behind it computes it. */

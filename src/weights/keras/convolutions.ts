@@ -27,15 +27,7 @@ function convolution(call: LayerCall): Value {
   if (!(groups >= 1) || c % groups !== 0) throw settings.damaged(`${groups} groups do not divide ${c} channels`);
   const window = windowOf(call);
   const [weights] = kernels(call, { kernel: [...settings.pair('kernel_size'), c / groups, filters] }, filters);
-  return call.withActivation({ ...x, node: onPoints(call, x, weights, { ...window, groups }) });
-}
-
-/** A convolution, which with one tap behind a global pool is a dense layer. */
-function onPoints(call: LayerCall, x: Value, { kernel, bias }: KernelAndBias, window: Window & { groups?: number }) {
-  const [rows, columns, cin, cout] = kernel.shape;
-  return rows === 1 && columns === 1 && window.groups === 1 && !x.spatial
-    ? call.net.dense(x.node, { kernel: reshaped(kernel, [cin, cout]), bias }, call.names())
-    : call.net.conv(x.node, { kernel, bias }, window, call.names());
+  return call.withActivation({ ...x, node: call.net.conv(x.node, weights, { ...window, groups }, call.names()) });
 }
 
 function depthwise(call: LayerCall): Value {
@@ -56,8 +48,8 @@ function separable(call: LayerCall): Value {
   const filters = settings.count('filters');
   const shapes = { depthwise_kernel: shape, pointwise_kernel: [1, 1, channels, filters] };
   const [taps, points] = kernels(call, shapes, filters);
-  const between: Value = { ...x, node: byChannel(call, x, taps, window, 'depthwise') };
-  return call.withActivation({ ...x, node: onPoints(call, between, points, { groups: 1 }) });
+  const between = byChannel(call, x, taps, window, 'depthwise');
+  return call.withActivation({ ...x, node: call.net.conv(between, points, {}, call.names()) });
 }
 
 /** Of a kernel for each channel, (rows, columns, cin, multiplier), and how many channels it makes. */
@@ -87,11 +79,10 @@ function dense(call: LayerCall): Value {
   const units = settings.count('units');
   const [plain] = kernels(call, { kernel: [inputs, units] }, units);
   const weights = x.elements ? behindElements(call, plain, x.elements) : plain;
-  const node =
-    isVector || !x.spatial
-      ? net.dense(x.node, weights, call.names())
-      : net.conv(x.node, { ...weights, kernel: reshaped(weights.kernel, [1, 1, c, units]) }, {}, call.names());
-  return call.withActivation({ node, rank: x.rank, spatial: x.spatial && !isVector });
+  const node = isVector
+    ? net.dense(x.node, weights, call.names())
+    : net.conv(x.node, { ...weights, kernel: reshaped(weights.kernel, [1, 1, c, units]) }, {}, call.names());
+  return call.withActivation({ node, rank: x.rank });
 }
 
 /** The weights of a dense layer that computes the normalization of its inputs too. */

@@ -67,7 +67,7 @@ export async function readKerasGraph(
     resized: size.h !== stated.h || size.w !== stated.w,
   };
   const walk = new Walk(reading);
-  const [end] = walk.model(model, [{ node, rank: 4, spatial: true }], []);
+  const [end] = walk.model(model, [{ node, rank: 4 }], []);
   reading.weights.finish();
   const { head, assumed } = headOf(reading, model, end);
   const network = await net.finish(end.node, head);

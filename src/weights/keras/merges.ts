@@ -69,7 +69,7 @@ export function combine(call: LayerCall, op: 'add' | 'multiply', a: Value, b: Va
   const node = gate
     ? call.net.activation(gate.x, gate.activation, call.names(name))
     : call.net.builder.combine(op, a.node, b.node, call.names(name));
-  return { node, rank: a.rank === 4 || b.rank === 4 ? 4 : 2, spatial: a.spatial || b.spatial };
+  return { node, rank: a.rank === 4 || b.rank === 4 ? 4 : 2 };
 }
 
 const describe = (call: LayerCall, x: Value): string => {
@@ -92,5 +92,5 @@ export function concatenated(call: LayerCall, inputs: readonly Value[]): Value {
     );
   const nodes = inputs.map(({ node }) => node);
   const node = call.net.builder.concat(nodes, call.names());
-  return { node, rank, spatial: inputs.some(({ spatial }) => spatial) };
+  return { node, rank };
 }

@@ -7,7 +7,7 @@ import type { KerasLayer } from './config.js';
 import { combine, concatenated, difference } from './merges.js';
 import { elementsOf, numbersGiven, scaledAndShifted } from './normalizations.js';
 import { onnx, say } from './settings.js';
-import { flattened, reshapedTo } from './shapes.js';
+import { reshapedTo } from './shapes.js';
 import { snakeCase } from './weights.js';
 
 /** Turns the call of a function into nodes. */
@@ -175,7 +175,7 @@ function global(call: LayerCall, args: Arguments, kind: PoolKind): Value {
   if (x.rank !== 4 || !isRowsAndColumns(axis))
     throw call.settings.unsupported(`its axes are ${say(axis)}; only rows and columns, [1, 2], are supported`);
   const node = call.net.builder.global(x.node, kind, call.names());
-  return { node, rank: keeps ? 4 : 2, spatial: false };
+  return { node, rank: keeps ? 4 : 2 };
 }
 
 const isRowsAndColumns = (axis: unknown): boolean =>
@@ -194,7 +194,7 @@ function squeeze(call: LayerCall, args: Arguments): Value {
     throw call.settings.unsupported(
       `it removes the axes ${say(axis)}; only rows and columns of 1 x 1 points are supported`,
     );
-  return flattened(call, x);
+  return { ...x, rank: 2 };
 }
 
 /** Channels in reverse order (RGB to BGR), or one of them. */
@@ -233,5 +233,5 @@ function stack(call: LayerCall, args: Arguments): Value {
   if (inputs.some((x) => x.channel === undefined || x.node !== node) || (axis !== -1 && axis !== 3))
     throw call.settings.unsupported('it stacks maps, which is not supported but for single channels of one map');
   const order = inputs.map(({ channel }) => channel!);
-  return { node: call.net.builder.channels(node, order, call.names()), rank: 4, spatial: inputs[0].spatial };
+  return { node: call.net.builder.channels(node, order, call.names()), rank: 4 };
 }

@@ -16,16 +16,8 @@ function pool(call: LayerCall, kind: PoolKind): Value {
   const size = settings.pair('pool_size', [2, 2]);
   const pad = settings.padding();
   const { h, w } = call.shape(x);
-  const isWhole = size[0] === h && size[1] === w && h * w > 1;
-  if (
-    kind === 'mean' &&
-    isWhole &&
-    (!pad || settings.pair('strides', size).every((stride) => stride >= Math.max(h, w)))
-  ) {
-    settings.raw('strides');
-    return { node: net.builder.global(x.node, kind, call.names()), rank: 4, spatial: false };
-  }
-  const stride = settings.same('strides', size);
+  const isWhole = !pad && size[0] === h && size[1] === w; // one window, for which strides do not matter
+  const stride = isWhole ? settings.pair('strides', size) && 1 : settings.same('strides', size);
   return { ...x, node: net.builder.pool(x.node, kind, { size, stride, pad }, call.names()) };
 }
 
@@ -33,7 +25,6 @@ function global(call: LayerCall, kind: PoolKind): Value {
   const { settings, map: x, net } = call;
   settings.channelsLast();
   const rank = settings.flag('keepdims', false) ? 4 : 2;
-  // Of one point that is no map, it is that.
-  const node = x.spatial ? net.builder.global(x.node, kind, call.names()) : x.node;
-  return { node, rank, spatial: false };
+  const isVector = net.builder.isVector(x.node); // then it is its own mean
+  return { node: isVector ? x.node : net.builder.global(x.node, kind, call.names()), rank };
 }

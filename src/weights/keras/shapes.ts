@@ -7,7 +7,7 @@ export const shapes: Readonly<Record<string, ReadLayer>> = {
   Cropping2D: (call) => padded(call, 'cropping', -1),
   Flatten: (call) => {
     if (call.x.rank === 4) call.settings.channelsLast();
-    return flattened(call, call.x);
+    return { ...call.x, rank: 2 };
   },
   Reshape: (call) => reshapedTo(call, call.x, call.settings.raw('target_shape')),
   ...Object.fromEntries(
@@ -56,13 +56,7 @@ function padded(call: LayerCall, key: string, sign: 1 | -1): Value {
   const [top, bottom, left, right] = numbers.map((n: number) => n * sign);
   const pad = [top, left, bottom, right] as const;
   const node = net.builder.pool(x.node, 'max', { size: [1, 1], pad, beyond: 'zero' }, call.names());
-  return { node, rank: 4, spatial: true };
-}
-
-/** The numbers of each picture one after the other. */
-export function flattened(call: LayerCall, x: Value): Value {
-  const { h, w } = call.shape(x);
-  return { ...x, rank: 2, spatial: x.spatial && (h > 1 || w > 1) };
+  return { node, rank: 4 };
 }
 
 /** To (1, 1, c), to a vector, or to what it is already. */
@@ -73,7 +67,7 @@ export function reshapedTo(call: LayerCall, x: Value, target: unknown): Value {
     throw call.settings.damaged(`expected a shape, got ${say(target)}`);
   const known = target.reduce((product, side) => (side < 0 ? product : product * side), 1);
   const sides = target.map((side) => (side < 0 ? total / known : side));
-  if (sides.length === 1 && sides[0] === total) return flattened(call, x);
+  if (sides.length === 1 && sides[0] === total) return { ...x, rank: 2 };
   const isSame = sides.length === 3 && [h, w, c].every((side, i) => side === sides[i]);
   if (isSame && !x.elements) return { ...x, rank: 4 };
   throw call.settings.unsupported(

@@ -1,8 +1,10 @@
 import type { Activation, NodeId } from '../../graph/graph.js';
+import { quote } from '../source.js';
 import type { Call } from './call.js';
 import { ofRank } from './layout.js';
+import { negativeOf } from './moments.js';
 import type { Operators } from './operators.js';
-import { type MapValue, mapValue } from './values.js';
+import { type MapValue, mapValue, type Value } from './values.js';
 
 /** The largest float32: a bound that is none. */
 const largest = 3.4028234663852886e38;
@@ -51,7 +53,7 @@ function selu(call: Call): Activation {
 
 function gelu(call: Call): Activation {
   const approximate = call.text('approximate', 'none');
-  if (approximate !== 'none' && approximate !== 'tanh') throw call.bad(`approximate ${approximate}`);
+  if (approximate !== 'none' && approximate !== 'tanh') throw call.bad(`approximate ${quote(approximate)}`);
   return { f: 'gelu', approximate: approximate === 'tanh' };
 }
 
@@ -93,13 +95,14 @@ async function clip(call: Call): Promise<MapValue> {
 /** Min or Max of a map and one number. */
 async function bound(call: Call, side: 'low' | 'high'): Promise<MapValue> {
   const [i, k] = call.value(0).kind === 'constant' ? [1, 0] : [0, 1];
-  const { node, dims } = call.map(i);
+  const { node, dims: given } = call.map(i);
   if (call.value(k).kind !== 'constant')
     throw call.refuse('the larger or smaller of two maps (maxout) is not understood, only of a map and one number');
-  const values = await call.constant(k).numbers();
+  const dims = ofRank(given, call.constant(k).shape.length);
+  const values = await call.to.byChannel(call, call.constant(k), { node, dims });
   if (values.some((value) => value !== values[0])) throw call.refuse('its bounds differ, where only one is understood');
   const [low, high] = side === 'low' ? [values[0], largest] : [-largest, values[0]];
-  return mapValue(clipped(call, node, low, high), ofRank(dims, call.constant(k).shape.length));
+  return mapValue(clipped(call, node, low, high), dims);
 }
 
 /** min(max(x, low), high), together with the bounds that x has already. */
@@ -123,7 +126,9 @@ function clipped(call: Call, x: NodeId, low: number, high: number): NodeId {
   return to.activation(call, base, { f: 'clip', low: bottom, high: top });
 }
 
-function negative(call: Call): MapValue {
+function negative(call: Call): Value {
+  const part = negativeOf(call, call.value(0));
+  if (part) return part;
   const { node, dims } = call.map(0);
   return mapValue(call.to.affine(call, node, -1, 0), dims);
 }

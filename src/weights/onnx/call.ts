@@ -6,6 +6,9 @@ import type { OnnxNode } from './file.js';
 import type { Translation } from './translation.js';
 import type { Constant, MapValue, Value } from './values.js';
 
+/** Dimensions of a tensor: no classifier has more than six. */
+export const mostDimensions = 16;
+
 /** A node of the file with what its inputs mean: what an operator's translation works upon. */
 export class Call {
   constructor(
@@ -28,6 +31,13 @@ export class Call {
     if (value === undefined) return otherwise;
     if (typeof value !== 'number') throw this.bad(`expected a number as ${name}`);
     return value;
+  }
+
+  /** An attribute that is 0 or 1: other numbers are nothing that runtimes agree upon. */
+  flag(name: string, otherwise = false): boolean {
+    const value = this.number(name, Number(otherwise));
+    if (value !== 0 && value !== 1) throw this.bad(`expected 0 or 1 as ${name}, got ${value}`);
+    return value === 1;
   }
 
   /** An attribute that is a list of whole numbers. */
@@ -107,8 +117,10 @@ export class Call {
 
   /** Dimensions as counted from the first; negative ones are counted from the last. */
   axes(given: readonly number[], rank: number): number[] {
+    if (given.length > mostDimensions || rank > mostDimensions)
+      throw this.bad(`more than ${mostDimensions} dimensions`);
     const axes = given.map((axis) => (axis < 0 ? axis + rank : axis));
-    if (axes.some((axis) => !(axis >= 0 && axis < rank)) || new Set(axes).size < axes.length)
+    if (axes.some((axis) => !(Number.isInteger(axis) && axis >= 0 && axis < rank)) || new Set(axes).size < axes.length)
       throw this.bad(`there are no dimensions ${given.join(', ')} among ${rank}`);
     return axes;
   }
@@ -119,16 +131,20 @@ export class Call {
 
   /** UNSUPPORTED: the file may be right, but this is not understood. */
   refuse(what: string): AtrousCamError {
-    return new AtrousCamError('UNSUPPORTED', `weights ${quote(this.to.source)}: ${this.label}: ${what}`);
+    return new AtrousCamError('UNSUPPORTED', `weights ${quote(this.to.source)}: ${this.label}: ${short(what)}`);
   }
 
   /** BAD_WEIGHTS: the file contradicts itself. */
   bad(what: string): AtrousCamError {
-    return badWeights(this.to.source, `${this.label}: ${what}`);
+    return badWeights(this.to.source, `${this.label}: ${short(what)}`);
   }
 
   get label(): string {
     const { name, outputs, operator } = this.node;
-    return `node ${quote(name || outputs[0] || '')} (${operator.slice(0, 60)})`;
+    const of = /^\w{1,60}$/.test(operator) ? operator : quote(operator);
+    return `node ${quote(name || outputs[0] || '')} (${of})`;
   }
 }
+
+/** A sentence that stays one whatever lists of numbers a file has. */
+const short = (what: string): string => (what.length > 240 ? `${what.slice(0, 237)}...` : what);

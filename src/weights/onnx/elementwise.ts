@@ -1,6 +1,6 @@
 import type { Call } from './call.js';
 import { ofRank, sameDim, sameDims, sizeOf } from './layout.js';
-import { centredOf, normOf } from './normalization.js';
+import { momentsOf, powerOf, squareOf } from './moments.js';
 import type { Operators } from './operators.js';
 import { geluOf, productOf, uniform } from './patterns.js';
 import { sizesOf } from './shapes.js';
@@ -26,6 +26,8 @@ function erf(call: Call): Form {
 
 async function add(call: Call): Promise<Value> {
   const [a, b] = [call.value(0), call.value(1)];
+  const part = await momentsOf(call, 'add', a, b);
+  if (part) return part;
   if (a.kind === 'form' && b.kind === 'constant') return shifted(call, a, b);
   if (b.kind === 'form' && a.kind === 'constant') return shifted(call, b, a);
   if (a.kind === 'constant') return withConstant(call, call.map(1), a, 'add');
@@ -46,7 +48,8 @@ async function shifted(call: Call, of: Form, by: Constant): Promise<Form> {
 async function subtract(call: Call): Promise<Value> {
   const [a, b] = [call.value(0), call.value(1)];
   const { to } = call;
-  if (b.kind === 'form') return centredOf(call, call.map(0), b);
+  const part = await momentsOf(call, 'subtract', a, b);
+  if (part) return part;
   if (b.kind === 'constant') return withConstant(call, call.map(0), b, 'subtract');
   const x = call.map(1);
   const opposite = mapValue(to.affine(call, x.node, -1, 0, '.negative'), x.dims);
@@ -56,6 +59,8 @@ async function subtract(call: Call): Promise<Value> {
 
 async function multiply(call: Call): Promise<Value> {
   const [a, b] = [call.value(0), call.value(1)];
+  const part = await momentsOf(call, 'multiply', a, b);
+  if (part) return part;
   if (isForm(a)) return multipliedForm(call, a, b);
   if (isForm(b)) return multipliedForm(call, b, a);
   if (a.kind === 'constant') return withConstant(call, call.map(1), a, 'multiply');
@@ -92,27 +97,17 @@ async function multipliedForm(call: Call, of: Form, other: Value): Promise<Value
       form: { ...form, scale: form.scale * by, shift: form.shift * by },
     };
   }
-  if (other.kind === 'form') {
-    const same =
-      form.f === 'centred' && other.form.f === 'centred' && other.node === of.node && sameDims(other.dims, of.dims);
-    if (same) return { ...of, form: { f: 'centred-square' } };
-    return normOf(call, of, other) ?? normOf(call, other, of) ?? refusal(refused);
-  }
   const found = other.kind === 'map' && sameDims(other.dims, of.dims) ? geluOf(call, other.node, of) : undefined;
   if (found === undefined) throw refused;
   return mapValue(found, of.dims);
 }
 
-function refusal(error: Error): never {
-  throw error;
-}
-
 async function divide(call: Call): Promise<Value> {
   const [a, b] = [call.value(0), call.value(1)];
+  const part = await momentsOf(call, 'divide', a, b);
+  if (part) return part;
   if (b.kind === 'constant') return withConstant(call, call.map(0), b, 'divide');
-  const norm = a.kind === 'form' && b.kind === 'form' ? normOf(call, a, b) : undefined;
-  if (!norm) throw call.refuse('it divides by what comes from the picture, which is not understood');
-  return norm;
+  throw call.refuse('it divides by what comes from the picture, which is not understood');
 }
 
 /** A map and numbers by channel. */
@@ -180,9 +175,10 @@ async function power(call: Call): Promise<Value> {
   const x = call.value(0);
   const { to } = call;
   if (x.kind === 'form') {
-    const dims = ofRank(x.dims, call.constant(1).shape.length);
-    if (exponent === 2 && x.form.f === 'centred') return { ...x, dims, form: { f: 'centred-square' } };
-    return { ...rootOf(call, exponent), dims };
+    const made = exponent === 2 ? squareOf(x) : powerOf(x, exponent);
+    if (!made || call.constant(1).shape.length > x.dims.length)
+      throw call.refuse(`it reads ${x.what}, which is not understood there`);
+    return made;
   }
   const { node, dims: given } = call.mapOf(x);
   const dims = ofRank(given, call.constant(1).shape.length);
@@ -192,16 +188,10 @@ async function power(call: Call): Promise<Value> {
   return mapValue(exponent === 2 ? square : to.combine(call, 'multiply', square, node), dims);
 }
 
-/** The square root of a variance, one over it, or both at once. */
+/** Square root and reciprocal, of parts of a layer normalization. */
 function rootOf(call: Call, exponent: number): Form {
   const x = call.value(0);
-  if (x.kind === 'form') {
-    const { form } = x;
-    const epsilon = 'epsilon' in form ? form.epsilon : 0;
-    if (form.f === 'variance' && exponent === 0.5) return { ...x, form: { f: 'deviation', epsilon } };
-    if (form.f === 'variance' && exponent === -0.5) return { ...x, form: { f: 'inverse-deviation', epsilon } };
-    if (form.f === 'deviation' && exponent === -1) return { ...x, form: { f: 'inverse-deviation', epsilon } };
-    throw call.refuse(`it reads ${x.what}, which is not understood there`);
-  }
-  throw call.refuse('it is understood in a layer normalization alone');
+  const made = x.kind === 'form' ? powerOf(x, exponent) : undefined;
+  if (!made) throw call.refuse('it is understood in a layer normalization alone');
+  return made;
 }

@@ -59,6 +59,7 @@ const value = { name: 1, type: 2, tensor: 1, element: 1, shape: 2, dim: 1, size:
 const mostNodes = 20_000;
 const mostTensors = 20_000;
 const mostInputs = 4096;
+const mostOutputs = 256;
 const mostNumbers = 65_536;
 
 const irs = [3, 13];
@@ -140,7 +141,8 @@ class FileReader {
       } else if (number === graph.input) inputs.push(await this.#value(field));
       else if (number === graph.output) outputs.push(await this.#value(field));
       else if (!graph.skip.includes(number)) throw this.#unknown('graph', field);
-      if (Math.max(nodes.length, inputs.length, outputs.length) > mostNodes || initializers.size > mostTensors)
+      if (outputs.length > mostOutputs) throw this.#bad(`expected at most ${mostOutputs} outputs, got more`);
+      if (Math.max(nodes.length, inputs.length) > mostNodes || initializers.size > mostTensors)
         throw this.#bad(`expected at most ${mostNodes} nodes and ${mostTensors} tensors, got more`);
     }
     return { nodes, initializers, inputs: inputs.filter(({ name }) => !initializers.has(name)), outputs };

@@ -1,5 +1,5 @@
 import { sizeFrom } from '../../base/shape.js';
-import type { Call } from './call.js';
+import { type Call, mostDimensions } from './call.js';
 import { largestVector } from './data.js';
 import type { Operators } from './operators.js';
 import { type Constant, constant, gathered, tensorConstant } from './values.js';
@@ -89,6 +89,13 @@ async function spread({ shape, numbers }: Constant, to: readonly number[]): Prom
   return gathered(await numbers(), to, strides);
 }
 
+/** A constant repeated to a larger shape. */
+export async function spreadConstant(call: Call, of: Constant, shape: readonly number[]): Promise<Constant> {
+  const made = broadcastShape(call, [of.shape, shape]);
+  if (made.some((size, d) => size !== shape[d])) throw call.bad(`it repeats [${of.shape}] to [${shape}]`);
+  return constant(made, await spread(of, made), of.whole);
+}
+
 async function pairwise(call: Call, f: Binary, isTruth = false): Promise<Constant> {
   const inputs = call.inputs.map((_, i) => call.constant(i));
   const shape = broadcastShape(
@@ -118,7 +125,7 @@ async function clip(call: Call): Promise<Constant> {
 }
 
 async function modulo(call: Call): Promise<Constant> {
-  const signOfFirst = call.number('fmod', 0) !== 0;
+  const signOfFirst = call.flag('fmod');
   return pairwise(call, signOfFirst ? (a, b) => a % b : (a, b) => a - b * Math.floor(a / b));
 }
 
@@ -150,6 +157,7 @@ async function range(call: Call): Promise<Constant> {
 
 async function constantOfShape(call: Call): Promise<Constant> {
   const shape = [...((await call.integersOf(0, '')) ?? [])];
+  if (shape.length > mostDimensions) throw call.bad(`more than ${mostDimensions} dimensions`);
   if (shape.some((size) => size < 0)) throw call.bad(`shape [${shape}]`);
   checkSize(call, shape);
   const value = call.tensor('value');

@@ -78,10 +78,11 @@ async function understood(model: OnnxModel, options: OnnxOptions): Promise<OnnxN
 /** The nodes that the outputs depend on, in the file's order. */
 function neededNodes({ source, nodes, outputs, initializers, inputs }: OnnxModel): OnnxNode[] {
   const makers = new Map<string, OnnxNode>();
+  const given = new Set([...initializers.keys(), ...inputs.map(({ name }) => name)]);
   for (const node of nodes)
     for (const name of node.outputs) {
       if (name === '') continue;
-      if (makers.has(name) || initializers.has(name) || inputs.some((input) => input.name === name))
+      if (makers.has(name) || given.has(name))
         throw badWeights(source, `ONNX: two nodes give the value ${quote(name)}`);
       makers.set(name, node);
     }

@@ -1,6 +1,6 @@
 import type { Call } from './call.js';
 import { kernelOf } from './kernel.js';
-import { type Dim, dimsOf, isWhole, placesInMap, positions, runsOnly, sizeOf } from './layout.js';
+import { type Dim, dimsOf, isWhole, ofRank, placesInMap, positions, runsOnly, sizeOf } from './layout.js';
 import type { Operators } from './operators.js';
 import { type Constant, type MapValue, mapValue, reshapedConstant, transposedConstant } from './values.js';
 
@@ -12,10 +12,10 @@ export const linearOperators: Operators = {
 
 async function gemm(call: Call): Promise<MapValue> {
   const x = call.map(0);
-  if (call.number('transA', 0) !== 0) throw call.refuse('its first matrix is transposed, which is not understood');
+  if (call.flag('transA')) throw call.refuse('its first matrix is transposed, which is not understood');
   const given = call.constant(1);
   if (x.dims.length !== 2 || given.shape.length !== 2) throw call.bad('expected two matrices');
-  const matrix = call.number('transB', 0) !== 0 ? await transposedConstant(given, [1, 0]) : given;
+  const matrix = call.flag('transB') ? await transposedConstant(given, [1, 0]) : given;
   const [alpha, beta] = [call.number('alpha', 1), call.number('beta', 1)];
   const out = matrix.shape[1];
   const bias = call.has(2) ? await outputs(call, call.constant(2), out, beta) : undefined;
@@ -36,8 +36,9 @@ async function matMul(call: Call): Promise<MapValue> {
   const [a, b] = [call.value(0), call.value(1)];
   if (a.kind !== 'constant' && b.kind !== 'constant')
     throw call.refuse('a product of two matrices that both come from the picture, as attention has, is not understood');
-  const x = call.map(0);
   const given = call.constant(1);
+  const { node, dims } = call.map(0);
+  const x = mapValue(node, ofRank(dims, given.shape.length));
   const shape = given.shape.slice(-2);
   if (shape.length !== 2 || given.shape.slice(0, -2).some((size) => size !== 1))
     throw call.refuse(`expected one matrix, got shape [${given.shape}]`);

@@ -1,7 +1,7 @@
 import type { Call } from './call.js';
-import { type Dim, runsOnly, sameDim, sizeOf } from './layout.js';
+import { runsOnly, sizeOf } from './layout.js';
 import type { Operators } from './operators.js';
-import { type Form, type MapValue, mapValue, reshapedConstant } from './values.js';
+import { type MapValue, mapValue, reshapedConstant } from './values.js';
 
 /** Normalizations with trained scales. */
 export const normalizationOperators: Operators = {
@@ -16,7 +16,7 @@ export const normalizationOperators: Operators = {
 /** (x - mean) / sqrt(variance + epsilon) * scale + bias, in float64. */
 async function batchNormalization(call: Call): Promise<MapValue> {
   const x = call.map(0);
-  if (call.number('training_mode', 0) !== 0 || call.number('spatial', 1) !== 1)
+  if (call.flag('training_mode') || !call.flag('spatial', true))
     throw call.refuse('it is in training mode or normalizes each point by itself; export the model in evaluation mode');
   if (x.dims.length < 2) throw call.bad('expected channels as the second dimension');
   const epsilon = call.number('epsilon', 1e-5);
@@ -48,30 +48,4 @@ async function layerNormalization(call: Call): Promise<MapValue> {
     call.has(2) ? to.byChannel(call, call.constant(2), x) : 0,
   ]);
   return mapValue(to.layerNorm(call, x.node, call.number('epsilon', 1e-5), scale, shift), x.dims);
-}
-
-/** Whether the dimensions are those of `x` without its channels. */
-const withoutChannels = (dims: readonly Dim[], x: readonly Dim[]): boolean =>
-  dims.length === x.length &&
-  dims.every((dim, d) =>
-    sameDim(
-      dim,
-      x[d].filter(({ axis }) => axis !== 'c'),
-    ),
-  );
-
-/** x less the mean of its channels. */
-export function centredOf(call: Call, x: MapValue, { node, dims, form, what }: Form): Form {
-  if (form.f !== 'mean' || node !== x.node || !withoutChannels(dims, x.dims))
-    throw call.refuse(`it subtracts ${what}, which is understood in a layer normalization alone`);
-  return { kind: 'form', form: { f: 'centred' }, node, dims: x.dims, what: `the difference of ${call.label}` };
-}
-
-/** A layer normalization made of its parts: centred / deviation, or centred * inverse deviation. */
-export function normOf(call: Call, centred: Form, by: Form): MapValue | undefined {
-  const wanted = call.operator === 'Div' ? 'deviation' : 'inverse-deviation';
-  if (centred.form.f !== 'centred' || by.form.f !== wanted || centred.node !== by.node) return undefined;
-  if (!withoutChannels(by.dims, centred.dims)) return undefined;
-  const { epsilon } = by.form as { epsilon: number };
-  return mapValue(call.to.layerNorm(call, centred.node, epsilon, 1, 0), centred.dims);
 }

@@ -74,6 +74,7 @@ export function uniform(to: Translation, id: NodeId): { base: NodeId; scale: num
   const { op, name, from } = to.node(id);
   if (op === 'affine') {
     const { scale, shift } = to.vectors.get(name)!;
+    to.work(scale!.length);
     const same = (vector: Float64Array) => vector.every((value) => value === vector[0]);
     if (same(scale!) && same(shift!)) return { base: from[0], scale: scale![0], shift: shift![0] };
   }
@@ -86,6 +87,7 @@ function linearOf(to: Translation, id: NodeId, x: NodeId): { scale: number; shif
   const [a, b] = [affineOf(to, id), affineOf(to, x)];
   if (a.base !== b.base) return undefined;
   const { c } = to.shape(x);
+  to.work(c);
   const at = (vector: Float64Array | undefined, i: number, otherwise: number) => vector?.[i] ?? otherwise;
   let largest = 0;
   for (let i = 0; i < c; i++) if (Math.abs(at(b.scale, i, 1)) > Math.abs(at(b.scale, largest, 1))) largest = i;

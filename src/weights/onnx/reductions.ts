@@ -2,6 +2,7 @@ import type { NodeId, PoolKind } from '../../graph/graph.js';
 import type { Call } from './call.js';
 import { foldReduction } from './folding.js';
 import { type Dim, runsOnly, sizeOf } from './layout.js';
+import { meanForm } from './moments.js';
 import type { Operators } from './operators.js';
 import { type Form, type MapValue, mapValue, type Value } from './values.js';
 
@@ -29,9 +30,9 @@ async function reduce(call: Call, kind: 'mean' | 'max' | 'sum' | 'min' | 'produc
   const x = call.value(0);
   const rank = x.kind === 'constant' ? x.shape.length : x.kind === 'failure' ? 0 : x.dims.length;
   const given = await call.integersOf(1, 'axes');
-  if (!given?.length && call.number('noop_with_empty_axes', 0) !== 0) return x;
+  if (!given?.length && call.flag('noop_with_empty_axes')) return x;
   const axes = given?.length ? call.axes(given, rank) : Array.from({ length: rank }, (_, d) => d);
-  const keep = call.number('keepdims', 1) !== 0;
+  const keep = call.flag('keepdims', true);
   if (x.kind === 'constant') return foldReduction(x, kind, axes, keep);
   if (x.kind === 'failure') throw x.error;
   const left = (dims: readonly Dim[]) => dims.flatMap((dim, d) => (!axes.includes(d) ? [dim] : keep ? [[]] : []));
@@ -47,13 +48,10 @@ async function reduce(call: Call, kind: 'mean' | 'max' | 'sum' | 'min' | 'produc
   if (x.kind === 'form') {
     if (kind !== 'mean' || x.form.f !== 'centred-square' || !isAll(runs, c))
       throw call.refuse(`it reads ${x.what}, which is not understood there`);
-    return { ...x, form: { f: 'variance', epsilon: 0 }, dims: left(x.dims) };
+    return { ...x, form: { ...x.form, f: 'variance', epsilon: 0 }, dims: left(x.dims) };
   }
   if (kind === 'min' || kind === 'product') throw call.refuse('it is understood among constants alone');
-  if (c > 1 && isAll(runs, c) && kind === 'mean') {
-    const what = `the mean over channels of ${call.label}`;
-    return { kind: 'form', form: { f: 'mean' }, node: x.node, dims: left(x.dims), what } satisfies Form;
-  }
+  if (c > 1 && isAll(runs, c) && kind === 'mean') return meanForm(call, x, left(x.dims));
   const points = sizeOf(runs);
   const half = h > 1 && w > 1 && points > 1 ? runs[0].axis : undefined;
   if ((half === 'h' && points === h && runsOnly(runs, 'h')) || (half === 'w' && points === w && runsOnly(runs, 'w'))) {

@@ -1,5 +1,6 @@
 import { sizeFrom } from '../../base/shape.js';
-import type { Call } from './call.js';
+import { type Call, mostDimensions } from './call.js';
+import { spreadConstant } from './folding.js';
 import { type Dim, reshaped, sizeOf } from './layout.js';
 import type { Operators } from './operators.js';
 import {
@@ -93,6 +94,7 @@ function literal(call: Call): Constant {
 /** The same value with other dimensions, which must hold as many numbers. */
 export async function withSizes(call: Call, value: Value, sizes: readonly number[]): Promise<Value> {
   const before = sizesOf(value);
+  if (sizes.length > mostDimensions) throw call.bad(`more than ${mostDimensions} dimensions`);
   if (sizeFrom(before) !== sizeFrom(sizes))
     throw call.bad(
       `it makes [${sizes}] of [${before}], which are not as many numbers; a file may be made for one input size`,
@@ -122,7 +124,7 @@ async function reshape(call: Call): Promise<Value> {
   const wanted = await call.integersOf(1, '');
   if (!wanted) throw call.bad('expected a shape');
   const before = sizesOf(value);
-  const copies = call.number('allowzero', 0) === 0;
+  const copies = !call.flag('allowzero');
   const sizes = wanted.map((size, d) => (size === 0 && copies ? (before[d] ?? -2) : size));
   const open = sizes.indexOf(-1);
   if (open >= 0) {
@@ -186,13 +188,12 @@ async function expand(call: Call): Promise<Value> {
   const wanted = (await call.integersOf(1, '')) ?? [];
   const before = sizesOf(value);
   const rank = Math.max(wanted.length, before.length);
+  if (rank > mostDimensions) throw call.bad(`more than ${mostDimensions} dimensions`);
   const pad = (sizes: readonly number[]) => [...Array<number>(rank - sizes.length).fill(1), ...sizes];
   const [from, to] = [pad(before), pad(wanted)];
-  return spreadTo(
-    call,
-    await withSizes(call, value, from),
-    from.map((size, d) => (to[d] === 1 ? size : to[d])),
-  );
+  const sizes = from.map((size, d) => (to[d] === 1 ? size : to[d]));
+  if (value.kind === 'constant') return spreadConstant(call, value, sizes);
+  return spreadTo(call, await withSizes(call, value, from), sizes);
 }
 
 async function tile(call: Call): Promise<Value> {

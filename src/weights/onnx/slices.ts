@@ -1,4 +1,5 @@
 import { sizeFrom } from '../../base/shape.js';
+import { quote } from '../source.js';
 import type { Call } from './call.js';
 import { largestVector } from './data.js';
 import {
@@ -25,6 +26,9 @@ export const sliceOperators: Operators = {
   Concat: { attributes: ['axis'], inputs: 1024, translate: concat },
   Pad: { attributes: ['mode', 'pads', 'value'], inputs: 4, translate: pad },
 };
+
+/** As many channels as a graph's nodes have at most. */
+const mostChannels = 1 << 17;
 
 /** A part of a dimension: the indices that are left, in order. */
 type Indices = readonly number[];
@@ -89,6 +93,7 @@ async function gather(call: Call): Promise<Value> {
 async function part(call: Call, value: Value, d: number, steps: Steps, suffix = ''): Promise<Value> {
   const size = sizesOf(value)[d];
   if (steps.start === 0 && steps.step === 1 && steps.count === size) return value;
+  if (steps.count > largestVector) throw call.refuse('it computes with too many constants');
   if (value.kind === 'constant') return taken(call, value, d, progression(steps), [steps.count]);
   if (steps.count === 0) throw call.refuse('nothing is left of a dimension');
   return pick(call, value, d, progression(steps), suffix);
@@ -172,6 +177,7 @@ function pickChannels(call: Call, { node, dims }: MapValue, d: number, indices: 
     );
     return at === d ? indices.map((index) => channels[index]) : [...channels];
   });
+  if (places.reduce((product, of) => product * of.length, 1) > mostChannels) throw call.bad('too many channels');
   const order = places.reduce((sums, of) => sums.flatMap((sum) => of.map((place) => sum + place)), [0]);
   const run: Run = { axis: 'c', size: indices.length, step: 1 };
   const made = dims.map((dim, at) => (at !== d ? dim : indices.length === 1 ? [] : [run]));
@@ -189,6 +195,7 @@ async function concat(call: Call): Promise<Value> {
   const [model] = maps.filter((value) => value.kind === 'map');
   const order: number[] = [];
   const from: number[] = [];
+  let start = 0;
   for (const value of maps) {
     const sizes = sizesOf(value);
     if (sizes.length !== rank || sizes.some((size, at) => at !== d && size !== sizeOf(model.dims[at])))
@@ -196,15 +203,15 @@ async function concat(call: Call): Promise<Value> {
     if (value.kind === 'constant') {
       if ((await value.numbers()).some((number) => number !== 0))
         throw call.refuse('it joins a map and constants other than 0, which is not understood');
-      order.push(...Array<number>(sizes[d]).fill(-1));
+      if (sizes[d] > mostChannels) throw call.bad(`${sizes[d]} channels`);
+      for (let i = 0; i < sizes[d]; i++) order.push(-1);
       continue;
     }
     const { c } = to.shape(value.node);
     if (value.dims.some((dim, at) => at !== d && !sameDim(dim, model.dims[at])))
       throw call.refuse('it joins tensors whose rows, columns and channels do not lie alike');
-    const start = from.reduce((sum, id) => sum + to.shape(id).c, 0);
     from.push(value.node);
-    for (let channel = 0; channel < c; channel++) order.push(start + channel);
+    for (let i = 0; i < c; i++) order.push(start++);
   }
   const isStack = model.dims[d].length === 0 && to.shape(model.node).c > 1;
   if (!isStack && maps.some((value) => value.kind === 'map' && !isWhole(value.dims[d], 'c', to.shape(value.node).c)))
@@ -253,7 +260,7 @@ async function pad(call: Call): Promise<Value> {
   const { to } = call;
   const rank = x.dims.length;
   const mode = call.text('mode', 'constant');
-  if (mode !== 'constant') throw call.refuse(`padding of the kind "${mode}" is not understood, only zeros`);
+  if (mode !== 'constant') throw call.refuse(`padding of the kind ${quote(mode)} is not understood, only zeros`);
   if ((call.has(2) ? await call.scalar(2, 0) : call.number('value', 0)) !== 0)
     throw call.refuse('padding by other numbers than 0 is not understood');
   const pads = (await call.integersOf(1, 'pads')) ?? [];
@@ -289,7 +296,7 @@ async function pad(call: Call): Promise<Value> {
       deep ? '.rows' : '',
     );
   const count = c + before + after;
-  if (deep && !(count >= 1 && count <= 1 << 17)) throw call.bad(`${count} channels`);
+  if (deep && !(count >= 1 && count <= mostChannels)) throw call.bad(`${count} channels`);
   const order = Array.from({ length: count }, (_, i) => (i >= before && i - before < c ? i - before : -1));
   if (deep) node = to.channels(call, node, order);
   return mapValue(node, made);

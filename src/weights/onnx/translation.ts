@@ -22,8 +22,14 @@ import { type Constant, type MapValue, mapValue } from './values.js';
 /** Numbers by channel that all nodes may have together: twenty times what the largest known classifier has. */
 const mostNumbers = 1 << 24;
 
+/** Comparisons of numbers that patterns and constants may take: a second's. */
+const mostWork = 1 << 28;
+
 /** How far from 1 the product of 6 and a sixth may be, as files have it in float32. */
 const rounding = 2e-7;
+
+/** Characters of a module's path. */
+const longestPath = 256;
 
 /** How many scales of one node a function of it is looked for among. */
 const mostScaled = 64;
@@ -47,7 +53,9 @@ export class Translation {
   readonly #names = new Set<string>();
   readonly #scaled = new Map<NodeId, NodeId[]>();
   readonly #aliases = new Map<NodeId, string[]>();
+  readonly #uses = new Map<string, number>();
   #numbers = 0;
+  #work = 0;
 
   constructor(
     /** The file, for messages. */
@@ -89,22 +97,33 @@ export class Translation {
   names(call: Call, part = ''): Names {
     const { name, outputs, module } = call.node;
     const base = (name || outputs[0]) + part;
-    let unique = base;
-    for (let i = 2; this.#names.has(unique); i++) unique = `${base}#${i}`;
-    this.#names.add(unique);
+    const unique = this.#unique(base);
     if (part !== '') return { name: unique };
-    const path = module ?? modulePath(name);
     const weight = call.node.inputs[1];
-    const owner = weight && !this.shared.has(weight) ? moduleOfWeight(weight) : undefined;
+    const [owner, path] = [
+      weight && !this.shared.has(weight) ? moduleOfWeight(weight) : undefined,
+      module ?? modulePath(name),
+    ].map((found) => (found && found.length <= longestPath ? found : undefined));
     for (const found of [owner, path]) if (found) this.modules.add(found);
     const aliases = [name, ...outputs, owner, path].filter((alias): alias is string => !!alias && alias !== unique);
     return { name: unique, aliases: [...new Set(aliases)] };
   }
 
+  #unique(base: string): string {
+    let use = this.#uses.get(base) ?? 1;
+    let name = base;
+    for (; this.#names.has(name); use++) name = `${base}#${use + 1}`;
+    this.#uses.set(base, use);
+    this.#names.add(name);
+    return name;
+  }
+
   /** Names of a node of the file that changes nothing: they are the node's that it reads, too. */
   also(id: NodeId, call: Call): void {
     const { name, outputs } = call.node;
-    this.#aliases.set(id, [...(this.#aliases.get(id) ?? []), name, ...outputs].filter(Boolean));
+    const aliases = this.#aliases.get(id) ?? [];
+    aliases.push(...[name, ...outputs].filter(Boolean));
+    this.#aliases.set(id, aliases);
   }
 
   /** The nodes with all their names. */
@@ -253,9 +272,16 @@ export class Translation {
     return numbers;
   }
 
+  /** Counts comparisons; a hostile file could ask for any number of them. */
+  work(comparisons: number): void {
+    this.#work += comparisons;
+    if (this.#work > mostWork) throw badWeights(this.source, 'ONNX: its constants take too long to understand');
+  }
+
   /** The numbers of a constant by the channels of a node that it is combined with; refused where they differ between points. */
   async byChannel(call: Call, of: Constant, { node, dims }: View): Promise<Float64Array> {
     const values = await of.numbers();
+    this.work(values.length);
     const missing = dims.length - of.shape.length;
     if (missing < 0) throw call.refuse(`a constant of shape [${of.shape}] for a tensor of ${dims.length} dimensions`);
     const shape = dims.map((_, d) => of.shape[d - missing] ?? 1);

@@ -3,6 +3,7 @@ import type { NodeId } from '../../graph/graph.js';
 import { isFloatType } from '../floats.js';
 import type { OnnxTensor } from './data.js';
 import type { Dim, View } from './layout.js';
+import type { Moments } from './moments.js';
 
 /** What the name of a value in the file means: numbers that do not depend on the picture, a map, or something on the way to one. */
 export type Value = Constant | MapValue | Form | Failure;
@@ -24,10 +25,11 @@ export interface Form extends View {
 export type FormOf =
   /** scale * erf(x) + shift */
   | { readonly f: 'erf'; readonly scale: number; readonly shift: number }
-  /** The mean of a point's channels; x less that; its square. */
-  | { readonly f: 'mean' | 'centred' | 'centred-square' }
-  /** The mean of the squares plus epsilon, its square root, and one over that. */
-  | { readonly f: 'variance' | 'deviation' | 'inverse-deviation'; readonly epsilon: number }
+  | Moments
+  /** The square of x less the mean of its channels; `of` are the dimensions of x. */
+  | { readonly f: 'centred-square'; readonly of: readonly Dim[] }
+  /** The mean of those squares plus epsilon, and its square root. */
+  | { readonly f: 'variance' | 'deviation'; readonly epsilon: number; readonly of: readonly Dim[] }
   /** The mean, largest or sum of all rows, or of all columns, by itself; what is left. */
   | { readonly f: 'half'; readonly kind: 'mean' | 'max' | 'sum'; readonly left: 'h' | 'w' }
   /** Every step-th row and column from a start on; rows and columns differ. */

@@ -1,4 +1,5 @@
 import type { NodeId, PoolKind } from '../../graph/graph.js';
+import { quote } from '../source.js';
 import type { Call } from './call.js';
 import { kernelOf } from './kernel.js';
 import type { Operators } from './operators.js';
@@ -66,7 +67,7 @@ function pool(call: Call, kind: PoolKind): MapValue {
   const x = call.nchw(0);
   const { h, w } = to.shape(x);
   const window = windowOf(call, x, [size[0], size[1]]);
-  const ceil = call.number('ceil_mode', 0) !== 0;
+  const ceil = call.flag('ceil_mode');
   const padded = window.pad.some((side) => side !== 0);
   const isWhole = window.size[0] === h && window.size[1] === w && !padded && window.dilation === 1;
   if (window.size.every((taps) => taps === 1) && window.stride === 1 && !padded) {
@@ -77,7 +78,7 @@ function pool(call: Call, kind: PoolKind): MapValue {
     const id = to.global(call, x, kind);
     return mapValue(id, to.mapDims(id));
   }
-  const counted = kind === 'mean' && padded && call.number('count_include_pad', 0) !== 0;
+  const counted = kind === 'mean' && padded && call.flag('count_include_pad');
   const id = to.pool(call, x, kind, { ...window, ceil, beyond: counted ? 'zero' : 'nothing' });
   if (ceil && counted) refuseOverhang(call, id, x, window);
   return mapValue(id, to.mapDims(id));
@@ -118,9 +119,9 @@ function padding(call: Call, x: NodeId, size: [number, number], stride: number, 
   const pads = call.integers('pads') ?? [0, 0, 0, 0];
   if (pads.length !== 4) throw call.bad('expected four numbers as pads');
   if (auto === 'NOTSET' || auto === '') return [pads[0], pads[1], pads[2], pads[3]];
-  if (pads.some((side) => side !== 0)) throw call.bad(`pads beside auto_pad ${auto}`);
+  if (pads.some((side) => side !== 0)) throw call.bad(`pads beside auto_pad ${quote(auto)}`);
   if (auto === 'VALID') return [0, 0, 0, 0];
-  if (auto !== 'SAME_UPPER' && auto !== 'SAME_LOWER') throw call.bad(`auto_pad ${auto}`);
+  if (auto !== 'SAME_UPPER' && auto !== 'SAME_LOWER') throw call.bad(`auto_pad ${quote(auto)}`);
   const { h, w } = call.to.shape(x);
   const [[top, bottom], [left, right]] = [h, w].map((side, axis) => {
     const reach = dilation * (size[axis] - 1) + 1;

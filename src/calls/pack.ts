@@ -1,6 +1,6 @@
 import { AtrousCamError, throwIfAborted } from '../base/errors.js';
 import { sizeFrom } from '../base/shape.js';
-import { degridMetadata } from '../weights/degridding.js';
+import { degriddingMetadata } from '../weights/degridding.js';
 import { encodeFloat16, firstNonFiniteHalf } from '../weights/floats.js';
 import { type OpenWeightsOptions, openWeights, type WeightsSource } from '../weights/open.js';
 import { safetensorsHeader } from '../weights/safetensors-header.js';
@@ -90,7 +90,7 @@ function header(weights: NetworkWeights, entries: readonly Entry[]): Uint8Array 
   return safetensorsHeader(tensors, {
     ...(labels.length > 0 && { labels: JSON.stringify(labels) }),
     preprocessing: JSON.stringify(preprocessing),
-    ...(chain?.degrid && { degrid: degridMetadata(chain.degrid) }),
+    ...(chain?.degridding && { degrid: degriddingMetadata(chain.degridding) }),
     ...(!chain && { graph: JSON.stringify(graph) }),
   });
 }

@@ -11,7 +11,8 @@ import { type View, view } from '../wasm/job.js';
 import { channelSumJob } from '../wasm/ops/cam.js';
 import type { Runtime } from '../wasm/runtime.js';
 import { Executor, inFreeMemory, type Watch, workspaceOf } from './executor.js';
-import { Head, type HeadOutput } from './head.js';
+import { Head } from './head.js';
+import type { HeadOutput } from './head-output.js';
 import type { PackedNetwork } from './packed-network.js';
 
 /** What a run is for. */

@@ -3,7 +3,7 @@ import { sizeFrom } from '../base/shape.js';
 import type { Preprocessing } from '../base/types.js';
 import { chainGraph } from '../graph/chain.js';
 import { readTopology } from '../graph/topology.js';
-import { degridName } from './degridding.js';
+import { degriddingName } from './degridding.js';
 import { classLabels } from './labels.js';
 import { preprocessingFor } from './preprocessing.js';
 import { badWeights, quote } from './source.js';
@@ -40,7 +40,7 @@ export interface RawNetwork {
   readonly layout: 'torch' | 'keras';
   readonly blocks: readonly (readonly RawLayer[])[];
   /** Degridding layers behind the last block, where there are any. */
-  readonly degrid?: readonly (RawLayer & { readonly rate: number })[];
+  readonly degridding?: readonly (RawLayer & { readonly rate: number })[];
   readonly dense: readonly RawLayer[];
   /** Text beside the tensors; `labels` and `preprocessing` are ours. */
   readonly metadata: ReadonlyMap<string, string>;
@@ -82,9 +82,9 @@ export async function assembleNetwork(
       return conv;
     }),
   );
-  const degrid = raw.degrid?.map((layer, i) => {
+  const degridding = raw.degridding?.map((layer, i) => {
     expectShape(raw.source, layer.bias, [channels]);
-    return { ...convLayer(raw, layer, degridName(i), channels), rate: layer.rate };
+    return { ...convLayer(raw, layer, degriddingName(i), channels), rate: layer.rate };
   });
   const inputSize = inputSide(raw, channels, options.inputSize);
   let inputs = (inputSize / 32) ** 2 * channels;
@@ -94,7 +94,7 @@ export async function assembleNetwork(
     inputs = made.bias.shape[0];
     return made;
   });
-  const chain: ChainWeights = { blocks, ...(degrid && { degrid }), dense, inputSize };
+  const chain: ChainWeights = { blocks, ...(degridding && { degridding }), dense, inputSize };
   return {
     source: raw.source,
     ...chainNetwork(chain),

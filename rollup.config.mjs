@@ -16,6 +16,7 @@ const output = {
   onlyExplicitManualChunks: true,
   chunkFileNames: 'chunks/[name].js',
   generatedCode: 'es2015',
+  hoistTransitiveImports: false, // bare imports of chunks, of which esbuild warns
 };
 const plugins = [
   embed(),

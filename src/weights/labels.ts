@@ -1,11 +1,12 @@
 import { distance } from 'fastest-levenshtein';
 import { AtrousCamError } from '../base/errors.js';
+import { lazy } from '../base/lazy.js';
 import { badWeights, quote } from './source.js';
 
 /** One label a class: the file's own (a JSON array), ImageNet's where there are 1000 classes, else `class 0`, `class 1`, ... */
 export async function classLabels(classes: number, json: string | undefined, source: string): Promise<string[]> {
   if (json !== undefined) return parseLabels(json, classes, source);
-  if (classes === 1000) return (await import('./imagenet-labels.js')).imagenetLabels();
+  if (classes === 1000) return (await lazy(() => import('./imagenet-labels.js'))).imagenetLabels();
   return Array.from({ length: classes }, (_, index) => `class ${index}`);
 }
 

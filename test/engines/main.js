@@ -1,8 +1,8 @@
 /** The job in an engine with files: `node test/engines/main.js` prints what it computes as JSON. Bun and Deno run it, too. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import job from './job.js';
 import { photo, weightFiles } from './files.js';
+import job from './job.js';
 
 const root = new URL('../../', import.meta.url);
 const weights = Object.fromEntries(weightFiles.map((path) => [path, fileURLToPath(new URL(path, root))]));

@@ -160,7 +160,7 @@ export interface ExplainOptions extends CallOptions {
   augSmooth?: boolean;
   /** Projects the weighted activations on their first principal component instead of summing them. Default false. */
   eigenSmooth?: boolean;
-  /** Of the methods that draw numbers (`smoothgrad`); default 0. The same seed gives the same map. */
+  /** Of the methods that draw numbers (`smoothgrad`, `randomcam`); default 0. The same seed gives the same map. */
   seed?: number;
 }
 
@@ -191,7 +191,7 @@ export interface Explanation extends PredictionResult {
   heads: Heads;
   /** The class. Of a score that is not one class's, `index` is -1 and the label tells: `cat + dog`, `cat rather than dog`. */
   target: { index: number; label: string };
-  /** The explained value: the target's logit or probability in this mode. */
+  /** The explained value: the target's logit or probability in this mode; of `finercam` what it has more than the nearest classes. */
   score: number;
   /**
    * The method's map as it is: signed, not normalised, at the mode's own resolution, (H, W) of the input for methods that explain the

@@ -37,12 +37,14 @@ export type CustomScore = (logits: Float32Array) => { value: number; gradient: A
 
 /**
  * What is explained: a class (index or label), `top` (the pooled network's first choice), the sum of several (a list, or
- * 'cat,dog'), the difference of two ({ for, against }, or 'cat/dog': what speaks for a cat rather than a dog), or a function.
+ * 'cat,dog') or their mean ({ mean }, or 'mean(cat,dog)'), the difference of two ({ for, against }, or 'cat/dog': what speaks for a cat
+ * rather than a dog), or a function.
  */
 export type TargetOption =
   | number
   | string
   | readonly (number | string)[]
+  | { readonly mean: readonly (number | string)[] }
   | { readonly for: number | string; readonly against: number | string }
   | CustomScore;
 

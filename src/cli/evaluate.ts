@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import type { Evaluation } from '../training.js';
 import { type Context, UsageError } from './context.js';
 import { type ExplanationFlags, evaluateExplanationsCommand, explanationOptions } from './explanations.js';
-import { EXIT_HELP, GRID_HELP, METHODS_HELP, MODES_HELP } from './help.js';
+import { EXIT_HELP, GRID_HELP, METHODS_HELP, MODES_HELP, PLACEMENT_HELP } from './help.js';
 import * as options from './options.js';
 import { describeNetwork, jsonLine } from './report.js';
 import { alignColumns } from './table.js';
@@ -26,6 +26,7 @@ Metrics of --explanations (docs/metrics.md), with 95% bootstrap intervals:
   mosaic2 mosaic4    share of the map on the right one of two or four pictures
 ${MODES_HELP}
 ${METHODS_HELP}
+${PLACEMENT_HELP}
 ${GRID_HELP}
 
 Examples:

@@ -4,7 +4,8 @@ import type { NodeId, Shape } from '../graph/graph.js';
 import { type FinishedMap, type RawMap, resample } from '../map/finish.js';
 import { biasOf } from '../operators/convolution.js';
 import { type Plan, planForward } from '../plan/forward.js';
-import { type Grid, gridOf } from '../plan/modes.js';
+import type { Grid } from '../plan/modes.js';
+import { type Placement, placedGrid } from '../plan/placing.js';
 import { type OnTake, type RunRequest, runPlan } from '../run/engine.js';
 import { type GradientResult, gradientsOf } from '../run/gradient-pass.js';
 import { LayerMap } from '../run/layer-map.js';
@@ -25,13 +26,14 @@ export const atInput = ({ h, w }: Shape): Grid => ({
   h,
   w,
   spacing: 1,
+  pitch: [1, 1],
   origin: [0, 0],
   low: [0, 0],
   period: 1,
   rate: 1,
 });
 
-export interface WorkRequest {
+export interface WorkRequest extends Placement {
   readonly mode: Mode;
   readonly outputStride: number;
   readonly heads: Heads;
@@ -97,13 +99,13 @@ export class Work {
 
   placeOf(layer: NodeId): Grid {
     const { mode, outputStride } = this.request;
-    return gridOf(this.network.layout, mode, layer, outputStride);
+    return placedGrid(this.network.layout, mode, layer, outputStride, this.request);
   }
 
   /** Where the own phase's points lie: the pooled network's in `atrous`. */
   ownPlaceOf(layer: NodeId): Grid {
     const { mode } = this.request;
-    return gridOf(this.network.layout, mode === 'atrous' ? 'pooled' : mode, layer, 1);
+    return placedGrid(this.network.layout, mode === 'atrous' ? 'pooled' : mode, layer, 1, this.request);
   }
 
   /** The score of an input. */
@@ -274,9 +276,9 @@ export class Work {
   }
 
   /** A map at the input's size: bilinear between its points, clamped beyond them. */
-  enlarged({ raw, place: { origin, spacing } }: LocatedMap): Float32Array {
+  enlarged({ raw, place: { origin, pitch } }: LocatedMap): Float32Array {
     const { h, w } = this.shape;
-    const source = (axis: 0 | 1) => (at: number) => (at - origin[axis]) / spacing;
+    const source = (axis: 0 | 1) => (at: number) => (at - origin[axis]) / pitch[axis];
     return resample(raw, w, h, source(1), source(0));
   }
 

@@ -48,6 +48,28 @@ describe.each(graphFixtures().filter(({ name }) => NAMES.includes(name)))('$name
   });
 });
 
+describe.each(graphFixtures().filter(({ name }) => NAMES.includes(name)))('$name, placed as cells', (fixture) => {
+  const { graph, weights, input, target } = fixture;
+  const references = readReferences(`${folder}${fixture.name}.cams.safetensors`);
+  let loaded: Loaded;
+  beforeAll(async () => {
+    loaded = await loadGraph(runtime, asRead(graph), weights);
+  });
+  const finished = async (options: ExplainOptions) => {
+    const fixed = { mode: 'pooled', target, align: 'cells' } as const;
+    return (await explain(loaded, { tensor: input }, { ...fixed, ...options })).map.data;
+  };
+
+  it.each(['layer', 'inner'] as const)('the finished map: %s', async (place) => {
+    const layer = layerName(graph, fixture[place]);
+    expectClose(await finished({ layer }), references.get(`${place}/GradCAM.finished`)!.data, 1e-4, place);
+  });
+
+  it('FullGrad', async () => {
+    expectClose(await finished({ method: 'fullgrad' }), references.get('FullGrad')!.data, 1e-4, 'FullGrad');
+  });
+});
+
 it('every method that both have is compared', () => {
   const [{ name }] = graphFixtures();
   const compared = [...readReferences(`${folder}${name}.cams.safetensors`).keys()].map((key) => key.split('/')[1]);

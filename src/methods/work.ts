@@ -1,7 +1,8 @@
 import type { Heads, Mode } from '../base/types.js';
 import type { Subject } from '../calls/target.js';
 import type { NodeId, Shape } from '../graph/graph.js';
-import { type FinishedMap, type RawMap, resample } from '../map/finish.js';
+import type { FinishedMap, RawMap } from '../map/finish.js';
+import { resample } from '../map/resample.js';
 import { biasOf } from '../operators/convolution.js';
 import { type Plan, planForward } from '../plan/forward.js';
 import type { Grid } from '../plan/modes.js';

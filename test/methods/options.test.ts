@@ -107,6 +107,47 @@ describe('targets', () => {
   });
 });
 
+describe('Finer-CAM', () => {
+  it('explains what a class has more than the three of nearest logit, by their probabilities', async () => {
+    const { logits } = await explain({});
+    const near = [...logits.keys()]
+      .filter((k) => k !== 3)
+      .sort((a, b) => Math.abs(logits[a] - logits[3]) - Math.abs(logits[b] - logits[3]));
+    const softmax = (z: ArrayLike<number>) => {
+      const powers = Array.from(z, Math.exp);
+      const total = powers.reduce((a, b) => a + b);
+      return powers.map((power) => power / total);
+    };
+    const value = (z: ArrayLike<number>) => {
+      const p = softmax(z);
+      const three = near.slice(0, 3);
+      return three.reduce((sum, d) => sum + p[d] * (z[3] - z[d]), 0) / three.reduce((sum, d) => sum + p[d], 1e-9);
+    };
+    const own = (z: Float32Array) => ({
+      value: value(z),
+      gradient: Array.from(z, (_, j) => {
+        const moved = (step: number) => value(Float64Array.from(z, (one, i) => (i === j ? one + step : one)));
+        return (moved(1e-4) - moved(-1e-4)) / 2e-4;
+      }),
+    });
+    const finer = await explain({ method: 'finercam', target: 3 });
+    const custom = await explain({ target: own });
+    expectClose(finer.raw.data, custom.raw.data, 1e-4, 'raw');
+    expect([finer.target.index, finer.score]).toEqual([3, expect.closeTo(custom.score, 4)]);
+  });
+
+  it('takes one class', async () => {
+    const refused = { code: 'UNSUPPORTED', message: expect.stringContaining('name one class') };
+    await expect(explain({ method: 'finercam', target: [3, 5] })).rejects.toMatchObject(refused);
+  });
+});
+
+it('random weights follow the seed and are the same for each picture', async () => {
+  const of = (seed: number, target: number) => rawOf({ method: 'randomcam', seed, target });
+  expect(await of(1, 3)).toEqual(await of(1, 5));
+  expect(await of(1, 3)).not.toEqual(await of(2, 3));
+});
+
 describe('sign', () => {
   it('shows what speaks against the target, both, or both apart', async () => {
     const { raw, map } = await explain({ sign: 'signed', mode: 'dilated', smoothing: 'none' });
@@ -189,14 +230,17 @@ describe('smoothing', () => {
   });
 });
 
-it.each(methodNames)('a score that nothing changes gives a flat map without NaN: %s', async (method) => {
-  const target = () => ({ value: 1, gradient: new Float32Array(10) });
-  if (['eigencam', 'kpcacam', 'fem', 'randomcam'].includes(method)) return; // do not look at the score
-  const { map } = await explain({ method, target });
-  const constant = method === 'scorecam'; // equal weights for all channels
-  expect(map.flat).toBe(!constant);
-  expect(map.data.every(Number.isFinite)).toBe(true);
-});
+it.each(methodNames.filter((name) => name !== 'finercam'))(
+  'a score that nothing changes gives a flat map without NaN: %s',
+  async (method) => {
+    const target = () => ({ value: 1, gradient: new Float32Array(10) });
+    if (['eigencam', 'kpcacam', 'fem', 'randomcam'].includes(method)) return; // do not look at the score
+    const { map } = await explain({ method, target });
+    const constant = method === 'scorecam'; // equal weights for all channels
+    expect(map.flat).toBe(!constant);
+    expect(map.data.every(Number.isFinite)).toBe(true);
+  },
+);
 
 it.each([
   [{ method: 'gradcam2' as never }, 'BAD_ARGUMENT', /expected one of gradcam, gradcam\+\+/],
@@ -209,6 +253,8 @@ it.each([
   ],
   [{ method: 'layercam', heads: 'each', layer: 'block4_conv3' }, 'UNSUPPORTED', /phases share the points/],
   [{ method: 'ablationcam', heads: 'mean', layer: 'block4_conv3' }, 'UNSUPPORTED', /a pass over all phases/],
+  [{ method: 'fullgrad', heads: 'mean' }, 'UNSUPPORTED', /a method of the network's own score alone; use 'one'/],
+  [{ method: 'kpcacam', heads: 'each' }, 'UNSUPPORTED', /use 'one'/],
   [{ layer: 'block9_conv1' }, 'BAD_ARGUMENT', /block1_conv1/],
   [{ layer: [] }, 'BAD_ARGUMENT', /layer/],
   [{ method: 'smoothgrad', seed: -1 }, 'BAD_ARGUMENT', /seed/],

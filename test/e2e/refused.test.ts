@@ -96,7 +96,11 @@ describe('weights', () => {
   test.each<[string, string, string | RegExp]>([
     ['missing', join(folder, 'missing.h5'), 'no such file'],
     ['empty', write('empty.h5', ''), 'the file is empty'],
-    ['a picture', photo, 'expected Keras .h5 or .keras, safetensors, .pth, ONNX or TensorFlow.js, got an unknown format'],
+    [
+      'a picture',
+      photo,
+      'expected Keras .h5 or .keras, safetensors, .pth, ONNX or TensorFlow.js, got an unknown format',
+    ],
     ['truncated', write('cut.safetensors', file.subarray(0, file.length >> 1)), /; the file is truncated$/],
     [
       'truncated HDF5',

@@ -1,4 +1,5 @@
 import type {
+  Align,
   Combine,
   GradientScore,
   Heads,
@@ -154,10 +155,16 @@ export interface ExplainOptions extends CallOptions {
   /** Whose head gives the gradient in `atrous`: that of phase (0,0), `one`. */
   heads?: Heads;
   /**
-   * Pixels of the input between two points of the map in `atrous`: a power of two up to the network's own spacing, 16
-   * in VGG16; default 1.
+   * Pixels of the input between two points of the map in `atrous`: a divisor of the network's own spacing, 16 in VGG16. Default: the
+   * finest at which the map costs no more than ten times what the pooled network does; 1 for networks of VGG's family.
    */
   outputStride?: number;
+  /**
+   * Where the points of a layer's map are drawn. `centres` (default): at the centres of the windows that they see. `evidence`: where the
+   * evidence in these windows lies, measured once a network and layer. `cells`: as if the map's cells tiled the picture, as
+   * pytorch-grad-cam draws maps. Maps of the input itself have a value for each pixel and stay where they are.
+   */
+  align?: Align;
   /**
    * How the grid is averaged away, before the last normalisation; methods that explain the input itself have no lattice to average
    * over and change with `shift` alone. Default `box` in `atrous`, `none` in the other modes.
@@ -191,6 +198,15 @@ export interface Estimate {
   seconds: number;
 }
 
+/** Where the points of a raw map lie on the finished one, in its pixels: rows and columns. */
+export interface Placement {
+  align: Align;
+  /** Where point (0, 0) lies. */
+  origin: readonly [number, number];
+  /** From one point to the next. */
+  pitch: readonly [number, number];
+}
+
 /** Which pixels speak for a class. */
 export interface Explanation extends PredictionResult {
   mode: Mode;
@@ -198,13 +214,17 @@ export interface Explanation extends PredictionResult {
   /** Names of the layers whose activations were weighed; none for methods at the input. */
   layers: string[];
   heads: Heads;
+  /** Pixels of the input between two computed points of the map: of several layers' maps the last one's. */
+  outputStride: number;
+  /** Where the points of `raw` lie on the finished map. */
+  placement: Placement;
   /** The class. Of a score that is not one class's, `index` is -1 and the label tells: `cat + dog`, `cat rather than dog`. */
   target: { index: number; label: string };
   /** The explained value: the target's logit or probability in this mode. */
   score: number;
   /**
    * The method's map as it is: signed, not normalised, at the mode's own resolution, (H, W) of the input for methods that explain the
-   * input. Of several layers, or with `augSmooth`, the combined map before its last normalisation.
+   * input. Of several layers or zooms, or with `augSmooth`, the combined map before its last normalisation.
    */
   raw: { width: number; height: number; data: Float32Array };
   /**

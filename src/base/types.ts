@@ -50,8 +50,14 @@ export type TargetOption =
 
 /** Which part of the raw map is shown: what speaks for the target, against it, both without sign, or both from -1 to 1. */
 export type Sign = 'positive' | 'negative' | 'absolute' | 'signed';
-/** How the finished maps of several layers become one. */
-export type Combine = 'mean' | 'product';
+/** How the finished maps of several layers, or of several zooms, become one. */
+export type Combine = 'mean' | 'product' | 'geometric-mean';
+/**
+ * Where the points of a layer's map are drawn: at the centres of the windows that they see (`centres`); where the evidence in these
+ * windows lies, as measured once a network and layer (`evidence`); or as if the map's cells tiled the picture (`cells`), as other libraries
+ * enlarge maps.
+ */
+export type Align = 'centres' | 'evidence' | 'cells';
 /**
  * Whose score is differentiated in `atrous`: the network's own, that of phase (0,0) (`one`); each phase its own
  * (`each`); the mean over all phases, the dense score (`mean`).

@@ -4,11 +4,11 @@ import type { Mode, Precision, Preprocessing } from '../base/types.js';
 import type { Graph } from '../graph/graph.js';
 import { type Layout, layoutOf } from '../graph/levels.js';
 import { layerNames } from '../graph/names.js';
-import { outputStrides } from '../plan/modes.js';
 import { planTable } from '../plan/table.js';
 import { plannedWorkspace } from '../run/executor.js';
 import type { NetworkWeights } from '../weights/types.js';
 import { estimateMacs, Pace } from './estimate.js';
+import { readOutputStride } from './request.js';
 
 /** What the names and shapes in a weight file say of its network, as plain data that can be posted to another thread. */
 export interface Description {
@@ -62,7 +62,7 @@ export class DescribedNetwork implements NetworkInfo {
 
   plan(mode: Mode, options: { outputStride?: number } = {}): PlanTable {
     const { precision } = this.description;
-    const outputStride = oneOf('outputStride', options.outputStride ?? 1, outputStrides(this.layout));
+    const outputStride = readOutputStride(this.layout, options.outputStride);
     return planTable(this.layout, oneOf('mode', mode, MODES), outputStride, (plan) =>
       plannedWorkspace(this.layout, plan.steps, precision),
     );

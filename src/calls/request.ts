@@ -1,7 +1,7 @@
 import type { ExplainOptions } from '../api.js';
 import { AtrousCamError } from '../base/errors.js';
 import { MODES, oneOf } from '../base/options.js';
-import type { Combine, Heads, Mode, Score, Sign, Smoothing } from '../base/types.js';
+import type { Align, Combine, Heads, Mode, Score, Sign, Smoothing } from '../base/types.js';
 import type { NodeId } from '../graph/graph.js';
 import type { Layout } from '../graph/levels.js';
 import { defaultLayer } from '../graph/names.js';
@@ -10,10 +10,12 @@ import { factsOf, type MethodFacts, type MethodName, methodNames } from '../meth
 import { frontOf } from '../methods/front.js';
 import { type Shift, shiftsOf } from '../methods/shifts.js';
 import { gridOf, lastLevel, outputStrides, requireMode } from '../plan/modes.js';
+import { defaultOutputStride } from '../plan/output-stride.js';
+import type { Placement } from '../plan/placing.js';
 import { readLayer } from './layers.js';
 
 /** What a call of `explain` asks for, checked, with all defaults filled in. */
-export interface ExplainRequest {
+export interface ExplainRequest extends Placement {
   readonly mode: Mode;
   readonly name: MethodName;
   readonly facts: MethodFacts;
@@ -32,6 +34,12 @@ export interface ExplainRequest {
   /** Plain Grad-CAM in front of the head: its map refines point by point and no gradient beyond the head is needed. */
   readonly streams: boolean;
 }
+
+const ALIGNS = ['centres', 'evidence', 'cells'] as const satisfies readonly Align[];
+
+/** The output stride of an explanation; by default the finest that is affordable. */
+export const readOutputStride = (layout: Layout, wanted: number | undefined): number =>
+  oneOf('outputStride', wanted ?? defaultOutputStride(layout), outputStrides(layout));
 
 /**
  * Reads the options of `explain`.
@@ -70,10 +78,11 @@ export function readRequest(layout: Layout, options: ExplainOptions): ExplainReq
     augSmooth,
     eigenSmooth,
     seed,
-    outputStride: oneOf('outputStride', options.outputStride ?? 1, outputStrides(layout)),
+    outputStride: readOutputStride(layout, options.outputStride),
+    align: oneOf('align', options.align ?? 'centres', ALIGNS),
     score: oneOf('score', options.score ?? 'logit', ['logit', 'probability']),
     sign: oneOf('sign', options.sign ?? 'positive', ['positive', 'negative', 'absolute', 'signed']),
-    combine: oneOf('combine', options.combine ?? facts.combine, ['mean', 'product']),
+    combine: oneOf('combine', options.combine ?? facts.combine, ['mean', 'product', 'geometric-mean']),
     streams: name === 'gradcam' && isFront && heads === 'one' && !eigenSmooth && !augSmooth && shifts.length === 1,
   };
 }

@@ -15,6 +15,12 @@ Methods:
   from the gradient at the input            saliency smoothgrad integrated-gradients guided-backprop
                                             guided-gradcam`;
 
+export const PLACEMENT_HELP = `
+Placement (--align): a point of the map is drawn
+  centres    at the centre of the window that it sees
+  evidence   where the evidence in its window lies, measured once a network and layer
+  cells      as if cells tiled the picture, as other libraries draw maps`;
+
 export const GRID_HELP = `
 Grid (--smoothing): a map's lattice, of 16 pixels at block 5, 8 at block 4 ..., is averaged away by
   box        the mean over one period

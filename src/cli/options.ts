@@ -1,5 +1,5 @@
 import { Option } from 'commander';
-import type { ExplainOptions, LoadOptions, MethodName, Network } from '../api.js';
+import type { ExplainOptions, LoadOptions, MethodName, Network, NetworkInfo } from '../api.js';
 import { didYouMean } from '../base/suggest.js';
 import type {
   Combine,
@@ -12,7 +12,7 @@ import type {
   Score,
   Sign,
 } from '../base/types.js';
-import { methodNames, smoothingNames } from '../index.js';
+import { AtrousCamError, methodNames, smoothingNames } from '../index.js';
 import { type Context, UsageError } from './context.js';
 
 export const MODES: readonly Mode[] = ['pooled', 'dilated', 'atrous'];
@@ -58,6 +58,7 @@ export interface ExplainFlags extends NetworkFlags, ModeFlags, PicturesFlags {
   score: Score;
   heads?: ExplainOptions['heads'];
   outputStride?: number;
+  align?: ExplainOptions['align'];
   smoothing?: ExplainOptions['smoothing'];
   out: string;
   npy?: boolean;
@@ -73,20 +74,16 @@ export interface Shard {
 const wrong = (flag: string, expected: string, value: string, hint = '') =>
   new UsageError(`${flag}: expected ${expected}, got "${value}"${hint}`);
 
+const listOf = (names: readonly string[]): string =>
+  names.length > 1 ? `${names.slice(0, -1).join(', ')} or ${names.at(-1)}` : names[0];
+
 /** An option whose value is one of a list. */
 function choice(flags: string, names: readonly string[], description: string, value = names.join('|')): Option {
   const flag = flags.split(', ').at(-1)!;
-  const list = names.length > 1 ? `${names.slice(0, -1).join(', ')} or ${names.at(-1)}` : names[0];
   return new Option(`${flags} <${value}>`, description).argParser((value: string) => {
-    if (!names.includes(value)) throw wrong(flag, list, value, didYouMean(value, names));
+    if (!names.includes(value)) throw wrong(flag, listOf(names), value, didYouMean(value, names));
     return value;
   });
-}
-
-function numericChoice(flag: string, names: readonly string[], description: string): Option {
-  const option = choice(flag, names, description);
-  const parse = option.parseArg!;
-  return option.argParser((value: string) => Number(parse(value, undefined)));
 }
 
 function parseThreads(value: string): number {
@@ -99,6 +96,12 @@ function parseInputSize(value: string): number | [number, number] {
   if (height < 1 || width < 1 || height > 4096 || width > 4096)
     throw wrong('--input-size', 'a side, or HEIGHTxWIDTH, up to 4096', value);
   return height === width ? height : [height, width];
+}
+
+function parseOutputStride(value: string): number {
+  if (!/^[1-9]\d?$/.test(value) || Number(value) > 64)
+    throw wrong('--output-stride', "a divisor of the network's stride, such as 8", value);
+  return Number(value);
 }
 
 function parseRetries(value: string): number {
@@ -164,7 +167,17 @@ export const layer = () =>
     'the layer whose activations are weighed, or several with commas (default: the last convolution)',
   );
 export const combine = () =>
-  choice('--combine', ['mean', 'product'], 'how maps of several layers become one (default: mean; refinecam: product)');
+  choice(
+    '--combine',
+    ['mean', 'product', 'geometric-mean'],
+    'how maps of several layers become one (default: mean; refinecam: product)',
+  );
+export const align = () =>
+  choice(
+    '--align',
+    ['centres', 'evidence', 'cells'],
+    'where the map\'s points are drawn: see "Placement" below',
+  ).default('centres');
 export const sign = () =>
   choice(
     '--sign',
@@ -185,7 +198,10 @@ export const heads = () =>
     "atrous: whose score is explained: the network's own, each phase's, or the phases' mean (default: by method and layer)",
   );
 export const outputStride = () =>
-  numericChoice('--output-stride', ['16', '8', '4', '2', '1'], 'atrous: pixels between points of the map (default: 1)');
+  new Option(
+    '--output-stride <n>',
+    'atrous: pixels between points of the map (default: the finest at ten times the cost of pooled; 1 for VGG)',
+  ).argParser(parseOutputStride);
 /** `--degrid` is its older name. */
 export const smoothing = () =>
   choice(
@@ -196,7 +212,7 @@ export const smoothing = () =>
   );
 /** How a map is made, whichever command makes it. */
 export const mapOptions = () => [
-  ...[method(), layer(), combine(), score(), heads(), outputStride()],
+  ...[method(), layer(), combine(), score(), heads(), outputStride(), align()],
   ...[smoothing(), sign(), augSmooth(), eigenSmooth()],
 ];
 export const preprocess = () =>
@@ -253,6 +269,18 @@ export async function loadNetwork(flags: NetworkFlags, context: Context): Promis
   const network = await load(flags.weights, { ...loadOptions(flags), signal, onProgress });
   for (const assumption of network.assumptions) context.complain(assumption);
   return network;
+}
+
+/** Throws UsageError where `--output-stride` does not divide the network's own. */
+export function checkOutputStride(network: NetworkInfo, { outputStride }: { outputStride?: number }): void {
+  if (outputStride === undefined) return;
+  try {
+    network.plan('pooled', { outputStride });
+  } catch (error) {
+    if (!(error instanceof AtrousCamError) || error.code !== 'BAD_ARGUMENT') throw error;
+    const divisors = /one of (.*), got/.exec(error.message)?.[1].split(', ') ?? [];
+    throw wrong('--output-stride', listOf(divisors), String(outputStride));
+  }
 }
 
 /** The library's options for loading a network. */

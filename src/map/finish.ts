@@ -13,8 +13,8 @@ export interface Finishing {
   /** Of the input. */
   width: number;
   height: number;
-  /** Spacing of the points. */
-  outputStride: number;
+  /** Input pixels from one point to the next, rows and columns. */
+  pitch: readonly [number, number];
   /** Input coordinates (row, column) of point (0, 0): (R - 1) / 2 behind 2x2 pools that multiply to R, 0 in `dilated`. */
   origin: readonly [number, number];
   smoothing: Smoothing;
@@ -44,12 +44,12 @@ export interface FinishedMap {
  */
 export function finishMap(
   raw: RawMap,
-  { width, height, outputStride, origin, smoothing, period, sign }: Finishing,
+  { width, height, pitch, origin, smoothing, period, sign }: Finishing,
 ): FinishedMap {
   const normalize = normalizer(sign);
   const part = raw.data.map(shown[sign]);
   const flat = !normalize(part);
-  const source = (axis: 0 | 1) => (at: number) => (at - origin[axis]) / outputStride;
+  const source = (axis: 0 | 1) => (at: number) => (at - origin[axis]) / pitch[axis];
   const resized = resample({ ...raw, data: part }, width, height, source(1), source(0));
   const data = smoothMap(resized, width, smoothing, period);
   normalize(data);
@@ -63,11 +63,13 @@ export function combineMaps(
   combine: Combine,
   sign: Sign,
 ): FinishedMap & { raw: RawMap } {
-  const values = maps[0].map((_, i) =>
-    combine === 'mean'
-      ? maps.reduce((sum, map) => sum + map[i], 0) / maps.length
-      : maps.reduce((product, map) => product * map[i], 1),
-  );
+  const product = (i: number) => maps.reduce((product, map) => product * map[i], 1);
+  const value: Record<Combine, (i: number) => number> = {
+    mean: (i) => maps.reduce((sum, map) => sum + map[i], 0) / maps.length,
+    product,
+    'geometric-mean': (i) => Math.max(product(i), 0) ** (1 / maps.length),
+  };
+  const values = maps[0].map((_, i) => value[combine](i));
   const data = values.slice();
   const flat = !normalizer(sign)(data);
   return { data, flat, raw: { width, height: values.length / width, data: values } };

@@ -3,7 +3,8 @@ import type { Subject } from '../calls/target.js';
 import type { NodeId, Shape } from '../graph/graph.js';
 import type { FinishedMap, RawMap } from '../map/finish.js';
 import { type Plan, planForward } from '../plan/forward.js';
-import { type Grid, gridOf } from '../plan/modes.js';
+import type { Grid } from '../plan/modes.js';
+import { type Placement, placedGrid } from '../plan/placing.js';
 import { type OnTake, type RunRequest, runPlan } from '../run/engine.js';
 import { gradientsOf } from '../run/gradient-pass.js';
 import { LayerMap } from '../run/layer-map.js';
@@ -22,13 +23,14 @@ export const atInput = ({ h, w }: Shape): Grid => ({
   h,
   w,
   spacing: 1,
+  pitch: [1, 1],
   origin: [0, 0],
   low: [0, 0],
   period: 1,
   rate: 1,
 });
 
-export interface WorkRequest {
+export interface WorkRequest extends Placement {
   readonly mode: Mode;
   readonly outputStride: number;
   readonly heads: Heads;
@@ -87,7 +89,7 @@ export class Work {
 
   placeOf(layer: NodeId): Grid {
     const { mode, outputStride } = this.request;
-    return gridOf(this.network.layout, mode, layer, outputStride);
+    return placedGrid(this.network.layout, mode, layer, outputStride, this.request);
   }
 
   /** The score of an input. */

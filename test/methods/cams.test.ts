@@ -81,7 +81,7 @@ describe.each(names)('%s', (name) => {
       const finishing = {
         width: 64,
         height: 64,
-        outputStride: 16,
+        pitch: [16, 16] as const,
         origin: [7.5, 7.5] as const,
         smoothing: 'none' as const,
         period: 16,

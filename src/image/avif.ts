@@ -1,4 +1,4 @@
-import startLibrary, { type AVIFModule } from '@jsquash/avif/codec/dec/avif_dec.js';
+import startLibrary, { type AvifLibrary } from '@jsquash/avif/codec/dec/avif_dec.js';
 import type { RgbImage } from '../base/types.js';
 import { loadAsset } from './assets.js';
 import { readAvifBoxes } from './avif-boxes.js';
@@ -6,6 +6,8 @@ import { badImage, checkDimensions } from './bad-image.js';
 import { type Decoding, tolerate } from './decoding.js';
 import { applyOrientation } from './orient.js';
 import { overWhiteAt } from './place.js';
+
+type Rgba = NonNullable<ReturnType<AvifLibrary['decode']>>;
 
 let compiled: Promise<WebAssembly.Module> | undefined;
 
@@ -34,7 +36,7 @@ export async function decodeAvif(bytes: Uint8Array, decoding: Decoding): Promise
 }
 
 /** Decodes in a new instance of the library; undefined where the file is damaged or takes too much memory. */
-async function run(code: WebAssembly.Module, limit: number, bytes: Uint8Array): Promise<ImageData | undefined> {
+async function run(code: WebAssembly.Module, limit: number, bytes: Uint8Array): Promise<Rgba | undefined> {
   const scope = globalThis as { ImageData?: unknown };
   const hadImageData = 'ImageData' in scope;
   try {
@@ -42,8 +44,8 @@ async function run(code: WebAssembly.Module, limit: number, bytes: Uint8Array): 
       noInitialRun: true,
       print: () => {},
       printErr: () => {},
-      locateFile: (name: string) => name, // asked for, though nothing is fetched
-      instantiateWasm(imports: WebAssembly.Imports, done: (instance: WebAssembly.Instance) => void) {
+      locateFile: (name) => name, // asked for, though nothing is fetched
+      instantiateWasm(imports, done) {
         const instance = new WebAssembly.Instance(code, imports);
         for (const part of Object.values(instance.exports)) if (part instanceof WebAssembly.Memory) bound(part, limit);
         done(instance);
@@ -56,9 +58,9 @@ async function run(code: WebAssembly.Module, limit: number, bytes: Uint8Array): 
   }
 }
 
-function decodeWith(library: AVIFModule, bytes: Uint8Array): ImageData | undefined {
+function decodeWith(library: AvifLibrary, bytes: Uint8Array): Rgba | undefined {
   try {
-    return library.decode(bytes as Uint8Array<ArrayBuffer>, 8) ?? undefined;
+    return library.decode(bytes, 8) ?? undefined;
   } catch (error) {
     // It gave up, as it does without memory, or left its memory; C++ throws addresses.
     if (error instanceof WebAssembly.RuntimeError || typeof error === 'number') return undefined;

@@ -1,4 +1,5 @@
 import type {
+  Align,
   Combine,
   GradientScore,
   Heads,
@@ -16,12 +17,13 @@ import type {
   WasmOption,
 } from './base/types.js';
 import type { MethodName } from './methods/facts.js';
+import type { Labels } from './weights/label-lists.js';
 
-export type { MethodName };
+export type { Labels, MethodName };
 
 /**
- * A picture: a path or `file:` URL (Node), the bytes of a PNG or JPEG file, a Blob or File, pixels (ImageData, or RGBA or
- * RGB bytes with their size), or in a browser an ImageBitmap or a canvas. Files are decoded by the package itself, everywhere alike.
+ * A picture: a path or `file:` URL (Node), the bytes of a PNG, JPEG, WebP, GIF, BMP or AVIF file, a Blob or File, pixels (ImageData, or
+ * RGBA or RGB bytes with their size), or in a browser what it can draw. Files are decoded by the package itself, everywhere alike.
  */
 export type ImageInput = string | URL | Uint8Array | ArrayBuffer | Blob | PixelInput | DrawableInput;
 
@@ -32,17 +34,26 @@ export interface PixelInput {
   data: Uint8Array | Uint8ClampedArray;
 }
 
-/** An ImageBitmap, or a canvas of a page or a worker. */
-export type DrawableInput = { readonly width: number; readonly height: number } & (
+/**
+ * What a browser can draw: an ImageBitmap or a VideoFrame, a canvas of a page or a worker (OffscreenCanvas), and in a page an `<img>` that
+ * is loaded or a `<video>`, whose present picture is taken.
+ */
+export type DrawableInput =
   | {
+      readonly width: number;
+      readonly height: number;
       /** Lets the pixels go; whoever made the bitmap calls it. */
       close(): void;
     }
   | {
+      readonly width: number;
+      readonly height: number;
       /** The drawing context whose pixels are read. */
       getContext(kind: '2d'): unknown;
     }
-);
+  | { readonly displayWidth: number; readonly displayHeight: number; close(): void }
+  | { readonly naturalWidth: number; readonly naturalHeight: number }
+  | { readonly videoWidth: number; readonly videoHeight: number };
 
 /**
  * What the network computes on, as `preprocess` makes it: (rows, columns, channels) float32, normalised; 0 is the data
@@ -112,12 +123,20 @@ export interface LoadOptions extends CallOptions {
    * VGG's family take multiples of 32, and only without dense layers.
    */
   inputSize?: number | readonly [number, number];
+  /**
+   * Names of the classes instead of the file's: a list, an object (`{"0": "cat"}`, `{"cat": 0}`), or the text of a file with one name a
+   * line, JSON of these, or CSV.
+   */
+  labels?: Labels;
   /** What untrusted files may ask for at most. */
   limits?: Limits;
 }
 
 /** What of `LoadOptions` concerns a file that is only looked at. */
-export type InspectOptions = Pick<LoadOptions, 'precision' | 'preprocessing' | 'inputSize' | 'limits' | 'signal'>;
+export type InspectOptions = Pick<
+  LoadOptions,
+  'precision' | 'preprocessing' | 'inputSize' | 'labels' | 'limits' | 'signal'
+>;
 
 /** How a picture is classified. */
 export interface PredictOptions extends CallOptions {
@@ -145,10 +164,16 @@ export interface ExplainOptions extends CallOptions {
   /** Whose head gives the gradient in `atrous`: that of phase (0,0), `one`. */
   heads?: Heads;
   /**
-   * Pixels of the input between two points of the map in `atrous`: a power of two up to the network's own spacing, 16
-   * in VGG16; default 1.
+   * Pixels of the input between two points of the map in `atrous`: a divisor of the network's own spacing, 16 in VGG16. Default: the
+   * finest at which the map costs no more than ten times what the pooled network does; 1 for networks of VGG's family.
    */
   outputStride?: number;
+  /**
+   * Where the points of a layer's map are drawn. `centres` (default): at the centres of the windows that they see. `evidence`: where the
+   * evidence in these windows lies, measured once a network and layer. `cells`: as if the map's cells tiled the picture, as
+   * pytorch-grad-cam draws maps. Maps of the input itself have a value for each pixel and stay where they are.
+   */
+  align?: Align;
   /**
    * How the grid is averaged away, before the last normalisation; methods that explain the input itself have no lattice to average
    * over and change with `shift` alone. Default `box` in `atrous`, `none` in the other modes.
@@ -160,7 +185,7 @@ export interface ExplainOptions extends CallOptions {
   augSmooth?: boolean;
   /** Projects the weighted activations on their first principal component instead of summing them. Default false. */
   eigenSmooth?: boolean;
-  /** Of the methods that draw numbers (`smoothgrad`); default 0. The same seed gives the same map. */
+  /** Of the methods that draw numbers (`smoothgrad`, `randomcam`); default 0. The same seed gives the same map. */
   seed?: number;
 }
 
@@ -182,6 +207,15 @@ export interface Estimate {
   seconds: number;
 }
 
+/** Where the points of a raw map lie on the finished one, in its pixels: rows and columns. */
+export interface Placement {
+  align: Align;
+  /** Where point (0, 0) lies. */
+  origin: readonly [number, number];
+  /** From one point to the next. */
+  pitch: readonly [number, number];
+}
+
 /** Which pixels speak for a class. */
 export interface Explanation extends PredictionResult {
   mode: Mode;
@@ -189,13 +223,17 @@ export interface Explanation extends PredictionResult {
   /** Names of the layers whose activations were weighed; none for methods at the input. */
   layers: string[];
   heads: Heads;
+  /** Pixels of the input between two computed points of the map: of several layers' maps the last one's. */
+  outputStride: number;
+  /** Where the points of `raw` lie on the finished map. */
+  placement: Placement;
   /** The class. Of a score that is not one class's, `index` is -1 and the label tells: `cat + dog`, `cat rather than dog`. */
   target: { index: number; label: string };
-  /** The explained value: the target's logit or probability in this mode. */
+  /** The explained value: the target's logit or probability in this mode; of `finercam` what it has more than the nearest classes. */
   score: number;
   /**
    * The method's map as it is: signed, not normalised, at the mode's own resolution, (H, W) of the input for methods that explain the
-   * input. Of several layers, or with `augSmooth`, the combined map before its last normalisation.
+   * input. Of several layers or zooms, or with `augSmooth`, the combined map before its last normalisation.
    */
   raw: { width: number; height: number; data: Float32Array };
   /**
@@ -332,6 +370,16 @@ export interface NetworkInfo {
   /** Names of the layers that have a map, first to last. */
   readonly layers: readonly string[];
   readonly preprocessing: Preprocessing;
+  /** Whether the numbers of the input are a guess, because neither the file nor its publisher nor the caller states them. */
+  readonly preprocessingAssumed: boolean;
+  /** The kind of file: `ONNX`, `Keras .h5`, `PyTorch` ... */
+  readonly format: string;
+  /** What the network is called, where its names tell: `VGG16`, `ResNet`, `Keras model "sequential"`. */
+  readonly family: string | undefined;
+  /** How logits become probabilities; undefined of a network without classes. */
+  readonly head: 'softmax' | 'sigmoid' | undefined;
+  /** The layer that is explained where none is named. */
+  readonly defaultLayer: string;
   /** What the file does not say and was assumed, in whole sentences. */
   readonly assumptions: readonly string[];
   /** What a mode computes, layer by layer, without running it. Throws BAD_ARGUMENT for another mode or output stride. */

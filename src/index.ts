@@ -36,11 +36,12 @@ export { inspect } from './calls/inspect.js';
 export { type PackOptions, packWeights } from './calls/pack.js';
 export { drawFigure, type FigureOptions } from './figure/figure.js';
 export { encodePng, type PngOptions } from './image/decode.js';
+export { type ReadImageOptions, readImage } from './image/input.js';
 export { encodeNpy } from './map/npy.js';
 export { colormapNames, type OverlayOptions } from './map/overlay.js';
 export { smoothingNames } from './map/smoothing.js';
 export { methodNames } from './methods/facts.js';
-export type { WeightsSource } from './weights/open.js';
+export type { SingleSource, WeightsSource } from './weights/open.js';
 export {
   type ManifestEntry,
   type PublishedWeights,
@@ -65,9 +66,9 @@ export {
  * net.dispose();
  */
 export async function load(source?: WeightsSource, options: LoadOptions = {}): Promise<Network> {
-  const { threads, kernels, wasm, signal, onProgress, preprocessing, inputSize, limits = {} } = options;
+  const { threads, kernels, wasm, signal, onProgress, preprocessing, labels: given, inputSize, limits = {} } = options;
   const precision = checkPrecision(options.precision);
-  const weights = await openWeights(source, { preprocessing, inputSize, limits, signal });
+  const weights = await openWeights(source, { preprocessing, labels: given, inputSize, limits, signal });
   try {
     const runtime = await Runtime.create({ threads, kernels, wasm });
     runtime.arena.limit = limits.memoryBytes ?? Number.POSITIVE_INFINITY;
@@ -152,7 +153,7 @@ class LoadedNetwork extends DescribedNetwork implements Network {
     call: (picture: RgbImage | TensorInput) => Promise<T>,
   ): Promise<T> {
     return this.#inTurn(options, async () =>
-      call(isTensor(image) ? image : await readImage(image, this.#limits.pixels)),
+      call(isTensor(image) ? image : await readImage(image, { maxPixels: this.#limits.pixels })),
     );
   }
 

@@ -31,7 +31,7 @@ export {
   type Interval,
   pairedDifference,
 } from './metrics/intervals.js';
-export { energyInMask, pointingGame } from './metrics/localisation.js';
+export { averagePrecision, bestMaskIou, energyInMask, pointingGame } from './metrics/localisation.js';
 export type { GreyMap } from './metrics/map.js';
 export {
   type IndexOptions,

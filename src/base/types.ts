@@ -13,6 +13,8 @@ export interface RgbImage {
   width: number;
   height: number;
   data: Uint8Array;
+  /** Of a decoded file that is damaged or was read at a smaller size: what is wrong and what was done, in whole sentences. */
+  warnings?: readonly string[];
 }
 
 /** A rectangle in pixels of the upright photograph: the part that the network saw. May be fractional. */
@@ -37,19 +39,27 @@ export type CustomScore = (logits: Float32Array) => { value: number; gradient: A
 
 /**
  * What is explained: a class (index or label), `top` (the pooled network's first choice), the sum of several (a list, or
- * 'cat,dog'), the difference of two ({ for, against }, or 'cat/dog': what speaks for a cat rather than a dog), or a function.
+ * 'cat,dog') or their mean ({ mean }, or 'mean(cat,dog)'), the difference of two ({ for, against }, or 'cat/dog': what speaks for a cat
+ * rather than a dog), or a function.
  */
 export type TargetOption =
   | number
   | string
   | readonly (number | string)[]
+  | { readonly mean: readonly (number | string)[] }
   | { readonly for: number | string; readonly against: number | string }
   | CustomScore;
 
 /** Which part of the raw map is shown: what speaks for the target, against it, both without sign, or both from -1 to 1. */
 export type Sign = 'positive' | 'negative' | 'absolute' | 'signed';
-/** How the finished maps of several layers become one. */
-export type Combine = 'mean' | 'product';
+/** How the finished maps of several layers, or of several zooms, become one. */
+export type Combine = 'mean' | 'product' | 'geometric-mean';
+/**
+ * Where the points of a layer's map are drawn: at the centres of the windows that they see (`centres`); where the evidence in these
+ * windows lies, as measured once a network and layer (`evidence`); or as if the map's cells tiled the picture (`cells`), as other libraries
+ * enlarge maps.
+ */
+export type Align = 'centres' | 'evidence' | 'cells';
 /**
  * Whose score is differentiated in `atrous`: the network's own, that of phase (0,0) (`one`); each phase its own
  * (`each`); the mean over all phases, the dense score (`mean`).
@@ -86,8 +96,11 @@ export interface CustomNormalization {
   mean?: readonly number[];
   /** Likewise; 1 by default. */
   std?: readonly number[];
-  /** Of the network's channels; `rgb` by default. */
-  order?: 'rgb' | 'bgr';
+  /**
+   * Of the network's channels; `rgb` by default. `gray`: each of them is the grey picture, as the one channel of networks that have one
+   * always is.
+   */
+  order?: 'rgb' | 'bgr' | 'gray';
 }
 /** Filter that makes a picture the network's size; but for `nearest` as in Pillow, with a support that grows when it shrinks. */
 export type ResizeFilter = 'nearest' | 'bilinear' | 'bicubic' | 'lanczos';

@@ -1,15 +1,18 @@
 import type { ExplainOptions, Explanation, Preprocessed, TensorInput } from '../api.js';
 import type { RgbImage } from '../base/types.js';
+import type { Layout } from '../graph/levels.js';
 import { layerName } from '../graph/names.js';
 import type { RawMap } from '../map/finish.js';
 import { overlayMap } from '../map/overlay.js';
 import { finisher, type MethodResult, runMethod } from '../methods/run.js';
 import { planForward } from '../plan/forward.js';
-import { gridOf } from '../plan/modes.js';
+import type { Grid } from '../plan/modes.js';
+import { placedGrid } from '../plan/placing.js';
 import { runPlan } from '../run/engine.js';
 import { requireFinite } from '../run/finite.js';
 import { type Loaded, requireHead } from '../run/loaded.js';
 import type { ScoreFunction } from '../run/score.js';
+import { finerSubject, requireClass } from './finer.js';
 import { chooseTop, inputOf, prepare, topFive } from './predict.js';
 import { type ExplainRequest, readRequest } from './request.js';
 import { needsTop, resolveSubject, type Subject } from './target.js';
@@ -32,6 +35,7 @@ export async function explain(
   const { subject, score, raw, flat, logits, probabilities, peakBytes } = run;
   await requireFinite(loaded, input, request.mode, logits, options.signal);
   const seconds = (performance.now() - start) / 1000;
+  const { spacing, origin, pitch } = placeOfRaw(network.layout, request);
   const map = { width, height, data: run.data, flat, signed: request.sign === 'signed' };
 
   return {
@@ -40,6 +44,8 @@ export async function explain(
     heads: request.heads,
     logits,
     probabilities,
+    outputStride: spacing,
+    placement: { align: request.align, origin, pitch },
     score,
     raw,
     map,
@@ -52,6 +58,15 @@ export async function explain(
     peakBytes,
     overlay: (style) => overlayMap(photograph, map, rect, style),
   };
+}
+
+/** Where the points of the raw map lie. `spacing`: of the points that it was computed at. */
+function placeOfRaw(layout: Layout, request: ExplainRequest): Pick<Grid, 'spacing' | 'origin' | 'pitch'> {
+  const { facts, layers, mode, outputStride, augSmooth } = request;
+  const everyPixel = { spacing: 1, origin: [0, 0], pitch: [1, 1] } as const;
+  if (facts.at === 'input') return everyPixel;
+  const grid = placedGrid(layout, mode, layers[layers.length - 1], outputStride, request);
+  return layers.length > 1 || augSmooth ? { ...everyPixel, spacing: grid.spacing } : grid;
 }
 
 /** A picture as the network gets it; numbers that are the input already stand on a grey picture of its size. */
@@ -81,7 +96,8 @@ async function streamMap(
   const { mode, outputStride, layers } = request;
   const plan = planForward(layout, { mode, outputStride, head: true, fold: layers[0] });
   const finish = finisher(graph.nodes[0].shape, request);
-  const finished = (raw: RawMap, stride: number) => finish([{ raw, place: gridOf(layout, mode, layers[0], stride) }]);
+  const finished = (raw: RawMap, stride: number) =>
+    finish([{ raw, place: placedGrid(layout, mode, layers[0], stride, request) }]);
   let done = 0;
   const run = await runPlan(loaded.runtime, loaded.network, plan, input, {
     subject,
@@ -123,13 +139,16 @@ async function explainByMethod(
 async function chooseSubject(
   loaded: Loaded,
   image: RgbImage | TensorInput,
-  { mode, score, augSmooth }: ExplainRequest,
+  { mode, score, augSmooth, name }: ExplainRequest,
   { target = 'top', ...options }: ExplainOptions,
 ): Promise<(logits: Float32Array) => Subject> {
   const { labels } = loaded;
   const { head } = loaded.network.graph;
   const known = resolveSubject(labels, target, score, 0, head);
-  if (!needsTop(target)) return () => known;
+  if (name === 'finercam') requireClass(known);
+  const seen = (subject: Subject, logits: Float32Array) =>
+    name === 'finercam' ? finerSubject(subject, logits, score, head) : subject;
+  if (!needsTop(target)) return (logits) => seen(known, logits);
   const top = await chooseTop(loaded, image, mode, options, augSmooth);
-  return (logits) => resolveSubject(labels, target, score, top(logits), head);
+  return (logits) => seen(resolveSubject(labels, target, score, top(logits), head), logits);
 }

@@ -80,8 +80,7 @@ function entriesOf(weights: NetworkWeights, dtype: 'float16' | 'float32'): Entry
 }
 
 function header(weights: NetworkWeights, entries: readonly Entry[]): Uint8Array {
-  const { labels, preprocessing, chain, graph } = weights;
-
+  const { labels, preprocessing, chain, graph, family } = weights;
   const tensors = entries.map(({ name, tensor, half }) => ({
     name,
     dtype: half ? ('F16' as const) : ('F32' as const),
@@ -91,7 +90,7 @@ function header(weights: NetworkWeights, entries: readonly Entry[]): Uint8Array 
     ...(labels.length > 0 && { labels: JSON.stringify(labels) }),
     preprocessing: JSON.stringify(preprocessing),
     ...(chain?.degridding && { degrid: degriddingMetadata(chain.degridding) }),
-    ...(!chain && { graph: JSON.stringify(graph) }),
+    ...(!chain && { graph: JSON.stringify(graph), ...(family !== undefined && { family }) }),
   });
 }
 

@@ -1,7 +1,7 @@
 import type { ExplainOptions } from '../api.js';
 import { AtrousCamError } from '../base/errors.js';
 import { MODES, oneOf } from '../base/options.js';
-import type { Combine, Heads, Mode, Score, Sign, Smoothing } from '../base/types.js';
+import type { Align, Combine, Heads, Mode, Score, Sign, Smoothing } from '../base/types.js';
 import type { NodeId } from '../graph/graph.js';
 import type { Layout } from '../graph/levels.js';
 import { defaultLayer } from '../graph/names.js';
@@ -10,10 +10,12 @@ import { factsOf, type MethodFacts, type MethodName, methodNames } from '../meth
 import { frontOf } from '../methods/front.js';
 import { type Shift, shiftsOf } from '../methods/shifts.js';
 import { gridOf, lastLevel, outputStrides, requireMode } from '../plan/modes.js';
+import { defaultOutputStride } from '../plan/output-stride.js';
+import type { Placement } from '../plan/placing.js';
 import { readLayer } from './layers.js';
 
 /** What a call of `explain` asks for, checked, with all defaults filled in. */
-export interface ExplainRequest {
+export interface ExplainRequest extends Placement {
   readonly mode: Mode;
   readonly name: MethodName;
   readonly facts: MethodFacts;
@@ -32,6 +34,12 @@ export interface ExplainRequest {
   /** Plain Grad-CAM in front of the head: its map refines point by point and no gradient beyond the head is needed. */
   readonly streams: boolean;
 }
+
+const ALIGNS = ['centres', 'evidence', 'cells'] as const satisfies readonly Align[];
+
+/** The output stride of an explanation; by default the finest that is affordable. */
+export const readOutputStride = (layout: Layout, wanted: number | undefined): number =>
+  oneOf('outputStride', wanted ?? defaultOutputStride(layout), outputStrides(layout));
 
 /**
  * Reads the options of `explain`.
@@ -70,11 +78,12 @@ export function readRequest(layout: Layout, options: ExplainOptions): ExplainReq
     augSmooth,
     eigenSmooth,
     seed,
-    outputStride: oneOf('outputStride', options.outputStride ?? 1, outputStrides(layout)),
+    outputStride: readOutputStride(layout, options.outputStride),
+    align: oneOf('align', options.align ?? 'centres', ALIGNS),
     score: oneOf('score', options.score ?? 'logit', ['logit', 'probability']),
     sign: oneOf('sign', options.sign ?? 'positive', ['positive', 'negative', 'absolute', 'signed']),
-    combine: oneOf('combine', options.combine ?? facts.combine, ['mean', 'product']),
-    streams: name === 'gradcam' && isFront && heads === 'one' && !eigenSmooth && !augSmooth && shifts.length === 1,
+    combine: oneOf('combine', options.combine ?? facts.combine, ['mean', 'product', 'geometric-mean']),
+    streams: facts.refines === true && isFront && heads === 'one' && !eigenSmooth && !augSmooth && shifts.length === 1,
   };
 }
 
@@ -116,13 +125,16 @@ function readHeads(
   const heads = wanted ?? (split ? 'one' : allowed[0]);
   if ((allowed as readonly Heads[]).includes(heads)) return mode === 'atrous' ? heads : 'one';
   const where = at === 'input' ? 'the input' : inner ? 'layers before the last one' : 'the last layer';
+  const isOwn = known.last.length === 1;
   const reason = split
     ? 'the head of this network reads maps of different strides'
-    : heads === 'mean'
-      ? 'it would take a pass over all phases for each channel'
-      : inner
-        ? `phases share the points of ${where}, so that no point has a head of its own`
-        : 'each phase would mask the input by its own channels, with a pass for each phase and channel';
+    : isOwn
+      ? "it is a method of the network's own score alone"
+      : heads === 'mean'
+        ? 'it would take a pass over all phases for each channel'
+        : inner
+          ? `phases share the points of ${where}, so that no point has a head of its own`
+          : 'each phase would mask the input by its own channels, with a pass for each phase and channel';
   throw new AtrousCamError(
     'UNSUPPORTED',
     `heads '${heads}': not defined for ${name} at ${where}, because ${reason}; use '${allowed.join("' or '")}'`,

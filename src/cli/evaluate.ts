@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import type { Evaluation } from '../training.js';
 import { type Context, UsageError } from './context.js';
 import { type ExplanationFlags, evaluateExplanationsCommand, explanationOptions } from './explanations.js';
-import { EXIT_HELP, GRID_HELP, METHODS_HELP, MODES_HELP } from './help.js';
+import { EXIT_HELP, GRID_HELP, METHODS_HELP, MODES_HELP, PLACEMENT_HELP } from './help.js';
 import * as options from './options.js';
 import { describeNetwork, jsonLine } from './report.js';
 import { alignColumns } from './table.js';
@@ -19,11 +19,14 @@ Metrics of --explanations (docs/metrics.md), with 95% bootstrap intervals:
   grid               pattern of period 16, 8, 4 or 2 in the map
   pointing           largest value on the object
   energy             share of the map on the object
+  precision          average precision of the map's pixels against the object's
+  maskiou            best overlap (IoU) of the map, cut at a threshold, with the object
   box                boxes drawn from the map that fit the object's: IoU .3, .5, .7
   deletion insertion road drop   the network's answer to pictures without some pixels; many forward passes
   mosaic2 mosaic4    share of the map on the right one of two or four pictures
 ${MODES_HELP}
 ${METHODS_HELP}
+${PLACEMENT_HELP}
 ${GRID_HELP}
 
 Examples:
@@ -49,7 +52,7 @@ export function addEvaluateCommand(program: Command, context: Context, run: Run)
     new Option('--explanations', 'measure explanations instead of accuracy'),
     options.evaluatedMode(),
   ]);
-  group(evaluation, 'Network:', [options.weights(), options.preprocess(), options.resize(), options.fit()]);
+  group(evaluation, 'Network:', [options.weights(), ...options.inputOptionsOf()]);
   group(evaluation, 'Pictures:', [
     new Option('--part <val|train|all>', 'accuracy: which of the data (default: val, or all)').choices([
       'val',

@@ -7,7 +7,7 @@ import { pictureGrid } from '../metrics.js';
 import { type Context, UsageError } from './context.js';
 import { expandPictures } from './expand.js';
 import { type GridNumbers, gridNumbers } from './grid.js';
-import { type ExplainFlags, loadNetwork, modesOf, takeShard } from './options.js';
+import { checkOutputStride, type ExplainFlags, loadNetwork, modesOf, takeShard } from './options.js';
 import {
   type NamedPicture,
   namePictures,
@@ -56,6 +56,7 @@ async function explainPictures(
 ): Promise<number> {
   const { target, json } = flags;
   const { signal } = context;
+  checkOutputStride(network, flags);
   const modes = modesOf(flags);
   const optionsOf = (mode: Mode) => explainOptions(mode, flags);
   const task: PictureTask<NamedPicture> = async ({ file, name }, run) => {
@@ -96,7 +97,7 @@ async function explainPictures(
 
 /** The library's options for a mode. heads and outputStride matter in atrous only, but what is refused is refused before any work. */
 export function explainOptions(mode: Mode, flags: ExplainFlags): ExplainOptions {
-  const { target, method, layer, combine, score, heads, outputStride, smoothing, sign } = flags;
+  const { target, method, layer, combine, score, heads, outputStride, align, smoothing, sign } = flags;
   const { augSmooth, eigenSmooth, seed } = flags;
   return {
     mode,
@@ -107,6 +108,7 @@ export function explainOptions(mode: Mode, flags: ExplainFlags): ExplainOptions 
     score,
     heads,
     outputStride,
+    align,
     smoothing,
     sign,
     augSmooth,
@@ -166,8 +168,12 @@ function cheaperWays(network: Network, flags: ExplainFlags): string[] {
   return changes.filter(([, change]) => secondsOf(network, { ...flags, ...change }) < now).map(([way]) => way);
 }
 
-function describeExplanation(file: string, { mode, raw, map, seconds, target, predictions }: Explanation): string {
-  const size = `${raw.width} x ${raw.height} map${map.flat ? ' (flat: nothing speaks for it)' : ''}`;
+function describeExplanation(
+  file: string,
+  { mode, raw, map, outputStride, seconds, target, predictions }: Explanation,
+): string {
+  const spaced = mode === 'atrous' && outputStride > 1 ? ` (output stride ${outputStride})` : '';
+  const size = `${raw.width} x ${raw.height} map${spaced}${map.flat ? ' (flat: nothing speaks for it)' : ''}`;
   const subject = target.index < 0 ? target.label : `${target.label} (${target.index})`;
   const what = `${size} for ${subject} in ${formatSeconds(seconds)}`;
   return `${file}, ${mode}: ${what}\n${predictionLines(predictions)}\n`;
@@ -212,6 +218,7 @@ async function gridsBeside(image: Explanation['image'], network: Network, signal
 
 function toJson(explanation: Explanation, grid: GridNumbers | undefined): object {
   const { predictions, logits, target, score, raw, map, seconds, peakBytes, method, layers, heads } = explanation;
+  const { outputStride, placement } = explanation;
   return {
     method,
     layers,
@@ -220,6 +227,8 @@ function toJson(explanation: Explanation, grid: GridNumbers | undefined): object
     logits: [...logits],
     target,
     score,
+    outputStride,
+    placement,
     map: { width: raw.width, height: raw.height, flat: map.flat },
     ...(grid && { grid }),
     seconds,

@@ -8,6 +8,8 @@ const ROWS: Record<string, string> = {
   grid: 'less',
   pointing: 'more',
   energy: 'more',
+  precision: 'more',
+  maskiou: 'more',
   maxbox: 'more',
   box30: 'more',
   box50: 'more',
@@ -81,7 +83,7 @@ export function perPicture(evaluations: readonly PictureEvaluation[]) {
 
 const COLUMNS = [
   ...['file', 'label', 'target_index', 'target_label', 'probability', 'picture_grid', 'map'],
-  ...['grid', 'pointing', 'energy', 'iou', 'deletion', 'insertion', 'road', 'morf', 'lerf'],
+  ...['grid', 'pointing', 'energy', 'precision', 'maskiou', 'iou', 'deletion', 'insertion', 'road', 'morf', 'lerf'],
   ...['drop', 'increase', 'gain', 'mosaic2', 'mosaic4', 'seconds', 'error', 'message'],
 ] as const;
 

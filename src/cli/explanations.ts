@@ -74,6 +74,7 @@ export async function evaluateExplanationsCommand(
   try {
     const network = await options.loadNetwork(flags, context);
     try {
+      options.checkOutputStride(network, flags);
       const pictures = choosePictures(
         knownPictures(folder, all, network, flags),
         flags.limit ?? all.length,

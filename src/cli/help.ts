@@ -9,11 +9,17 @@ Modes:
 export const METHODS_HELP = `
 Methods:
   from activations and gradient of layers   gradcam gradcam++ xgradcam layercam hirescam elementwise
-                                            eigengradcam refinecam
-  from activations alone                    eigencam
+                                            eigengradcam segeigencam refinecam finercam shapleycam
+  from activations alone                    eigencam kpcacam fem randomcam (a baseline)
   from many forward passes                  scorecam ablationcam occlusion
   from the gradient at the input            saliency smoothgrad integrated-gradients guided-backprop
-                                            guided-gradcam`;
+                                            guided-gradcam fullgrad`;
+
+export const PLACEMENT_HELP = `
+Placement (--align): a point of the map is drawn
+  centres    at the centre of the window that it sees
+  evidence   where the evidence in its window lies, measured once a network and layer
+  cells      as if cells tiled the picture, as other libraries draw maps`;
 
 export const GRID_HELP = `
 Grid (--smoothing): a map's lattice, of 16 pixels at block 5, 8 at block 4 ..., is averaged away by

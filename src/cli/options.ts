@@ -1,19 +1,10 @@
 import { Option } from 'commander';
-import type { ExplainOptions, LoadOptions, MethodName, Network } from '../api.js';
+import type { ExplainOptions, LoadOptions, MethodName, Network, NetworkInfo } from '../api.js';
 import { didYouMean } from '../base/suggest.js';
-import type {
-  Combine,
-  Fit,
-  KernelSet,
-  Mode,
-  Normalization,
-  Precision,
-  ResizeFilter,
-  Score,
-  Sign,
-} from '../base/types.js';
-import { methodNames, smoothingNames } from '../index.js';
+import type { Combine, KernelSet, Mode, Precision, Score, Sign } from '../base/types.js';
+import { AtrousCamError, methodNames, smoothingNames } from '../index.js';
 import { type Context, UsageError } from './context.js';
+import { type InputFlags, inputOptions, labels, normalizationOptions } from './input-options.js';
 
 export const MODES: readonly Mode[] = ['pooled', 'dilated', 'atrous'];
 
@@ -25,12 +16,9 @@ export interface WeightsFlags {
 }
 
 /** Options of every sub-command that loads a network. */
-export interface NetworkFlags extends WeightsFlags {
+export interface NetworkFlags extends WeightsFlags, InputFlags {
   kernels: KernelSet;
   threads?: number;
-  preprocess?: Normalization;
-  resize?: ResizeFilter;
-  fit?: Fit;
 }
 
 export interface ModeFlags {
@@ -58,6 +46,7 @@ export interface ExplainFlags extends NetworkFlags, ModeFlags, PicturesFlags {
   score: Score;
   heads?: ExplainOptions['heads'];
   outputStride?: number;
+  align?: ExplainOptions['align'];
   smoothing?: ExplainOptions['smoothing'];
   out: string;
   npy?: boolean;
@@ -73,20 +62,16 @@ export interface Shard {
 const wrong = (flag: string, expected: string, value: string, hint = '') =>
   new UsageError(`${flag}: expected ${expected}, got "${value}"${hint}`);
 
+const listOf = (names: readonly string[]): string =>
+  names.length > 1 ? `${names.slice(0, -1).join(', ')} or ${names.at(-1)}` : names[0];
+
 /** An option whose value is one of a list. */
 function choice(flags: string, names: readonly string[], description: string, value = names.join('|')): Option {
   const flag = flags.split(', ').at(-1)!;
-  const list = names.length > 1 ? `${names.slice(0, -1).join(', ')} or ${names.at(-1)}` : names[0];
   return new Option(`${flags} <${value}>`, description).argParser((value: string) => {
-    if (!names.includes(value)) throw wrong(flag, list, value, didYouMean(value, names));
+    if (!names.includes(value)) throw wrong(flag, listOf(names), value, didYouMean(value, names));
     return value;
   });
-}
-
-function numericChoice(flag: string, names: readonly string[], description: string): Option {
-  const option = choice(flag, names, description);
-  const parse = option.parseArg!;
-  return option.argParser((value: string) => Number(parse(value, undefined)));
 }
 
 function parseThreads(value: string): number {
@@ -95,10 +80,16 @@ function parseThreads(value: string): number {
 }
 
 function parseInputSize(value: string): number | [number, number] {
-  const [height, width = height] = /^\d{1,4}(x\d{1,4})?$/.test(value) ? value.split('x').map(Number) : [0];
+  const [height, width = height] = /^\d{1,4}([x,]\d{1,4})?$/.test(value) ? value.split(/[x,]/).map(Number) : [0];
   if (height < 1 || width < 1 || height > 4096 || width > 4096)
     throw wrong('--input-size', 'a side, or HEIGHTxWIDTH, up to 4096', value);
   return height === width ? height : [height, width];
+}
+
+function parseOutputStride(value: string): number {
+  if (!/^[1-9]\d?$/.test(value) || Number(value) > 64)
+    throw wrong('--output-stride', "a divisor of the network's stride, such as 8", value);
+  return Number(value);
 }
 
 function parseRetries(value: string): number {
@@ -147,7 +138,7 @@ export const evaluatedMode = () =>
 export const target = () =>
   new Option(
     '--target <top|index|label|A,B|A/B>',
-    "the class to explain; top: the pooled network's first choice, in every mode; A,B: both; A/B: A rather than B",
+    "the class to explain; top: the pooled network's first choice, in every mode; A,B: both; mean(A,B): their mean; A/B: A rather than B",
   )
     .default('top')
     .argParser(parseTarget);
@@ -164,7 +155,17 @@ export const layer = () =>
     'the layer whose activations are weighed, or several with commas (default: the last convolution)',
   );
 export const combine = () =>
-  choice('--combine', ['mean', 'product'], 'how maps of several layers become one (default: mean; refinecam: product)');
+  choice(
+    '--combine',
+    ['mean', 'product', 'geometric-mean'],
+    'how maps of several layers become one (default: mean; refinecam: product)',
+  );
+export const align = () =>
+  choice(
+    '--align',
+    ['centres', 'evidence', 'cells'],
+    'where the map\'s points are drawn: see "Placement" below',
+  ).default('centres');
 export const sign = () =>
   choice(
     '--sign',
@@ -185,7 +186,10 @@ export const heads = () =>
     "atrous: whose score is explained: the network's own, each phase's, or the phases' mean (default: by method and layer)",
   );
 export const outputStride = () =>
-  numericChoice('--output-stride', ['16', '8', '4', '2', '1'], 'atrous: pixels between points of the map (default: 1)');
+  new Option(
+    '--output-stride <n>',
+    'atrous: pixels between points of the map (default: the finest at ten times the cost of pooled; 1 for VGG)',
+  ).argParser(parseOutputStride);
 /** `--degrid` is its older name. */
 export const smoothing = () =>
   choice(
@@ -196,7 +200,7 @@ export const smoothing = () =>
   );
 /** How a map is made, whichever command makes it. */
 export const mapOptions = () => [
-  ...[method(), layer(), combine(), score(), heads(), outputStride()],
+  ...[method(), layer(), combine(), score(), heads(), outputStride(), align()],
   ...[smoothing(), sign(), augSmooth(), eigenSmooth()],
 ];
 export const preprocess = () =>
@@ -205,6 +209,8 @@ export const preprocess = () =>
     ['caffe', 'torch', 'tf', 'unit', 'raw'],
     'channel order, mean and scale: tf is -1..1, unit 0..1, raw 0..255 (default: as for the weights)',
   );
+/** What every sub-command that loads weights takes beside them. */
+export const inputOptionsOf = () => [inputSize(), labels(), preprocess(), ...normalizationOptions(), resize(), fit()];
 /** Training begins with weights of one of these two. */
 export const trainedPreprocess = () =>
   choice('--preprocess', ['caffe', 'torch'], 'channel order, mean and scale (default: as for the weights)');
@@ -255,9 +261,20 @@ export async function loadNetwork(flags: NetworkFlags, context: Context): Promis
   return network;
 }
 
+/** Throws UsageError where `--output-stride` does not divide the network's own. */
+export function checkOutputStride(network: NetworkInfo, { outputStride }: { outputStride?: number }): void {
+  if (outputStride === undefined) return;
+  try {
+    network.plan('pooled', { outputStride });
+  } catch (error) {
+    if (!(error instanceof AtrousCamError) || error.code !== 'BAD_ARGUMENT') throw error;
+    const divisors = /one of (.*), got/.exec(error.message)?.[1].split(', ') ?? [];
+    throw wrong('--output-stride', listOf(divisors), String(outputStride));
+  }
+}
+
 /** The library's options for loading a network. */
 export function loadOptions(flags: NetworkFlags): LoadOptions {
-  const { inputSize, threads, kernels, precision, preprocess: normalization, resize, fit } = flags;
-  const preprocessing = { ...(normalization && { normalization }), ...(resize && { resize }), ...(fit && { fit }) };
-  return { threads, kernels, precision, preprocessing, inputSize };
+  const { inputSize, threads, kernels, precision } = flags;
+  return { threads, kernels, precision, inputSize, ...inputOptions(flags) };
 }

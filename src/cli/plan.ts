@@ -1,6 +1,6 @@
 import type { PlanTable } from '../api.js';
 import type { Context } from './context.js';
-import { type ModeFlags, modesOf, type WeightsFlags } from './options.js';
+import { checkOutputStride, type ModeFlags, modesOf, type WeightsFlags } from './options.js';
 import { describeWeights, jsonLine } from './report.js';
 import { alignColumns } from './table.js';
 
@@ -10,6 +10,7 @@ export async function planCommand(
   context: Context,
 ): Promise<number> {
   const network = await context.inspect(weights, { precision, inputSize, signal: context.signal });
+  checkOutputStride(network, { outputStride });
   const plans = modesOf(flags).map((mode) => network.plan(mode, mode === 'atrous' ? { outputStride } : {}));
   if (flags.json) {
     const modes = Object.fromEntries(plans.map((plan) => [plan.mode, plan]));
@@ -21,7 +22,7 @@ export async function planCommand(
 const number = (value: number) => value.toLocaleString('en-US');
 
 /** A plan as text: names to the left, numbers to the right, totals below. */
-export function formatPlan({ mode, rows, parameters, macs, peakBytes }: PlanTable): string {
+export function formatPlan({ mode, outputStride, rows, parameters, macs, peakBytes }: PlanTable): string {
   const head = ['Layer', 'Operation', 'Output shape', 'Stride', 'Parameters', 'Multiply-adds', 'Output bytes'];
   const body = rows.map((row) => [
     row.layer,
@@ -35,7 +36,7 @@ export function formatPlan({ mode, rows, parameters, macs, peakBytes }: PlanTabl
   const [title, ...lines] = alignColumns([head, ...body], 3);
   const width = title.length;
   return [
-    `Mode ${mode}`,
+    mode === 'atrous' && outputStride > 1 ? `Mode ${mode}, output stride ${outputStride}` : `Mode ${mode}`,
     '='.repeat(width),
     title,
     '-'.repeat(width),

@@ -42,3 +42,13 @@ export const NO_LOGITS: NodeId = -1;
 const headless = (builder: GraphBuilder): Graph => ({ nodes: builder.nodes, logits: NO_LOGITS, head: 'softmax' });
 
 const withMode = (graph: Graph, dilated: boolean): Graph => (dilated ? { ...graph, only: 'dilated' } : graph);
+
+/** Whether a graph is built as VGG's family is: 3x3 convolutions and 2x2 max pools one after the other, then dense layers on the last map. */
+export function isPlainChain({ nodes }: Graph): boolean {
+  return nodes.every((node, id) => {
+    if (id > 0 && (node.from.length !== 1 || node.from[0] !== id - 1)) return false;
+    if (node.op === 'conv') return node.window.rows === 3 && node.window.columns === 3 && node.window.stride === 1;
+    if (node.op === 'pool') return node.kind === 'max' && node.window.rows === node.window.stride;
+    return node.op === 'input' || node.op === 'activation' || node.op === 'dense';
+  });
+}

@@ -1,4 +1,5 @@
 import type { Combine, Sign, Smoothing } from '../base/types.js';
+import { resample } from './resample.js';
 import { smoothMap } from './smoothing.js';
 
 /** A raw map: one float a point, row by row. */
@@ -13,8 +14,8 @@ export interface Finishing {
   /** Of the input. */
   width: number;
   height: number;
-  /** Spacing of the points. */
-  outputStride: number;
+  /** Input pixels from one point to the next, rows and columns. */
+  pitch: readonly [number, number];
   /** Input coordinates (row, column) of point (0, 0): (R - 1) / 2 behind 2x2 pools that multiply to R, 0 in `dilated`. */
   origin: readonly [number, number];
   smoothing: Smoothing;
@@ -44,12 +45,12 @@ export interface FinishedMap {
  */
 export function finishMap(
   raw: RawMap,
-  { width, height, outputStride, origin, smoothing, period, sign }: Finishing,
+  { width, height, pitch, origin, smoothing, period, sign }: Finishing,
 ): FinishedMap {
   const normalize = normalizer(sign);
   const part = raw.data.map(shown[sign]);
   const flat = !normalize(part);
-  const source = (axis: 0 | 1) => (at: number) => (at - origin[axis]) / outputStride;
+  const source = (axis: 0 | 1) => (at: number) => (at - origin[axis]) / pitch[axis];
   const resized = resample({ ...raw, data: part }, width, height, source(1), source(0));
   const data = smoothMap(resized, width, smoothing, period);
   normalize(data);
@@ -63,11 +64,13 @@ export function combineMaps(
   combine: Combine,
   sign: Sign,
 ): FinishedMap & { raw: RawMap } {
-  const values = maps[0].map((_, i) =>
-    combine === 'mean'
-      ? maps.reduce((sum, map) => sum + map[i], 0) / maps.length
-      : maps.reduce((product, map) => product * map[i], 1),
-  );
+  const product = (i: number) => maps.reduce((product, map) => product * map[i], 1);
+  const value: Record<Combine, (i: number) => number> = {
+    mean: (i) => maps.reduce((sum, map) => sum + map[i], 0) / maps.length,
+    product,
+    'geometric-mean': (i) => Math.max(product(i), 0) ** (1 / maps.length),
+  };
+  const values = maps[0].map((_, i) => value[combine](i));
   const data = values.slice();
   const flat = !normalizer(sign)(data);
   return { data, flat, raw: { width, height: values.length / width, data: values } };
@@ -96,35 +99,4 @@ function normalize(map: Float32Array): boolean {
   const scale = 1 / (1e-7 + (most - least));
   for (let i = 0; i < map.length; i++) map[i] = (map[i] - least) * scale;
   return most > least;
-}
-
-/** Bilinear samples of a map: that at (x, y) is at (sourceX(x), sourceY(y)) of the map, coordinates clamped to it. */
-export function resample(
-  map: RawMap,
-  width: number,
-  height: number,
-  sourceX: (at: number) => number,
-  sourceY: (at: number) => number = sourceX,
-): Float32Array {
-  const out = new Float32Array(width * height);
-  const columns = Array.from({ length: width }, (_, x) => neighbours(sourceX(x), map.width));
-  for (let y = 0; y < height; y++) {
-    const [y0, y1, fy] = neighbours(sourceY(y), map.height);
-    const above = y0 * map.width;
-    const below = y1 * map.width;
-    for (let x = 0; x < width; x++) {
-      const [x0, x1, fx] = columns[x];
-      const top = map.data[above + x0] + fx * (map.data[above + x1] - map.data[above + x0]);
-      const bottom = map.data[below + x0] + fx * (map.data[below + x1] - map.data[below + x0]);
-      out[y * width + x] = top + fy * (bottom - top);
-    }
-  }
-  return out;
-}
-
-/** The two points next to a coordinate, clamped to 0 .. n - 1, and the share of the second. */
-function neighbours(coordinate: number, n: number): [number, number, number] {
-  const at = Math.min(Math.max(coordinate, 0), n - 1);
-  const first = Math.floor(at);
-  return [first, Math.min(first + 1, n - 1), at - first];
 }

@@ -22,8 +22,8 @@ export interface MethodResult extends Explained, Outcome {
 export const finisher =
   ({ h: height, w: width }: Pick<Shape, 'h' | 'w'>, { sign, smoothing, combine }: ExplainRequest) =>
   (maps: readonly LocatedMap[]): Explained => {
-    const finished = maps.map(({ raw, place: { spacing, origin, rate } }) =>
-      finishMap(raw, { width, height, outputStride: spacing, origin, smoothing, period: rate, sign }),
+    const finished = maps.map(({ raw, place: { pitch, origin, rate } }) =>
+      finishMap(raw, { width, height, pitch, origin, smoothing, period: rate, sign }),
     );
     if (maps.length === 1) return { ...finished[0], raw: maps[0].raw };
     const layers = finished.map(({ data }) => data);

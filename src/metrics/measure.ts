@@ -4,7 +4,7 @@ import { type CurveOptions, deletion, insertion } from './curves.js';
 import { averageDrop } from './drop.js';
 import { gridNumber } from './grid.js';
 import { type BootstrapOptions, bootstrapOf, type Interval, meanOf } from './intervals.js';
-import { energyInMask, pointingGame } from './localisation.js';
+import { averagePrecision, bestMaskIou, energyInMask, pointingGame } from './localisation.js';
 import { type GreyMap, refuse } from './map.js';
 import type { Watch } from './passes.js';
 import type { Probe } from './probe.js';
@@ -12,7 +12,12 @@ import type { Mask } from './regions.js';
 import { type RoadOptions, road } from './road.js';
 
 /** The metrics of one map, by name. */
-export const metricNames = ['grid', 'pointing', 'energy', 'box', 'deletion', 'insertion', 'road', 'drop'] as const;
+export const metricNames = [
+  ...(['grid', 'pointing', 'energy', 'precision', 'maskiou', 'box'] as const),
+  ...(['deletion', 'insertion', 'road', 'drop'] as const),
+] as const;
+/** Those that need a mask. */
+const OF_MASK: readonly string[] = ['pointing', 'energy', 'precision', 'maskiou'];
 /** A metric: see `measureMap`. */
 export type MetricName = (typeof metricNames)[number];
 
@@ -28,7 +33,7 @@ export interface Ground {
 
 /** Which metrics, and how. */
 export interface MeasureOptions extends Watch, Pick<CurveOptions, 'steps' | 'seed'>, Pick<RoadOptions, 'percentiles'> {
-  /** Default: all that the ground allows: `grid`, `pointing` and `energy` with a mask, `box` with a box, the others with a probe. */
+  /** Default: all that the ground allows: `grid`; `pointing`, `energy`, `precision` and `maskiou` with a mask; `box` with a box; the others with a probe. */
   metrics?: readonly MetricName[];
 }
 
@@ -40,6 +45,10 @@ export interface Measures {
   pointing?: number;
   /** `energy`: 0..1, see `energyInMask`. */
   energy?: number;
+  /** `precision`: 0..1, see `averagePrecision`. */
+  precision?: number;
+  /** `maskiou`: 0..1, see `bestMaskIou`. */
+  maskiou?: number;
   /** `box`: see `boxCurve`; a number only over many pictures. */
   box?: BoxCurve;
   /** `deletion`: area under the curve, less is better. */
@@ -83,6 +92,8 @@ export async function measureMap(map: GreyMap, ground: Ground, options: MeasureO
     grid: true,
     pointing: mask,
     energy: mask,
+    precision: mask,
+    maskiou: mask,
     box,
     deletion: probe,
     insertion: probe,
@@ -104,7 +115,7 @@ export async function measureMap(map: GreyMap, ground: Ground, options: MeasureO
     if (!possible[name])
       refuse(
         'measureMap',
-        `${name === 'box' ? 'a box' : name in { pointing: 1, energy: 1 } ? 'a mask' : 'a probe'} for ${name}`,
+        `${name === 'box' ? 'a box' : OF_MASK.includes(name) ? 'a mask' : 'a probe'} for ${name}`,
         'none',
       );
     const passes = passesOf(name, options);
@@ -130,6 +141,10 @@ async function measureOne(
       return { pointing: pointingGame(map, mask!) };
     case 'energy':
       return { energy: energyInMask(map, mask!) };
+    case 'precision':
+      return { precision: averagePrecision(map, mask!) };
+    case 'maskiou':
+      return { maskiou: bestMaskIou(map, mask!) };
     case 'box':
       return { box: boxCurve(map, box!) };
     case 'deletion':

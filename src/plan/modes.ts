@@ -10,6 +10,8 @@ export interface Grid {
   readonly w: number;
   /** Input pixels from one point to the next. */
   readonly spacing: number;
+  /** The same, rows and columns, as the map is drawn. */
+  readonly pitch: readonly [number, number];
   /** The picture's shift (row, column) whose first point is the first row and column. */
   readonly low: readonly [number, number];
   /** Input coordinates (row, column) of the centre of what point (0, 0) sees. */
@@ -28,9 +30,13 @@ export function gridOf(layout: Layout, mode: Mode, id: NodeId, outputStride: num
   const { stride } = levels[level];
   if (engineMode(layout, mode) === 'dilated') {
     const { h, w } = graph.nodes[0].shape;
-    return { h, w, spacing: 1, low: [0, 0], origin: [0, 0], period: 1, rate: stride };
+    return { h, w, spacing: 1, pitch: [1, 1], low: [0, 0], origin: [0, 0], period: 1, rate: stride };
   }
-  if (mode !== 'atrous') return { ...shape, spacing: stride, low: [0, 0], origin, period: 1, rate: rateOf(layout, id) };
+  if (mode !== 'atrous')
+    return {
+      ...{ h: shape.h, w: shape.w, spacing: stride, pitch: [stride, stride] },
+      ...{ low: [0, 0], origin, period: 1, rate: rateOf(layout, id) },
+    };
   const spacing = Math.min(outputStride, stride);
   const lowest = (axis: 0 | 1) => {
     const shift = levels.slice(1, level + 1).reduce((sum, { first }, k) => sum + first[axis] * levels[k].stride, 0);
@@ -41,6 +47,7 @@ export function gridOf(layout: Layout, mode: Mode, id: NodeId, outputStride: num
     h: (shape.h * stride) / spacing,
     w: (shape.w * stride) / spacing,
     spacing,
+    pitch: [spacing, spacing],
     low,
     origin: [origin[0] + low[0], origin[1] + low[1]],
     period: stride / spacing,

@@ -127,7 +127,7 @@ describe('evaluate --explanations', () => {
       return stderr.split('\n')[0];
     };
     expect(await usage('--explanations', '--metrics', 'grid,pointin')).toBe(
-      'atrous-cam: --metrics: expected names of grid, pointing, energy, box, deletion, insertion, road, drop, mosaic2, mosaic4, got "pointin"; did you mean "pointing"?',
+      'atrous-cam: --metrics: expected names of grid, pointing, energy, precision, maskiou, box, deletion, insertion, road, drop, mosaic2, mosaic4, got "pointin"; did you mean "pointing"?',
     );
     expect(await usage('--explanations', '--part', 'val')).toBe(
       'atrous-cam: --part: is for accuracy, not for --explanations',

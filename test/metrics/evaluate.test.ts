@@ -96,7 +96,19 @@ describe('evaluateExplanations', () => {
       expect(grid).toBeGreaterThan(0);
       expect(Object.keys(maps.colour).sort()).toEqual(
         [
-          ...['grid', 'pointing', 'energy', 'box', 'deletion', 'insertion', 'road', 'morf', 'lerf'],
+          ...[
+            'grid',
+            'pointing',
+            'energy',
+            'precision',
+            'maskiou',
+            'box',
+            'deletion',
+            'insertion',
+            'road',
+            'morf',
+            'lerf',
+          ],
           ...['drop', 'increase', 'gain', 'mosaic2', 'mosaic4', 'seconds'],
         ].sort(),
       );
@@ -161,7 +173,7 @@ describe('evaluateExplanations', () => {
     const refused = (options: object, chosen = pictures) =>
       evaluate({ onError: () => {}, ...options }, chosen).catch((error) => `${error.code} ${error.message}`);
     expect(await refused({ metrics: ['energie'] })).toContain(
-      "BAD_ARGUMENT evaluateExplanations: expected metrics of grid, pointing, energy, box, deletion, insertion, road, drop, mosaic2, mosaic4, got 'energie'",
+      "BAD_ARGUMENT evaluateExplanations: expected metrics of grid, pointing, energy, precision, maskiou, box, deletion, insertion, road, drop, mosaic2, mosaic4, got 'energie'",
     );
     expect(await refused({ maps: { a: 'even' } })).toContain('a baseline of uniform, gaussian');
     expect(await refused({ metrics: ['mosaic2'], target: 'red' })).toContain("each picture's own class as the target");

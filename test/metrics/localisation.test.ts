@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { boxAccuracy, boxCurve } from '../../src/metrics/boxes.js';
-import { energyInMask, pointingGame } from '../../src/metrics/localisation.js';
+import { averagePrecision, bestMaskIou, energyInMask, pointingGame } from '../../src/metrics/localisation.js';
 import { composeMosaic, gridPointing } from '../../src/metrics/mosaic.js';
 import {
   boxIou,
@@ -56,6 +56,30 @@ describe('energyInMask', () => {
     const data = new Float32Array(side * side);
     data[30] = Infinity;
     expect(() => pointingGame(square(data), mask)).toThrow('got Infinity in row 1, column 6');
+  });
+});
+
+describe('pixels', () => {
+  const maps: Record<string, ArrayLike<number>> = {
+    ...{ a: references.a, coarse: references.coarse, rough: references.rough },
+    negative: references.a.map((value: number) => -value),
+    flat: new Float32Array(side * side),
+  };
+
+  it.each(Object.keys(references.pixels))("are scikit-learn's average precision and Jaccard index: %s", (name) => {
+    const [precision, iou] = references.pixels[name];
+    expect(averagePrecision(square(maps[name]), mask)).toBeCloseTo(precision, 12);
+    expect(bestMaskIou(square(maps[name]), mask)).toBeCloseTo(iou, 12);
+  });
+
+  it('are 1 where the map is the mask', () => {
+    expect([averagePrecision(mask, mask), bestMaskIou(mask, mask)]).toEqual([1, 1]);
+  });
+
+  it('refuse empty masks', () => {
+    const empty = { ...mask, data: new Uint8Array(side * side) };
+    expect(() => averagePrecision(point(0), empty)).toThrow('averagePrecision: expected a mask with pixels inside');
+    expect(() => bestMaskIou(square([1, 2, 3, 4]), mask)).toThrow('24 x 24, got 2 x 2');
   });
 });
 

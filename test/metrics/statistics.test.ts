@@ -77,7 +77,7 @@ describe('measureMap', () => {
 
   it('measures what its ground allows', async () => {
     const located = await measureMap(map, { mask, box });
-    expect(Object.keys(located)).toEqual(['grid', 'pointing', 'energy', 'box']);
+    expect(Object.keys(located)).toEqual(['grid', 'pointing', 'energy', 'precision', 'maskiou', 'box']);
     expect(located).toMatchObject({ pointing: 1, energy: 1 });
     const seen: number[] = [];
     const judge = probe();
@@ -114,6 +114,8 @@ describe('measureMap', () => {
       'grid',
       'pointing',
       'energy',
+      'precision',
+      'maskiou',
       'maxbox',
       'box30',
       'box50',

@@ -56,7 +56,7 @@ export async function openWeights(source?: WeightsSource, options: OpenWeightsOp
   };
   abort();
   const { model, siblings } = await filesOf(source, signal);
-  const bytes = model === undefined ? await openDefault() : await openGiven(model, signal);
+  const bytes = model === undefined ? await openBundled('default') : await openGiven(model, signal);
   let close = () => bytes.close();
   try {
     abort();
@@ -211,7 +211,10 @@ function chainOptions({
   throw new AtrousCamError('UNSUPPORTED', `inputSize: networks of VGG's family take squares, got ${height} x ${width}`);
 }
 
-/** A file of that name comes first; then the names of published weights, which are looked for in the cache and never downloaded here. */
+/**
+ * A file of that name comes first, then the network that is in the package, then the names of published weights, which
+ * are looked for in the cache and never downloaded here.
+ */
 export async function openGiven(source: WeightsSource, signal?: AbortSignal): Promise<ByteSource> {
   if (isList(source)) return openGiven((await filesOf(source, signal)).model!, signal);
   try {
@@ -224,6 +227,7 @@ export async function openGiven(source: WeightsSource, signal?: AbortSignal): Pr
       error.code !== 'NOT_FOUND'
     )
       throw error;
+    if (source === 'imagenet') return openBundled(source);
     const { manifest, manifestEntry, openCached } = await lazy(() => import('./cache.js'));
     const entry = manifestEntry(source);
     if (!entry)
@@ -270,12 +274,13 @@ async function publishedEntry(
   source: SingleSource | undefined,
   { name }: ByteSource,
 ): Promise<ManifestEntry | undefined> {
-  if (typeof source !== 'string' || source === name || !isName(source)) return undefined;
+  if (typeof source !== 'string' || source === name || !isName(source)) return undefined; // a file, or bundled
   return (await lazy(() => import('./cache.js'))).manifestEntry(source);
 }
 
 const isName = (source: string): boolean => /^[\w-]+$/.test(source);
 
-async function openDefault(): Promise<ByteSource> {
-  return bytesSource(await loadAsset('default-network'), 'default');
+/** The network that is in the package by this name. */
+async function openBundled(name: 'default' | 'imagenet'): Promise<ByteSource> {
+  return bytesSource(await loadAsset(`${name}-network`), name);
 }

@@ -30,7 +30,7 @@ const plugins = [
  * dist/index.js into a mere list of exports.
  */
 const sharedWithLazyChunks =
-  /build\/js\/(base\/(base64|channel|errors|messages|platform|shape|suggest)|image\/(bytes|resize)|weights\/(assets|family|floats|source|tensor-file)|figure\/raster)\.js$/;
+  /build\/js\/(base\/(base64|channel|errors|messages|platform|random|shape|suggest)|image\/(bytes|resize)|weights\/(assets|family|floats|source|tensor-file)|figure\/raster)\.js$/;
 /** By itself, because metrics need none of it. */
 const compression = /node_modules\/pako\//;
 /** What training shares with the library: pictures and weight files. */

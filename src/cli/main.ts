@@ -191,6 +191,7 @@ function addWeightsCommands(program: Command, context: Context, run: (call: Prom
     .argument('<name|path>')
     .argument('<out>', 'the file to write')
     .addOption(options.dtype())
+    .addOption(options.evidence())
     .addOption(options.json())
     .action((source, out, flags) => run(weights.packCommand(source, out, flags, context)));
 }

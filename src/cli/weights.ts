@@ -138,18 +138,31 @@ export async function verifyCommand(name: string, { json }: JsonFlags, context: 
   return 0;
 }
 
+/** Where the evidence of the last layer lies. */
+async function measuredEvidence(source: string | undefined, { load, signal }: Context) {
+  const network = await load(source, { signal });
+  try {
+    const { layer, offset } = await network.evidence(undefined, { signal });
+    return { [layer]: offset };
+  } finally {
+    network.dispose();
+  }
+}
+
 /** `atrous-cam weights pack`: any weight file as one packed file. */
 export async function packCommand(
   source: string,
   out: string,
-  { dtype, json }: JsonFlags & { dtype: 'float16' | 'float32' },
+  { dtype, evidence, json }: JsonFlags & { dtype: 'float16' | 'float32'; evidence?: boolean },
   context: Context,
 ): Promise<number> {
   const removeUnusedFolder = prepareFolder(dirname(resolve(out)), 'OUT');
   try {
     context.progress.begin(1);
-    const pieces = packWeights(source === 'default' ? undefined : source, {
+    const from = source === 'default' ? undefined : source;
+    const pieces = packWeights(from, {
       dtype,
+      evidence: evidence ? await measuredEvidence(from, context) : undefined,
       signal: context.signal,
       onProgress: (done) => context.progress.update('packing', done),
     });

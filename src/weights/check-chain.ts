@@ -4,6 +4,7 @@ import type { Preprocessing } from '../base/types.js';
 import { chainGraph } from '../graph/chain.js';
 import { readTopology } from '../graph/topology.js';
 import { degridName } from './degridding.js';
+import { readEvidence } from './evidence.js';
 import { classLabels } from './labels.js';
 import { preprocessingFor } from './preprocessing.js';
 import { badWeights, quote } from './source.js';
@@ -95,9 +96,11 @@ export async function assembleNetwork(
     return made;
   });
   const chain: ChainWeights = { blocks, ...(degrid && { degrid }), dense, inputSize };
+  const network = chainNetwork(chain);
   return {
     source: raw.source,
-    ...chainNetwork(chain),
+    ...network,
+    evidence: readEvidence(raw.metadata.get('evidence'), network.graph, raw.source),
     labels: dense.length === 0 ? [] : await classLabels(inputs, raw.metadata.get('labels'), raw.source),
     preprocessing: preprocessingFor(raw.layout, raw.metadata.get('preprocessing'), raw.source, options.preprocessing),
     close,

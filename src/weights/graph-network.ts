@@ -19,6 +19,8 @@ export interface GraphFile {
   readonly labels?: readonly string[];
   /** Text of the package's own files: `labels` and `preprocessing` as JSON. */
   readonly metadata?: ReadonlyMap<string, string>;
+  /** See `NetworkWeights`; of packed files. */
+  readonly evidence?: NetworkWeights['evidence'];
   /** What was assumed, in whole sentences. */
   readonly assumptions: readonly string[];
 }
@@ -29,7 +31,7 @@ export async function graphNetwork(
   options: { preprocessing?: Partial<Preprocessing> },
   close: () => void,
 ): Promise<NetworkWeights> {
-  const { source, layout, metadata } = file;
+  const { source, layout, metadata, evidence } = file;
   const { c } = file.graph.nodes[file.graph.logits].shape;
   const classes = file.graph.head === 'sigmoid' && c === 1 ? 2 : c;
   const usual = asChain(file);
@@ -43,7 +45,18 @@ export async function graphNetwork(
   const parameters = [...tensors.values()].reduce((sum, { shape }) => sum + sizeFrom(shape), 0);
   const assumed = isGiven || file.normalization || usual ? [] : [assumption(preprocessing.normalization)];
   const assumptions = [...file.assumptions, ...assumed];
-  return { source, graph, tensors, chain: usual?.chain, labels, preprocessing, parameters, assumptions, close };
+  return {
+    source,
+    graph,
+    tensors,
+    chain: usual?.chain,
+    evidence,
+    labels,
+    preprocessing,
+    parameters,
+    assumptions,
+    close,
+  };
 }
 
 const RANGES = {

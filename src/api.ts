@@ -17,8 +17,9 @@ import type {
   WasmOption,
 } from './base/types.js';
 import type { MethodName } from './methods/facts.js';
+import type { Labels } from './weights/label-lists.js';
 
-export type { MethodName };
+export type { Labels, MethodName };
 
 /**
  * A picture: a path or `file:` URL (Node), the bytes of a PNG or JPEG file, a Blob or File, pixels (ImageData, or RGBA or
@@ -113,12 +114,20 @@ export interface LoadOptions extends CallOptions {
    * VGG's family take multiples of 32, and only without dense layers.
    */
   inputSize?: number | readonly [number, number];
+  /**
+   * Names of the classes instead of the file's: a list, an object (`{"0": "cat"}`, `{"cat": 0}`), or the text of a file with one name a
+   * line, JSON of these, or CSV.
+   */
+  labels?: Labels;
   /** What untrusted files may ask for at most. */
   limits?: Limits;
 }
 
 /** What of `LoadOptions` concerns a file that is only looked at. */
-export type InspectOptions = Pick<LoadOptions, 'precision' | 'preprocessing' | 'inputSize' | 'limits' | 'signal'>;
+export type InspectOptions = Pick<
+  LoadOptions,
+  'precision' | 'preprocessing' | 'inputSize' | 'labels' | 'limits' | 'signal'
+>;
 
 /** How a picture is classified. */
 export interface PredictOptions extends CallOptions {
@@ -360,6 +369,16 @@ export interface NetworkInfo {
   /** Names of the layers that have a map, first to last. */
   readonly layers: readonly string[];
   readonly preprocessing: Preprocessing;
+  /** Whether the numbers of the input are a guess, because neither the file nor its publisher nor the caller states them. */
+  readonly preprocessingAssumed: boolean;
+  /** The kind of file: `ONNX`, `Keras .h5`, `PyTorch` ... */
+  readonly format: string;
+  /** What the network is called, where its names tell: `VGG16`, `ResNet`, `Keras model "sequential"`. */
+  readonly family: string | undefined;
+  /** How logits become probabilities; undefined of a network without classes. */
+  readonly head: 'softmax' | 'sigmoid' | undefined;
+  /** The layer that is explained where none is named. */
+  readonly defaultLayer: string;
   /** What the file does not say and was assumed, in whole sentences. */
   readonly assumptions: readonly string[];
   /** What a mode computes, layer by layer, without running it. Throws BAD_ARGUMENT for another mode or output stride. */

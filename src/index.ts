@@ -67,9 +67,9 @@ export {
  * net.dispose();
  */
 export async function load(source?: WeightsSource, options: LoadOptions = {}): Promise<Network> {
-  const { threads, kernels, wasm, signal, onProgress, preprocessing, inputSize, limits = {} } = options;
+  const { threads, kernels, wasm, signal, onProgress, preprocessing, labels: given, inputSize, limits = {} } = options;
   const precision = checkPrecision(options.precision);
-  const weights = await openWeights(source, { preprocessing, inputSize, limits, signal });
+  const weights = await openWeights(source, { preprocessing, labels: given, inputSize, limits, signal });
   try {
     const runtime = await Runtime.create({ threads, kernels, wasm });
     runtime.arena.limit = limits.memoryBytes ?? Number.POSITIVE_INFINITY;

@@ -42,7 +42,7 @@ const BUDGET = {
 
 /** What the page of dist/demo loads only when it is needed: the network, photographs, and the readers of other weight files. */
 const LATER_ON_PAGE =
-  /\/(default-network|hdf5(-library|-text)?|imagenet-labels|keras-file|onnx|pth|computed|graph|network-builder|open|packed-graph|safetensors-shards|siblings|tfjs|torch-graph)-|photographs\//;
+  /\/(default-network|hdf5(-library|-text)?|imagenet-labels|keras-file|onnx|pth|computed|evidence|graph|network-builder|open|packed-graph|safetensors-shards|siblings|tfjs|torch-graph)-|photographs\//;
 
 /** @param {string[]} files */
 const concatenate = (files) => Buffer.concat(files.map((file) => readFileSync(file)));

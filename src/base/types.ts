@@ -92,8 +92,11 @@ export interface CustomNormalization {
   mean?: readonly number[];
   /** Likewise; 1 by default. */
   std?: readonly number[];
-  /** Of the network's channels; `rgb` by default. */
-  order?: 'rgb' | 'bgr';
+  /**
+   * Of the network's channels; `rgb` by default. `gray`: each of them is the grey picture, as the one channel of networks that have one
+   * always is.
+   */
+  order?: 'rgb' | 'bgr' | 'gray';
 }
 /** Filter that makes a picture the network's size; but for `nearest` as in Pillow, with a support that grows when it shrinks. */
 export type ResizeFilter = 'nearest' | 'bilinear' | 'bicubic' | 'lanczos';

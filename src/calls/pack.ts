@@ -93,8 +93,7 @@ function entriesOf(weights: NetworkWeights, dtype: 'float16' | 'float32'): Entry
 }
 
 function header(weights: NetworkWeights, entries: readonly Entry[]): Uint8Array {
-  const { labels, preprocessing, chain, graph, evidence } = weights;
-
+  const { labels, preprocessing, chain, graph, family, evidence } = weights;
   const tensors = entries.map(({ name, tensor, half }) => ({
     name,
     dtype: half ? ('F16' as const) : ('F32' as const),
@@ -104,7 +103,7 @@ function header(weights: NetworkWeights, entries: readonly Entry[]): Uint8Array 
     ...(labels.length > 0 && { labels: JSON.stringify(labels) }),
     preprocessing: JSON.stringify(preprocessing),
     ...(chain?.degrid && { degrid: degridMetadata(chain.degrid) }),
-    ...(!chain && { graph: JSON.stringify(graph) }),
+    ...(!chain && { graph: JSON.stringify(graph), ...(family !== undefined && { family }) }),
     ...(evidence && { evidence: evidenceMetadata(evidence) }),
   });
 }

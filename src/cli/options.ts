@@ -1,19 +1,10 @@
 import { Option } from 'commander';
 import type { ExplainOptions, LoadOptions, MethodName, Network, NetworkInfo } from '../api.js';
 import { didYouMean } from '../base/suggest.js';
-import type {
-  Combine,
-  Fit,
-  KernelSet,
-  Mode,
-  Normalization,
-  Precision,
-  ResizeFilter,
-  Score,
-  Sign,
-} from '../base/types.js';
+import type { Combine, KernelSet, Mode, Precision, Score, Sign } from '../base/types.js';
 import { AtrousCamError, methodNames, smoothingNames } from '../index.js';
 import { type Context, UsageError } from './context.js';
+import { type InputFlags, inputOptions, labels, normalizationOptions } from './input-options.js';
 
 export const MODES: readonly Mode[] = ['pooled', 'dilated', 'atrous'];
 
@@ -25,12 +16,9 @@ export interface WeightsFlags {
 }
 
 /** Options of every sub-command that loads a network. */
-export interface NetworkFlags extends WeightsFlags {
+export interface NetworkFlags extends WeightsFlags, InputFlags {
   kernels: KernelSet;
   threads?: number;
-  preprocess?: Normalization;
-  resize?: ResizeFilter;
-  fit?: Fit;
 }
 
 export interface ModeFlags {
@@ -92,7 +80,7 @@ function parseThreads(value: string): number {
 }
 
 function parseInputSize(value: string): number | [number, number] {
-  const [height, width = height] = /^\d{1,4}(x\d{1,4})?$/.test(value) ? value.split('x').map(Number) : [0];
+  const [height, width = height] = /^\d{1,4}([x,]\d{1,4})?$/.test(value) ? value.split(/[x,]/).map(Number) : [0];
   if (height < 1 || width < 1 || height > 4096 || width > 4096)
     throw wrong('--input-size', 'a side, or HEIGHTxWIDTH, up to 4096', value);
   return height === width ? height : [height, width];
@@ -221,6 +209,8 @@ export const preprocess = () =>
     ['caffe', 'torch', 'tf', 'unit', 'raw'],
     'channel order, mean and scale: tf is -1..1, unit 0..1, raw 0..255 (default: as for the weights)',
   );
+/** What every sub-command that loads weights takes beside them. */
+export const inputOptionsOf = () => [inputSize(), labels(), preprocess(), ...normalizationOptions(), resize(), fit()];
 /** Training begins with weights of one of these two. */
 export const trainedPreprocess = () =>
   choice('--preprocess', ['caffe', 'torch'], 'channel order, mean and scale (default: as for the weights)');
@@ -287,7 +277,6 @@ export function checkOutputStride(network: NetworkInfo, { outputStride }: { outp
 
 /** The library's options for loading a network. */
 export function loadOptions(flags: NetworkFlags): LoadOptions {
-  const { inputSize, threads, kernels, precision, preprocess: normalization, resize, fit } = flags;
-  const preprocessing = { ...(normalization && { normalization }), ...(resize && { resize }), ...(fit && { fit }) };
-  return { threads, kernels, precision, preprocessing, inputSize };
+  const { inputSize, threads, kernels, precision } = flags;
+  return { threads, kernels, precision, inputSize, ...inputOptions(flags) };
 }

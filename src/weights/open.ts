@@ -6,6 +6,7 @@ import { assembleNetwork, type NetworkOptions, type OpenedNetwork } from './chec
 import { sniffFormat, type WeightFormat } from './format.js';
 import { type GraphFile, graphNetwork } from './graph-network.js';
 import type { OpenedGraph as KerasGraph } from './keras/open.js';
+import type { ManifestEntry } from './manifest.js';
 import type { OpenSibling } from './onnx/siblings.js';
 import { isPacked, readPackedNetwork } from './packed.js';
 import { openSafetensors } from './safetensors.js';
@@ -18,7 +19,7 @@ import type { ZipFile } from './zip.js';
 export { resolveTarget } from './labels.js';
 export type { WeightsSource } from './source.js';
 
-export interface OpenWeightsOptions extends Omit<NetworkOptions, 'inputSize'> {
+export interface OpenWeightsOptions extends Omit<NetworkOptions, 'inputSize' | 'published'> {
   /** Side of the input, or rows and columns, where the network takes several; by default the file's. */
   inputSize?: number | readonly [number, number];
   /** Of the file: bytes and tensors. */
@@ -62,8 +63,12 @@ export async function openWeights(source?: WeightsSource, options: OpenWeightsOp
         bytes.close();
       };
     abort();
-    if ('graph' in file) return await graphNetwork(file.graph, options, close);
-    return await assembleNetwork(file.network, chainOptions(options), close);
+    const known = { ...options, published: (await publishedEntry(source, bytes))?.preprocessing };
+    const network =
+      'graph' in file
+        ? await graphNetwork(file.graph, known, close)
+        : await assembleNetwork(file.network, chainOptions(known), close);
+    return { ...network, format: formatName(format, 'graph' in file ? file.graph : file.network) };
   } catch (error) {
     close();
     throw error;
@@ -131,7 +136,8 @@ async function tensorNetwork(file: TensorFile, { tensors: most, inputSize }: Rea
   const read = await readTorchGraph(file, { inputSize });
   if (!read) return { network: readTorchNetwork(file) };
   const { source, metadata } = file;
-  return { graph: { ...read, source, metadata, layout: 'torch', normalization: 'torch' } };
+  const family = read.family.replace(/^an? /, '');
+  return { graph: { ...read, family, source, metadata, layout: 'torch' } };
 }
 
 /** A model saved whole says what it is; a file of weights alone is known by the names of VGG's layers, if at all. */
@@ -144,8 +150,9 @@ async function openKeras(bytes: ByteSource, { signal, inputSize }: Reading, arch
 }
 
 function openedKeras(source: string, { close, preprocessing, ...network }: KerasGraph): Opened {
-  const { kind, assumed } = preprocessing;
-  return { graph: { ...network, source, layout: 'keras', normalization: kind, assumptions: assumed }, close };
+  const { kind, assumed, isAssumed } = preprocessing;
+  const stated = { normalization: kind, isAssumed, assumptions: assumed };
+  return { graph: { ...network, source, layout: 'keras', ...stated }, close };
 }
 
 /** A zip archive: PyTorch's .pth or Keras' .keras, which is a .weights.h5 beside descriptions of the model. */
@@ -174,7 +181,10 @@ function siblingsOf(source: WeightsSource | undefined, signal?: AbortSignal): Op
 }
 
 /** Networks of VGG's family have square inputs. */
-function chainOptions({ inputSize, ...options }: OpenWeightsOptions): NetworkOptions {
+function chainOptions({
+  inputSize,
+  ...options
+}: OpenWeightsOptions & Pick<NetworkOptions, 'published'>): NetworkOptions {
   if (typeof inputSize !== 'object') return { ...options, inputSize };
   const [height, width] = inputSize;
   if (height === width) return { ...options, inputSize: height };
@@ -186,8 +196,13 @@ export async function openGiven(source: WeightsSource, signal?: AbortSignal): Pr
   try {
     return await openSource(source, signal);
   } catch (error) {
-    const isName = typeof source === 'string' && /^[\w-]+$/.test(source);
-    if (!isName || !(error instanceof AtrousCamError) || error.code !== 'NOT_FOUND') throw error;
+    if (
+      typeof source !== 'string' ||
+      !isName(source) ||
+      !(error instanceof AtrousCamError) ||
+      error.code !== 'NOT_FOUND'
+    )
+      throw error;
     const { manifest, manifestEntry, openCached } = await import('./cache.js');
     const entry = manifestEntry(source);
     if (!entry)
@@ -208,6 +223,37 @@ export async function openGiven(source: WeightsSource, signal?: AbortSignal): Pr
     );
   }
 }
+
+/** What a file is called by people. */
+function formatName(format: WeightFormat, { layout, metadata }: Pick<GraphFile, 'layout' | 'metadata'>): string {
+  switch (format) {
+    case 'safetensors':
+      return layout === 'keras' || metadata?.has('graph') ? 'packed safetensors' : 'PyTorch safetensors';
+    case 'safetensors-index':
+      return 'PyTorch safetensors, several files';
+    case 'hdf5':
+      return 'Keras .h5';
+    case 'zip':
+      return layout === 'keras' ? 'Keras .keras' : 'PyTorch';
+    case 'legacy-pth':
+      return 'PyTorch, before 1.6';
+    case 'tfjs':
+      return 'TensorFlow.js';
+    case 'onnx':
+      return 'ONNX';
+  }
+}
+
+/** The published weights that a name meant, if it was no file's. */
+async function publishedEntry(
+  source: WeightsSource | undefined,
+  { name }: ByteSource,
+): Promise<ManifestEntry | undefined> {
+  if (typeof source !== 'string' || source === name || !isName(source)) return undefined;
+  return (await import('./cache.js')).manifestEntry(source);
+}
+
+const isName = (source: string): boolean => /^[\w-]+$/.test(source);
 
 async function openDefault(): Promise<ByteSource> {
   return bytesSource(await loadAsset('default-network'), 'default');

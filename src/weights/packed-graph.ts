@@ -36,7 +36,11 @@ export function readPackedGraph(
   const stray = [...tensors.keys()].find((name) => !made.has(name));
   if (stray !== undefined) throw badWeights(source, `tensor ${quote(stray)} belongs to no node of the graph`);
   const evidence = readEvidence(metadata.get('evidence'), graph, source);
-  return { source, graph, tensors: made, metadata, evidence, layout: 'torch', assumptions: [] };
+  const family = metadata
+    .get('family')
+    ?.slice(0, 100)
+    .replace(/\p{Cc}/gu, ' ');
+  return { source, graph, tensors: made, metadata, evidence, layout: 'torch', family, assumptions: [] };
 }
 
 function parseGraph(source: string, json: string): Graph {

@@ -22,8 +22,8 @@ import type { Labels } from './weights/label-lists.js';
 export type { Labels, MethodName };
 
 /**
- * A picture: a path or `file:` URL (Node), the bytes of a PNG or JPEG file, a Blob or File, pixels (ImageData, or RGBA or
- * RGB bytes with their size), or in a browser an ImageBitmap or a canvas. Files are decoded by the package itself, everywhere alike.
+ * A picture: a path or `file:` URL (Node), the bytes of a PNG, JPEG, WebP, GIF, BMP or AVIF file, a Blob or File, pixels (ImageData, or
+ * RGBA or RGB bytes with their size), or in a browser what it can draw. Files are decoded by the package itself, everywhere alike.
  */
 export type ImageInput = string | URL | Uint8Array | ArrayBuffer | Blob | PixelInput | DrawableInput;
 
@@ -34,17 +34,26 @@ export interface PixelInput {
   data: Uint8Array | Uint8ClampedArray;
 }
 
-/** An ImageBitmap, or a canvas of a page or a worker. */
-export type DrawableInput = { readonly width: number; readonly height: number } & (
+/**
+ * What a browser can draw: an ImageBitmap or a VideoFrame, a canvas of a page or a worker (OffscreenCanvas), and in a page an `<img>` that
+ * is loaded or a `<video>`, whose present picture is taken.
+ */
+export type DrawableInput =
   | {
+      readonly width: number;
+      readonly height: number;
       /** Lets the pixels go; whoever made the bitmap calls it. */
       close(): void;
     }
   | {
+      readonly width: number;
+      readonly height: number;
       /** The drawing context whose pixels are read. */
       getContext(kind: '2d'): unknown;
     }
-);
+  | { readonly displayWidth: number; readonly displayHeight: number; close(): void }
+  | { readonly naturalWidth: number; readonly naturalHeight: number }
+  | { readonly videoWidth: number; readonly videoHeight: number };
 
 /**
  * What the network computes on, as `preprocess` makes it: (rows, columns, channels) float32, normalised; 0 is the data
@@ -176,7 +185,7 @@ export interface ExplainOptions extends CallOptions {
   augSmooth?: boolean;
   /** Projects the weighted activations on their first principal component instead of summing them. Default false. */
   eigenSmooth?: boolean;
-  /** Of the methods that draw numbers (`smoothgrad`); default 0. The same seed gives the same map. */
+  /** Of the methods that draw numbers (`smoothgrad`, `randomcam`); default 0. The same seed gives the same map. */
   seed?: number;
 }
 
@@ -228,7 +237,7 @@ export interface Explanation extends PredictionResult {
   placement: Placement;
   /** The class. Of a score that is not one class's, `index` is -1 and the label tells: `cat + dog`, `cat rather than dog`. */
   target: { index: number; label: string };
-  /** The explained value: the target's logit or probability in this mode. */
+  /** The explained value: the target's logit or probability in this mode; of `finercam` what it has more than the nearest classes. */
   score: number;
   /**
    * The method's map as it is: signed, not normalised, at the mode's own resolution, (H, W) of the input for methods that explain the

@@ -38,6 +38,7 @@ export { inspect } from './calls/inspect.js';
 export { type PackOptions, packWeights } from './calls/pack.js';
 export { drawFigure, type FigureOptions } from './figure/figure.js';
 export { encodePng, type PngOptions } from './image/decode.js';
+export { type ReadImageOptions, readImage } from './image/input.js';
 export { encodeNpy } from './map/npy.js';
 export { colormapNames, type OverlayOptions } from './map/overlay.js';
 export { smoothingNames } from './map/smoothing.js';
@@ -159,7 +160,7 @@ class LoadedNetwork extends DescribedNetwork implements Network {
     call: (picture: RgbImage | TensorInput) => Promise<T>,
   ): Promise<T> {
     return this.#inTurn(options, async () =>
-      call(isTensor(image) ? image : await readImage(image, this.#limits.pixels)),
+      call(isTensor(image) ? image : await readImage(image, { maxPixels: this.#limits.pixels })),
     );
   }
 

@@ -514,7 +514,7 @@ describe('usage', () => {
     ['--mode xyz', '--mode: expected pooled, dilated, atrous or all, got "xyz"'],
     [
       '--method grad-cam',
-      '--method: expected gradcam, gradcam++, xgradcam, layercam, hirescam, elementwise, eigencam, eigengradcam, scorecam, ablationcam, refinecam, guided-backprop, guided-gradcam, saliency, smoothgrad, integrated-gradients or occlusion, got "grad-cam"; did you mean "gradcam"?',
+      '--method: expected gradcam, gradcam++, xgradcam, layercam, hirescam, elementwise, eigencam, eigengradcam, scorecam, ablationcam, refinecam, finercam, shapleycam, segeigencam, kpcacam, fem, randomcam, fullgrad, guided-backprop, guided-gradcam, saliency, smoothgrad, integrated-gradients or occlusion, got "grad-cam"; did you mean "gradcam"?',
     ],
     ['--score logits', '--score: expected logit or probability, got "logits"; did you mean "logit"?'],
     ['--heads all', '--heads: expected one, each or mean, got "all"'],

@@ -13,6 +13,8 @@ export interface RgbImage {
   width: number;
   height: number;
   data: Uint8Array;
+  /** Of a decoded file that is damaged or was read at a smaller size: what is wrong and what was done, in whole sentences. */
+  warnings?: readonly string[];
 }
 
 /** A rectangle in pixels of the upright photograph: the part that the network saw. May be fractional. */
@@ -37,12 +39,14 @@ export type CustomScore = (logits: Float32Array) => { value: number; gradient: A
 
 /**
  * What is explained: a class (index or label), `top` (the pooled network's first choice), the sum of several (a list, or
- * 'cat,dog'), the difference of two ({ for, against }, or 'cat/dog': what speaks for a cat rather than a dog), or a function.
+ * 'cat,dog') or their mean ({ mean }, or 'mean(cat,dog)'), the difference of two ({ for, against }, or 'cat/dog': what speaks for a cat
+ * rather than a dog), or a function.
  */
 export type TargetOption =
   | number
   | string
   | readonly (number | string)[]
+  | { readonly mean: readonly (number | string)[] }
   | { readonly for: number | string; readonly against: number | string }
   | CustomScore;
 

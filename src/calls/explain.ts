@@ -13,6 +13,7 @@ import { requireFinite } from '../run/finite.js';
 import { type Loaded, requireHead } from '../run/loaded.js';
 import type { ScoreFunction } from '../run/score.js';
 import { evidenceOffsets } from './evidence.js';
+import { finerSubject, requireClass } from './finer.js';
 import { chooseTop, inputOf, prepare, topFive } from './predict.js';
 import { type ExplainRequest, readRequest } from './request.js';
 import { needsTop, resolveSubject, type Subject } from './target.js';
@@ -145,13 +146,16 @@ async function explainByMethod(
 async function chooseSubject(
   loaded: Loaded,
   image: RgbImage | TensorInput,
-  { mode, score, augSmooth }: ExplainRequest,
+  { mode, score, augSmooth, name }: ExplainRequest,
   { target = 'top', ...options }: ExplainOptions,
 ): Promise<(logits: Float32Array) => Subject> {
   const { labels } = loaded;
   const { head } = loaded.network.graph;
   const known = resolveSubject(labels, target, score, 0, head);
-  if (!needsTop(target)) return () => known;
+  if (name === 'finercam') requireClass(known);
+  const seen = (subject: Subject, logits: Float32Array) =>
+    name === 'finercam' ? finerSubject(subject, logits, score, head) : subject;
+  if (!needsTop(target)) return (logits) => seen(known, logits);
   const top = await chooseTop(loaded, image, mode, options, augSmooth);
-  return (logits) => resolveSubject(labels, target, score, top(logits), head);
+  return (logits) => seen(resolveSubject(labels, target, score, top(logits), head), logits);
 }

@@ -138,7 +138,7 @@ export const evaluatedMode = () =>
 export const target = () =>
   new Option(
     '--target <top|index|label|A,B|A/B>',
-    "the class to explain; top: the pooled network's first choice, in every mode; A,B: both; A/B: A rather than B",
+    "the class to explain; top: the pooled network's first choice, in every mode; A,B: both; mean(A,B): their mean; A/B: A rather than B",
   )
     .default('top')
     .argParser(parseTarget);

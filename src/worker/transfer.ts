@@ -1,5 +1,5 @@
 import type { Transferred } from '../base/channel.js';
-import { isCanvas, isDrawable, pixelsOf } from '../image/drawable.js';
+import { canBeSent, isDrawable, pixelsOf, sizeOf } from '../image/drawable.js';
 import type { Input } from './messages.js';
 
 /** A picture or a weight file made ready for the worker, and the buffers that go along. */
@@ -14,7 +14,8 @@ export interface Packed {
  */
 export function packInput(input: unknown, move: boolean): Packed {
   if (isDrawable(input)) {
-    if (isCanvas(input)) return packInput(pixelsOf(input), true);
+    if (!canBeSent(input)) return packInput(pixelsOf(input), true);
+    sizeOf(input); // a closed one is refused here, where it can be said in words
     return { input: { value: input }, transfer: move ? [input] : [] };
   }
   if (input instanceof URL) return { input: { url: input.href }, transfer: [] };

@@ -43,7 +43,7 @@ export { encodeNpy } from './map/npy.js';
 export { colormapNames, type OverlayOptions } from './map/overlay.js';
 export { smoothingNames } from './map/smoothing.js';
 export { methodNames } from './methods/facts.js';
-export type { WeightsSource } from './weights/open.js';
+export type { SingleSource, WeightsSource } from './weights/open.js';
 export {
   type ManifestEntry,
   type PublishedWeights,

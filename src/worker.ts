@@ -28,7 +28,7 @@ export type * from './api.js';
 export type { WorkerLike } from './base/channel.js';
 export { AtrousCamError, type ErrorCode } from './base/errors.js';
 export type * from './base/types.js';
-export type { WeightsSource } from './weights/source.js';
+export type { SingleSource, WeightsSource } from './weights/source.js';
 export type { WorkerOptions } from './worker/start.js';
 
 /** Whether arrays are handed over or copied. */

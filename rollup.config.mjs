@@ -32,7 +32,9 @@ const plugins = [
  * dist/index.js into a mere list of exports.
  */
 const sharedWithLazyChunks =
-  /build\/js\/(base\/(base64|channel|errors|messages|platform|shape|suggest)|image\/(bytes|resize)|weights\/(assets|family|floats|source|tensor-file)|figure\/raster)\.js$/;
+  /build\/js\/(base\/(base64|channel|errors|messages|platform|random|shape|suggest)|image\/(bytes|resize)|weights\/(assets|family|floats|source|tensor-file)|figure\/raster)\.js$/;
+/** What the methods that are loaded when needed share with the others. */
+const sharedMethods = /build\/js\/(map\/resample|methods\/(eigenvector|field))\.js$/;
 /** By itself, because metrics need none of it. */
 const compression = /node_modules\/pako\//;
 /** What training shares with the library: pictures and weight files. */
@@ -105,6 +107,7 @@ export default [
       manualChunks: (id) => {
         if (compression.test(id)) return 'compression';
         if (graphs.test(id)) return 'graphs';
+        if (sharedMethods.test(id)) return 'methods';
         return sharedWithLazyChunks.test(id) ? 'shared' : sharedWithTraining.test(id) ? 'files' : undefined;
       },
     },

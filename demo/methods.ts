@@ -17,6 +17,13 @@ export const METHODS: Readonly<Record<MethodName, { title: string; about: string
   eigencam: { title: 'EigenCAM', about: 'What the activations have most in common, whatever the class.' },
   eigengradcam: { title: 'EigenGradCAM', about: 'What gradient times activation has most in common.' },
   refinecam: { title: 'RefineCAM', about: 'The product of the maps of three blocks: fine and specific.' },
+  finercam: { title: 'Finer-CAM', about: 'What the class has more than the three that are most like it.' },
+  shapleycam: { title: 'ShapleyCAM', about: 'Grad-CAM with a second term, for networks that bend smoothly.' },
+  segeigencam: { title: 'Seg-Eigen-CAM', about: 'As EigenGradCAM, whatever the gradient’s sign.' },
+  kpcacam: { title: 'KPCA-CAM', about: 'As EigenCAM, along a curve. Whatever the class.' },
+  fem: { title: 'FEM', about: 'Where channels are unusually strong, whatever the class.' },
+  randomcam: { title: 'Random weights', about: 'A baseline: what the channels look like without any class.' },
+  fullgrad: { title: 'FullGrad', about: 'Gradients of the picture and of all biases together.' },
   'guided-gradcam': { title: 'Guided Grad-CAM', about: 'Guided backpropagation where Grad-CAM finds evidence.' },
   'guided-backprop': {
     title: 'Guided backpropagation',

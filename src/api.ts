@@ -17,8 +17,9 @@ import type {
   WasmOption,
 } from './base/types.js';
 import type { MethodName } from './methods/facts.js';
+import type { Labels } from './weights/label-lists.js';
 
-export type { MethodName };
+export type { Labels, MethodName };
 
 /**
  * A picture: a path or `file:` URL (Node), the bytes of a PNG, JPEG, WebP, GIF, BMP or AVIF file, a Blob or File, pixels (ImageData, or
@@ -122,12 +123,20 @@ export interface LoadOptions extends CallOptions {
    * VGG's family take multiples of 32, and only without dense layers.
    */
   inputSize?: number | readonly [number, number];
+  /**
+   * Names of the classes instead of the file's: a list, an object (`{"0": "cat"}`, `{"cat": 0}`), or the text of a file with one name a
+   * line, JSON of these, or CSV.
+   */
+  labels?: Labels;
   /** What untrusted files may ask for at most. */
   limits?: Limits;
 }
 
 /** What of `LoadOptions` concerns a file that is only looked at. */
-export type InspectOptions = Pick<LoadOptions, 'precision' | 'preprocessing' | 'inputSize' | 'limits' | 'signal'>;
+export type InspectOptions = Pick<
+  LoadOptions,
+  'precision' | 'preprocessing' | 'inputSize' | 'labels' | 'limits' | 'signal'
+>;
 
 /** How a picture is classified. */
 export interface PredictOptions extends CallOptions {
@@ -176,7 +185,7 @@ export interface ExplainOptions extends CallOptions {
   augSmooth?: boolean;
   /** Projects the weighted activations on their first principal component instead of summing them. Default false. */
   eigenSmooth?: boolean;
-  /** Of the methods that draw numbers (`smoothgrad`); default 0. The same seed gives the same map. */
+  /** Of the methods that draw numbers (`smoothgrad`, `randomcam`); default 0. The same seed gives the same map. */
   seed?: number;
 }
 
@@ -207,6 +216,14 @@ export interface Placement {
   pitch: readonly [number, number];
 }
 
+/** Where a layer's points see most. */
+export interface LayerEvidence {
+  /** The layer's own name, as `packWeights` takes it. */
+  layer: string;
+  /** From the centres of its windows, in pixels of the input: rows (down) and columns (to the right). */
+  offset: readonly [number, number];
+}
+
 /** Which pixels speak for a class. */
 export interface Explanation extends PredictionResult {
   mode: Mode;
@@ -220,7 +237,7 @@ export interface Explanation extends PredictionResult {
   placement: Placement;
   /** The class. Of a score that is not one class's, `index` is -1 and the label tells: `cat + dog`, `cat rather than dog`. */
   target: { index: number; label: string };
-  /** The explained value: the target's logit or probability in this mode. */
+  /** The explained value: the target's logit or probability in this mode; of `finercam` what it has more than the nearest classes. */
   score: number;
   /**
    * The method's map as it is: signed, not normalised, at the mode's own resolution, (H, W) of the input for methods that explain the
@@ -361,6 +378,16 @@ export interface NetworkInfo {
   /** Names of the layers that have a map, first to last. */
   readonly layers: readonly string[];
   readonly preprocessing: Preprocessing;
+  /** Whether the numbers of the input are a guess, because neither the file nor its publisher nor the caller states them. */
+  readonly preprocessingAssumed: boolean;
+  /** The kind of file: `ONNX`, `Keras .h5`, `PyTorch` ... */
+  readonly format: string;
+  /** What the network is called, where its names tell: `VGG16`, `ResNet`, `Keras model "sequential"`. */
+  readonly family: string | undefined;
+  /** How logits become probabilities; undefined of a network without classes. */
+  readonly head: 'softmax' | 'sigmoid' | undefined;
+  /** The layer that is explained where none is named. */
+  readonly defaultLayer: string;
   /** What the file does not say and was assumed, in whole sentences. */
   readonly assumptions: readonly string[];
   /** What a mode computes, layer by layer, without running it. Throws BAD_ARGUMENT for another mode or output stride. */
@@ -380,6 +407,12 @@ export interface Network extends NetworkInfo {
   activations(image: ImageInput | TensorInput, options?: ActivationsOptions): Promise<Record<string, Activation>>;
   /** Gradients of a score with respect to the input, layers' outputs and weights. */
   gradients(image: ImageInput | TensorInput, options?: GradientsOptions): Promise<Gradients>;
+  /**
+   * How far the evidence of a layer, by default the last one, lies from the centres of its windows: what `explain` takes with `align:
+   * 'evidence'`. Measured when it is first asked for, in some 25 gradients of the network on pictures of seeded noise, unless the file
+   * says it.
+   */
+  evidence(layer?: string, options?: { signal?: AbortSignal }): Promise<LayerEvidence>;
   /** Which pixels made the network decide. */
   explain(image: ImageInput | TensorInput, options?: ExplainOptions): Promise<Explanation>;
   /** Ends the threads and gives the memory back. Running calls fail with ABORTED. */

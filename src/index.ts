@@ -6,6 +6,7 @@ import type {
   Gradients,
   GradientsOptions,
   ImageInput,
+  LayerEvidence,
   Limits,
   LoadOptions,
   Network,
@@ -17,6 +18,7 @@ import type {
 import { checkPrecision } from './base/options.js';
 import type { RgbImage } from './base/types.js';
 import { activations } from './calls/activations.js';
+import { evidenceOf } from './calls/evidence.js';
 import { explain } from './calls/explain.js';
 import { gradients } from './calls/gradients.js';
 import { DescribedNetwork, describe } from './calls/network-info.js';
@@ -41,7 +43,7 @@ export { encodeNpy } from './map/npy.js';
 export { colormapNames, type OverlayOptions } from './map/overlay.js';
 export { smoothingNames } from './map/smoothing.js';
 export { methodNames } from './methods/facts.js';
-export type { WeightsSource } from './weights/open.js';
+export type { SingleSource, WeightsSource } from './weights/open.js';
 export {
   type ManifestEntry,
   type PublishedWeights,
@@ -66,9 +68,9 @@ export {
  * net.dispose();
  */
 export async function load(source?: WeightsSource, options: LoadOptions = {}): Promise<Network> {
-  const { threads, kernels, wasm, signal, onProgress, preprocessing, inputSize, limits = {} } = options;
+  const { threads, kernels, wasm, signal, onProgress, preprocessing, labels: given, inputSize, limits = {} } = options;
   const precision = checkPrecision(options.precision);
-  const weights = await openWeights(source, { preprocessing, inputSize, limits, signal });
+  const weights = await openWeights(source, { preprocessing, labels: given, inputSize, limits, signal });
   try {
     const runtime = await Runtime.create({ threads, kernels, wasm });
     runtime.arena.limit = limits.memoryBytes ?? Number.POSITIVE_INFINITY;
@@ -78,7 +80,8 @@ export async function load(source?: WeightsSource, options: LoadOptions = {}): P
         onProgress: onProgress && ((done) => onProgress({ stage: 'load', done })),
       });
       const { labels, preprocessing } = weights;
-      return new LoadedNetwork(weights, { runtime, network, labels, preprocessing }, limits);
+      const evidence = new Map(weights.evidence);
+      return new LoadedNetwork(weights, { runtime, network, labels, preprocessing, evidence }, limits);
     } catch (error) {
       runtime.dispose();
       throw error;
@@ -137,6 +140,10 @@ class LoadedNetwork extends DescribedNetwork implements Network {
       this.pace.note(this.estimate(options).macs, result.seconds);
       return result;
     });
+  }
+
+  evidence(layer?: string, options: { signal?: AbortSignal } = {}): Promise<LayerEvidence> {
+    return this.#inTurn(options, () => evidenceOf(this.#loaded, layer, options.signal));
   }
 
   dispose(): void {

@@ -64,6 +64,11 @@ function fakeNetwork(calls: Calls): Network {
     inputSize: 32,
     inputShape: [32, 32, 3] as const,
     assumptions: [],
+    preprocessingAssumed: false,
+    format: 'packed safetensors',
+    family: 'VGG16',
+    head: 'softmax',
+    defaultLayer: 'block5_conv3',
     labels,
     layers: ['block1_conv1', 'block5_conv3'],
     kernels: 'simd',
@@ -79,6 +84,7 @@ function fakeNetwork(calls: Calls): Network {
       image: image as RgbImage,
     }),
     activations: async () => ({}),
+    evidence: () => Promise.reject(new Error('unused')),
     estimate: ({ mode = 'atrous' } = {}) => ({ macs: fakePlan(mode).macs, seconds: 1 }),
     gradients: () => Promise.reject(new Error('unused')),
     explain: async (image, options = {}): Promise<Explanation> => {
@@ -267,6 +273,29 @@ describe('explain', () => {
     expect(calls.explain[0].options.target).toBe(7);
     expect(calls.explain.map((call) => call.options.mode)).toEqual(['pooled', 'dilated', 'atrous']);
     for (const call of calls.explain) expect(call.options).toMatchObject({ ...common, ...ofAtrous });
+  });
+
+  test.each<[string, object]>([
+    ['--mean 10,20,30', { mean: [10, 20, 30], std: [1, 1, 1], order: 'rgb' }],
+    ['--std 2 --channels gray', { mean: [0, 0, 0], std: [2], order: 'gray' }],
+    ['--preprocess caffe --channels rgb', { mean: [103.939, 116.779, 123.68], std: [1, 1, 1], order: 'rgb' }],
+    ['--preprocess tf --mean 128', { mean: [128], std: [127.5, 127.5, 127.5], order: 'rgb' }],
+  ])('%s', async (flags, normalization) => {
+    const { calls } = await run(['predict', 'dog.jpg', ...flags.split(' '), '--input-size', '32,48']);
+    expect(calls.load[0].options).toMatchObject({ preprocessing: { normalization }, inputSize: [32, 48] });
+  });
+
+  test('--labels is read as text', async () => {
+    const file = join(folder, 'labels.txt');
+    writeFileSync(file, 'cat\ndog\n');
+    const { calls } = await run(['predict', 'dog.jpg', '--labels', file]);
+    expect(calls.load[0].options).toMatchObject({ labels: 'cat\ndog\n' });
+    const none = await run(['predict', 'dog.jpg', '--labels', join(folder, 'none.txt')]);
+    expect(none.code).toBe(1);
+    expect(none.stderr).toMatch(/labels ".*none.txt": no such file\n$/);
+    writeFileSync(file, Uint8Array.of(0xff, 0xfe, 0));
+    expect((await run(['predict', 'dog.jpg', '--labels', file])).stderr).toContain('expected text in UTF-8');
+    expect((await run(['predict', 'dog.jpg', '--labels', folder])).stderr).toContain('expected a file, got a folder');
   });
 
   test('nothing is asked for by default, so that the weights decide', async () => {
@@ -486,7 +515,7 @@ describe('usage', () => {
     ['--mode xyz', '--mode: expected pooled, dilated, atrous or all, got "xyz"'],
     [
       '--method grad-cam',
-      '--method: expected gradcam, gradcam++, xgradcam, layercam, hirescam, elementwise, eigencam, eigengradcam, scorecam, ablationcam, refinecam, guided-backprop, guided-gradcam, saliency, smoothgrad, integrated-gradients or occlusion, got "grad-cam"; did you mean "gradcam"?',
+      '--method: expected gradcam, gradcam++, xgradcam, layercam, hirescam, elementwise, eigencam, eigengradcam, scorecam, ablationcam, refinecam, finercam, shapleycam, segeigencam, kpcacam, fem, randomcam, fullgrad, guided-backprop, guided-gradcam, saliency, smoothgrad, integrated-gradients or occlusion, got "grad-cam"; did you mean "gradcam"?',
     ],
     ['--score logits', '--score: expected logit or probability, got "logits"; did you mean "logit"?'],
     ['--heads all', '--heads: expected one, each or mean, got "all"'],
@@ -496,6 +525,11 @@ describe('usage', () => {
       '--resize Bicubic',
       '--resize: expected nearest, bilinear, bicubic or lanczos, got "Bicubic"; did you mean "bicubic"?',
     ],
+    ['--mean 1,2', '--mean: expected one number or three with commas, in units of 0..255, got "1,2"'],
+    ['--std 1,2,0', '--std: expected one number or three with commas, in units of 0..255, none of them 0, got "1,2,0"'],
+    ['--channels grb', '--channels: expected rgb, bgr or gray, got "grb"'],
+    ['--channels gray', '--channels: say by --preprocess, or --mean and --std, too what the numbers are'],
+    ['--input-size 0,4', '--input-size: expected a side, or HEIGHTxWIDTH, up to 4096, got "0,4"'],
     ['--fit pad', '--fit: expected squash or crop, got "pad"'],
     ['--degrid boxx', '--smoothing: expected none, box, phases, gaussian or shift, got "boxx"; did you mean "box"?'],
     ['--precision exakt', '--precision: expected fast or exact, got "exakt"; did you mean "exact"?'],

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Preprocessing, RgbImage } from '../src/base/types.js';
+import type { CustomNormalization, Preprocessing, RgbImage } from '../src/base/types.js';
+import { changedNormalization } from '../src/image/normalization.js';
 import { preprocess } from '../src/image/preprocess.js';
 import { decodeFixture, expectSame, randomImage } from './image-helpers.js';
 
@@ -66,6 +67,27 @@ describe('preprocess', () => {
     // (float32([0, 128, 255]) / 255 - mean) / std in float32
     const { input } = preprocess(plain(4, 4, [0, 128, 255]), square(32), torchvision);
     expect([...input.subarray(0, 3)]).toEqual([-2.1179039478302, 0.20518219470977783, 2.640000104904175]);
+  });
+
+  it.each<[string, CustomNormalization, number[]]>([
+    ['nothing', {}, [10, 20, 40]],
+    ['numbers of one channel', { mean: [10], std: [10] }, [0, 1, 3]],
+    ['numbers in the order of the channels', { mean: [40, 20, 0], std: [1, 2, 4], order: 'bgr' }, [0, 0, 2.5]],
+    ['the grey picture in all channels', { std: [1, 2, 4], order: 'gray' }, [19, 9.5, 4.75]], // .299 R + .587 G + .114 B
+    ['caffe, as numbers', changedNormalization('caffe', {}), [-63.939, -96.779, -113.68]],
+    ['torch, the other way round', changedNormalization('torch', { order: 'bgr', mean: [0], std: [1] }), [40, 20, 10]],
+    ['tf, as numbers', changedNormalization('tf', {}), [10 / 127.5 - 1, 20 / 127.5 - 1, 40 / 127.5 - 1]],
+    ['no name, as it is', changedNormalization(undefined, { std: [5] }), [2, 4, 8]],
+  ])('normalizes by %s', (_, normalization, expected) => {
+    const { input } = preprocess(plain(4, 4, [10, 20, 40]), square(32), { ...keras, normalization });
+    for (const [i, value] of expected.entries()) expect(input[i]).toBeCloseTo(value, 4);
+    expect([...input.subarray(-3)]).toEqual([...input.subarray(0, 3)]);
+  });
+
+  it('takes the grey picture where there is one channel', () => {
+    const normalization = { mean: [9], std: [2] };
+    const { input } = preprocess(plain(4, 4, [10, 20, 40]), { h: 8, w: 8, c: 1 }, { ...keras, normalization });
+    expect(input).toEqual(new Float32Array(64).fill(5));
   });
 
   it('gives input and seen the same pixels', () => {

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { weightShapes } from '../src/graph/graph.js';
 import { defaultLayer, findNode } from '../src/graph/names.js';
+import { labelsOf } from '../src/weights/label-lists.js';
 import { type OnnxNetwork, type OnnxOptions, readOnnxGraph } from '../src/weights/onnx/graph.js';
-import { labelsOf } from '../src/weights/onnx/metadata.js';
 import { bytesSource, fileSource } from '../src/weights/source.js';
 import { pooled, probabilities } from './reference/graph.js';
 import {

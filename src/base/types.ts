@@ -39,12 +39,14 @@ export type CustomScore = (logits: Float32Array) => { value: number; gradient: A
 
 /**
  * What is explained: a class (index or label), `top` (the pooled network's first choice), the sum of several (a list, or
- * 'cat,dog'), the difference of two ({ for, against }, or 'cat/dog': what speaks for a cat rather than a dog), or a function.
+ * 'cat,dog') or their mean ({ mean }, or 'mean(cat,dog)'), the difference of two ({ for, against }, or 'cat/dog': what speaks for a cat
+ * rather than a dog), or a function.
  */
 export type TargetOption =
   | number
   | string
   | readonly (number | string)[]
+  | { readonly mean: readonly (number | string)[] }
   | { readonly for: number | string; readonly against: number | string }
   | CustomScore;
 
@@ -94,8 +96,11 @@ export interface CustomNormalization {
   mean?: readonly number[];
   /** Likewise; 1 by default. */
   std?: readonly number[];
-  /** Of the network's channels; `rgb` by default. */
-  order?: 'rgb' | 'bgr';
+  /**
+   * Of the network's channels; `rgb` by default. `gray`: each of them is the grey picture, as the one channel of networks that have one
+   * always is.
+   */
+  order?: 'rgb' | 'bgr' | 'gray';
 }
 /** Filter that makes a picture the network's size; but for `nearest` as in Pillow, with a support that grows when it shrinks. */
 export type ResizeFilter = 'nearest' | 'bilinear' | 'bicubic' | 'lanczos';

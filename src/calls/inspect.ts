@@ -15,9 +15,9 @@ import { DescribedNetwork, describe } from './network-info.js';
  * vgg16.plan('dilated').macs; // 738e9
  */
 export async function inspect(source?: WeightsSource, options: InspectOptions = {}): Promise<NetworkInfo> {
-  const { preprocessing, inputSize, limits, signal } = options;
+  const { preprocessing, labels, inputSize, limits, signal } = options;
   const precision = checkPrecision(options.precision);
-  const weights = await openWeights(source, { preprocessing, inputSize, limits, signal });
+  const weights = await openWeights(source, { preprocessing, labels, inputSize, limits, signal });
   weights.close();
   return new DescribedNetwork(describe(weights, precision));
 }

@@ -1,9 +1,9 @@
 import type { Estimate, ExplainOptions, NetworkInfo, PlanTable } from '../api.js';
 import { MODES, oneOf } from '../base/options.js';
 import type { Mode, Precision, Preprocessing } from '../base/types.js';
-import type { Graph } from '../graph/graph.js';
+import type { Graph, HeadKind } from '../graph/graph.js';
 import { type Layout, layoutOf } from '../graph/levels.js';
-import { layerNames } from '../graph/names.js';
+import { defaultLayer, layerName, layerNames } from '../graph/names.js';
 import { planTable } from '../plan/table.js';
 import { plannedWorkspace } from '../run/executor.js';
 import type { NetworkWeights } from '../weights/types.js';
@@ -17,13 +17,18 @@ export interface Description {
   readonly labels: readonly string[];
   readonly preprocessing: Preprocessing;
   readonly assumptions: readonly string[];
+  readonly preprocessingAssumed: boolean;
+  readonly format: string;
+  readonly family: string | undefined;
   readonly graph: Graph;
   readonly precision: Precision;
 }
 
 export function describe(weights: NetworkWeights, precision: Precision): Description {
-  const { source, parameters, labels, preprocessing, assumptions = [] } = weights;
-  return { source, parameters, labels, preprocessing, assumptions, graph: weights.graph, precision };
+  const { source, parameters, labels, preprocessing, assumptions = [], graph, family } = weights;
+  const { preprocessingAssumed = false, format = '' } = weights;
+  const file = { source, parameters, format, family, labels, assumptions };
+  return { ...file, preprocessing, preprocessingAssumed, graph, precision };
 }
 
 /** What is known of a network from its description; the file may be closed. */
@@ -35,7 +40,12 @@ export class DescribedNetwork implements NetworkInfo {
   readonly labels: readonly string[];
   readonly layers: readonly string[];
   readonly preprocessing: Preprocessing;
+  readonly preprocessingAssumed: boolean;
   readonly assumptions: readonly string[];
+  readonly format: string;
+  readonly family: string | undefined;
+  readonly head: HeadKind | undefined;
+  readonly defaultLayer: string;
   /** @internal */
   readonly description: Description;
 
@@ -57,7 +67,12 @@ export class DescribedNetwork implements NetworkInfo {
     this.labels = description.labels;
     this.layers = layerNames(graph);
     this.preprocessing = description.preprocessing;
+    this.preprocessingAssumed = description.preprocessingAssumed;
     this.assumptions = description.assumptions;
+    this.format = description.format;
+    this.family = description.family;
+    this.head = description.labels.length === 0 ? undefined : graph.head;
+    this.defaultLayer = this.head ? layerName(graph, defaultLayer(graph)) : this.layers[this.layers.length - 1];
   }
 
   plan(mode: Mode, options: { outputStride?: number } = {}): PlanTable {

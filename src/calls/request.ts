@@ -83,7 +83,7 @@ export function readRequest(layout: Layout, options: ExplainOptions): ExplainReq
     score: oneOf('score', options.score ?? 'logit', ['logit', 'probability']),
     sign: oneOf('sign', options.sign ?? 'positive', ['positive', 'negative', 'absolute', 'signed']),
     combine: oneOf('combine', options.combine ?? facts.combine, ['mean', 'product', 'geometric-mean']),
-    streams: name === 'gradcam' && isFront && heads === 'one' && !eigenSmooth && !augSmooth && shifts.length === 1,
+    streams: facts.refines === true && isFront && heads === 'one' && !eigenSmooth && !augSmooth && shifts.length === 1,
   };
 }
 
@@ -125,13 +125,16 @@ function readHeads(
   const heads = wanted ?? (split ? 'one' : allowed[0]);
   if ((allowed as readonly Heads[]).includes(heads)) return mode === 'atrous' ? heads : 'one';
   const where = at === 'input' ? 'the input' : inner ? 'layers before the last one' : 'the last layer';
+  const isOwn = known.last.length === 1;
   const reason = split
     ? 'the head of this network reads maps of different strides'
-    : heads === 'mean'
-      ? 'it would take a pass over all phases for each channel'
-      : inner
-        ? `phases share the points of ${where}, so that no point has a head of its own`
-        : 'each phase would mask the input by its own channels, with a pass for each phase and channel';
+    : isOwn
+      ? "it is a method of the network's own score alone"
+      : heads === 'mean'
+        ? 'it would take a pass over all phases for each channel'
+        : inner
+          ? `phases share the points of ${where}, so that no point has a head of its own`
+          : 'each phase would mask the input by its own channels, with a pass for each phase and channel';
   throw new AtrousCamError(
     'UNSUPPORTED',
     `heads '${heads}': not defined for ${name} at ${where}, because ${reason}; use '${allowed.join("' or '")}'`,

@@ -12,11 +12,13 @@ export interface Subject {
   readonly score: ScoreFunction;
 }
 
-/** Classes and the signs with which their scores are added. */
-type Terms = readonly { index: number; sign: number }[];
+/** Classes and the factors with which their scores are added. */
+type Terms = readonly { index: number; factor: number }[];
+/** Several classes as text: `mean(cat,dog)`. */
+const MEAN = /^\s*mean\((.*)\)\s*$/i;
 
 /**
- * The score that a target names: a class, the sum of several, the difference of two, or the caller's own function.
+ * The score that a target names: a class, the sum or the mean of several, the difference of two, or the caller's own function.
  *
  * @param top the class that `top` stands for
  * @throws AtrousCamError BAD_ARGUMENT for a label or index that the network does not have
@@ -40,8 +42,8 @@ export function resolveSubject(
 /** Whether the class `top` has to be known to resolve a target. */
 export const needsTop = (target: TargetOption): boolean =>
   typeof target === 'string'
-    ? target.split(/[,/]/).some((part) => part.trim() === 'top')
-    : typeof target === 'object' && Object.values(target).includes('top');
+    ? target.split(/[,/()]/).some((part) => part.trim() === 'top')
+    : typeof target === 'object' && Object.values(target).flat().includes('top');
 
 /** Throws BAD_ARGUMENT for a target that no picture can have. */
 export const checkTarget = (labels: readonly string[], target: TargetOption): void => {
@@ -53,12 +55,15 @@ function readTerms(
   target: Exclude<TargetOption, CustomScore>,
   top: number,
 ): { terms: Terms; joint: string } {
-  const one = (value: number | string, sign = 1) => ({
+  const one = (value: number | string, factor = 1) => ({
     index: value === 'top' ? top : resolveTarget(labels, value),
-    sign,
+    factor,
   });
   if (typeof target === 'string') {
-    const parts = isLabel(labels, target) ? [target] : target.split(/([,/])/);
+    const isOne = isLabel(labels, target);
+    const parts = isOne ? [target] : target.split(/([,/])/);
+    const mean = isOne ? undefined : MEAN.exec(target);
+    if (mean) return readTerms(labels, { mean: mean[1].split(',') }, top);
     if (parts.length === 3 && parts[1] === '/') return readTerms(labels, { for: parts[0], against: parts[2] }, top);
     if (parts.includes('/')) throw badTarget(`two classes as A/B, got '${target}'`);
     return readTerms(labels, target.length > 0 ? parts.filter((_, i) => i % 2 === 0) : [target], top);
@@ -68,9 +73,13 @@ function readTerms(
     if (target.length === 0) throw badTarget('one class at least, got none');
     return { terms: target.map((value) => one(trim(value))), joint: ' + ' };
   }
+  if (target && 'mean' in target && Array.isArray(target.mean)) {
+    const { terms } = readTerms(labels, target.mean, top);
+    return { terms: terms.map(({ index }) => ({ index, factor: 1 / terms.length })), joint: ' & ' };
+  }
   const pair = target as { for?: number | string; against?: number | string };
   if (pair?.for === undefined || pair.against === undefined)
-    throw badTarget('a class, a list of classes, { for, against } or a function');
+    throw badTarget('a class, a list of classes, { mean }, { for, against } or a function');
   return { terms: [one(trim(pair.for)), one(trim(pair.against), -1)], joint: ' rather than ' };
 }
 
@@ -81,16 +90,16 @@ const isLabel = (labels: readonly string[], text: string): boolean =>
 
 const badTarget = (expected: string) => new AtrousCamError('BAD_ARGUMENT', `target: expected ${expected}`);
 
-/** y = the signed sum of the classes' logits or probabilities. */
+/** y = the weighted sum of the classes' logits or probabilities. */
 function linear(terms: Terms, kind: Score, head: HeadKind): ScoreFunction {
   if (terms.length === 1) return classScore(kind, terms[0].index, head);
   return (logits, probabilities) => {
     const gradient = new Float32Array(logits.length);
     let value = 0;
-    for (const { index, sign } of terms) {
+    for (const { index, factor } of terms) {
       const one = classScore(kind, index, head)(logits, probabilities);
-      value += sign * one.value;
-      for (let j = 0; j < gradient.length; j++) gradient[j] += sign * one.gradient[j];
+      value += factor * one.value;
+      for (let j = 0; j < gradient.length; j++) gradient[j] += factor * one.gradient[j];
     }
     return { value, gradient };
   };

@@ -52,7 +52,7 @@ export function addEvaluateCommand(program: Command, context: Context, run: Run)
     new Option('--explanations', 'measure explanations instead of accuracy'),
     options.evaluatedMode(),
   ]);
-  group(evaluation, 'Network:', [options.weights(), options.preprocess(), options.resize(), options.fit()]);
+  group(evaluation, 'Network:', [options.weights(), ...options.inputOptionsOf()]);
   group(evaluation, 'Pictures:', [
     new Option('--part <val|train|all>', 'accuracy: which of the data (default: val, or all)').choices([
       'val',

@@ -9,11 +9,11 @@ Modes:
 export const METHODS_HELP = `
 Methods:
   from activations and gradient of layers   gradcam gradcam++ xgradcam layercam hirescam elementwise
-                                            eigengradcam refinecam
-  from activations alone                    eigencam
+                                            eigengradcam segeigencam refinecam finercam shapleycam
+  from activations alone                    eigencam kpcacam fem randomcam (a baseline)
   from many forward passes                  scorecam ablationcam occlusion
   from the gradient at the input            saliency smoothgrad integrated-gradients guided-backprop
-                                            guided-gradcam`;
+                                            guided-gradcam fullgrad`;
 
 export const PLACEMENT_HELP = `
 Placement (--align): a point of the map is drawn

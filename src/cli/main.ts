@@ -80,13 +80,7 @@ function group(command: Command, heading: string, members: Option[]): void {
   for (const option of members) command.addOption(option);
 }
 
-const networkOptions = () => [
-  options.weights(),
-  options.inputSize(),
-  options.preprocess(),
-  options.resize(),
-  options.fit(),
-];
+const networkOptions = () => [options.weights(), ...options.inputOptionsOf()];
 const picturesOptions = () => [options.recursive(), options.shard(), options.strict(), options.maxPixels()];
 const machineOptions = () => [
   ...[options.precision(), options.kernels(), options.threads()],
@@ -172,10 +166,11 @@ function addWeightsCommands(program: Command, context: Context, run: (call: Prom
     .description('Print the published weights that are known by name.')
     .addOption(options.json())
     .action((flags) => run(weights.listCommand(flags, context)));
-  family
+  const info = family
     .command('info')
     .description('Print where published weights come from, or what a file holds.')
     .argument('<name|path>')
+
     .addOption(options.json())
     .action((name, flags) => run(weights.infoCommand(name, flags, context)));
   family
@@ -192,7 +187,7 @@ function addWeightsCommands(program: Command, context: Context, run: (call: Prom
     .argument('<name|path>')
     .addOption(options.json())
     .action((name, flags) => run(weights.verifyCommand(name, flags, context)));
-  family
+  const pack = family
     .command('pack')
     .description(
       'Write any weight file as one safetensors file in the order of the kernels; "default" is the cat/dog network.',
@@ -200,8 +195,10 @@ function addWeightsCommands(program: Command, context: Context, run: (call: Prom
     .argument('<name|path>')
     .argument('<out>', 'the file to write')
     .addOption(options.dtype())
+    .addOption(options.evidence())
     .addOption(options.json())
     .action((source, out, flags) => run(weights.packCommand(source, out, flags, context)));
+  for (const command of [info, pack]) group(command, 'Instead of what the file says:', options.inputOptionsOf());
 }
 
 /** Reports what ended a call and returns its exit code. */

@@ -1,19 +1,10 @@
 import { Option } from 'commander';
 import type { ExplainOptions, LoadOptions, MethodName, Network, NetworkInfo } from '../api.js';
 import { didYouMean } from '../base/suggest.js';
-import type {
-  Combine,
-  Fit,
-  KernelSet,
-  Mode,
-  Normalization,
-  Precision,
-  ResizeFilter,
-  Score,
-  Sign,
-} from '../base/types.js';
+import type { Combine, KernelSet, Mode, Precision, Score, Sign } from '../base/types.js';
 import { AtrousCamError, methodNames, smoothingNames } from '../index.js';
 import { type Context, UsageError } from './context.js';
+import { type InputFlags, inputOptions, labels, normalizationOptions } from './input-options.js';
 
 export const MODES: readonly Mode[] = ['pooled', 'dilated', 'atrous'];
 
@@ -25,12 +16,9 @@ export interface WeightsFlags {
 }
 
 /** Options of every sub-command that loads a network. */
-export interface NetworkFlags extends WeightsFlags {
+export interface NetworkFlags extends WeightsFlags, InputFlags {
   kernels: KernelSet;
   threads?: number;
-  preprocess?: Normalization;
-  resize?: ResizeFilter;
-  fit?: Fit;
   maxMemory?: number;
   maxFile?: number;
   maxPixels?: number;
@@ -97,7 +85,7 @@ function parseThreads(value: string): number {
 }
 
 function parseInputSize(value: string): number | [number, number] {
-  const [height, width = height] = /^\d{1,4}(x\d{1,4})?$/.test(value) ? value.split('x').map(Number) : [0];
+  const [height, width = height] = /^\d{1,4}([x,]\d{1,4})?$/.test(value) ? value.split(/[x,]/).map(Number) : [0];
   if (height < 1 || width < 1 || height > 4096 || width > 4096)
     throw wrong('--input-size', 'a side, or HEIGHTxWIDTH, up to 4096', value);
   return height === width ? height : [height, width];
@@ -165,7 +153,7 @@ export const evaluatedMode = () =>
 export const target = () =>
   new Option(
     '--target <top|index|label|A,B|A/B>',
-    "the class to explain; top: the pooled network's first choice, in every mode; A,B: both; A/B: A rather than B",
+    "the class to explain; top: the pooled network's first choice, in every mode; A,B: both; mean(A,B): their mean; A/B: A rather than B",
   )
     .default('top')
     .argParser(parseTarget);
@@ -236,6 +224,8 @@ export const preprocess = () =>
     ['caffe', 'torch', 'tf', 'unit', 'raw'],
     'channel order, mean and scale: tf is -1..1, unit 0..1, raw 0..255 (default: as for the weights)',
   );
+/** What every sub-command that loads weights takes beside them. */
+export const inputOptionsOf = () => [inputSize(), labels(), preprocess(), ...normalizationOptions(), resize(), fit()];
 /** Training begins with weights of one of these two. */
 export const trainedPreprocess = () =>
   choice('--preprocess', ['caffe', 'torch'], 'channel order, mean and scale (default: as for the weights)');
@@ -262,6 +252,8 @@ export const retries = () =>
     parseRetries,
   );
 export const dtype = () => choice('--dtype', ['float16', 'float32'], 'how kernels are stored').default('float16');
+export const evidence = () =>
+  new Option('--evidence', "also measure where the last layer's evidence lies, for --align evidence");
 export const shard = () =>
   new Option('--shard <i/n>', 'take only every n-th picture, from the i-th on (1/4 ... 4/4)').argParser(parseShard);
 export const recursive = () => new Option('-r, --recursive', 'look for pictures in the folders of a folder as well');
@@ -308,9 +300,8 @@ export function checkOutputStride(network: NetworkInfo, { outputStride }: { outp
 
 /** The library's options for loading a network. */
 export function loadOptions(flags: NetworkFlags): LoadOptions {
-  const { inputSize, threads, kernels, precision, preprocess: normalization, resize, fit } = flags;
-  const preprocessing = { ...(normalization && { normalization }), ...(resize && { resize }), ...(fit && { fit }) };
+  const { inputSize, threads, kernels, precision } = flags;
   const { maxMemory: memoryBytes, maxFile: fileBytes, maxPixels: pixels } = flags;
   const limits = { ...(memoryBytes && { memoryBytes }), ...(fileBytes && { fileBytes }), ...(pixels && { pixels }) };
-  return { threads, kernels, precision, preprocessing, inputSize, limits };
+  return { threads, kernels, precision, inputSize, limits, ...inputOptions(flags) };
 }

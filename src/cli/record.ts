@@ -47,10 +47,14 @@ const WITHOUT_EFFECT = new Set([
  * name and size (reading them all would take longer than many pictures). Undefined where the picture is no regular file: a pipe
  * cannot be read twice.
  */
-export function recordKey(file: string, flags: ExplainFlags, { source, parameters }: Network): string | undefined {
+export function recordKey(
+  file: string,
+  flags: ExplainFlags,
+  { source, parameters, labels }: Network,
+): string | undefined {
   if (!statSync(file, { throwIfNoEntry: false })?.isFile()) return undefined;
   const options = Object.entries(flags).filter(([name, value]) => value !== undefined && !WITHOUT_EFFECT.has(name));
-  const weights = [basename(source), parameters, flags.weights && sizeOf(source)];
+  const weights = [basename(source), parameters, flags.weights && sizeOf(source), labels];
   const picture = [basename(file), createHash('sha256').update(readFileSync(file)).digest('hex')];
   return createHash('sha256')
     .update(JSON.stringify([version(), picture, options.sort(), weights]))

@@ -1,4 +1,5 @@
 import { basename, dirname, resolve } from 'node:path';
+import type { LoadOptions, NetworkInfo } from '../api.js';
 import { formatBytes } from '../base/format.js';
 import {
   AtrousCamError,
@@ -9,12 +10,16 @@ import {
   verifyWeights,
 } from '../index.js';
 import { type Context, UsageError } from './context.js';
+import { type InputFlags, inputOptions } from './input-options.js';
 import { notWritten, prepareFolder, writeStream } from './output.js';
 import { describeWeights, jsonLine } from './report.js';
 
 export interface JsonFlags {
   json?: boolean;
 }
+
+/** Flags of the sub-commands that read a network. */
+type InfoFlags = JsonFlags & InputFlags & { inputSize?: number | [number, number] };
 
 /** `atrous-cam weights list`: what is known by name, and what of it is here. Returns the exit code, as all below. */
 export async function listCommand({ json }: JsonFlags, context: Context): Promise<number> {
@@ -32,19 +37,36 @@ export async function listCommand({ json }: JsonFlags, context: Context): Promis
 }
 
 /** `atrous-cam weights info`: what is published under a name, or what a file holds. */
-export async function infoCommand(name: string, { json }: JsonFlags, context: Context): Promise<number> {
+export async function infoCommand(name: string, flags: InfoFlags, context: Context): Promise<number> {
   const published = (await publishedWeights()).find((entry) => entry.name === name);
   const readable = published === undefined || published.path !== undefined;
-  const network = readable ? await context.inspect(name, { signal: context.signal }) : undefined;
-  const contents = network && {
-    ...describeWeights(network).weights,
-    classes: network.labels.length,
-    layers: network.layers,
-    preprocessing: network.preprocessing,
-  };
+  const { json, inputSize } = flags;
+  const options = { ...inputOptions(flags), inputSize, signal: context.signal };
+  const network = readable ? await context.inspect(name === 'default' ? undefined : name, options) : undefined;
+  const contents = network && contentsOf(network);
   if (json) await context.print(jsonLine({ published, file: contents }));
   else await context.print(describePublished(published) + (contents ? describeContents(contents) : ''));
   return 0;
+}
+
+type Contents = ReturnType<typeof contentsOf>;
+
+function contentsOf(network: NetworkInfo) {
+  const { format, family, labels, head, layers, defaultLayer, preprocessing, preprocessingAssumed, assumptions } =
+    network;
+  return {
+    ...describeWeights(network).weights,
+    format,
+    family,
+    head,
+    classes: labels.length,
+    labels,
+    layers,
+    defaultLayer,
+    preprocessing,
+    preprocessingAssumed,
+    assumptions,
+  };
 }
 
 const lines = (fields: readonly (readonly [string, string | undefined])[]): string =>
@@ -67,22 +89,33 @@ function describePublished(entry: PublishedWeights | undefined): string {
   ]);
 }
 
-function describeContents(file: {
-  source: string;
-  parameters: number;
-  input: readonly number[];
-  classes: number;
-  layers: readonly string[];
-  preprocessing: object;
-}): string {
+function describeContents(file: Contents): string {
+  const { labels, layers, head, assumptions } = file;
+  const some = labels.length > 6 ? [...labels.slice(0, 3), '...', labels.at(-1)] : labels;
   return lines([
     ['File', file.source],
+    ['Format', file.format],
+    ['Network', file.family],
     ['Parameters', file.parameters.toLocaleString('en-US')],
     ['Input', file.input.join(' x ')],
-    ['Classes', file.classes === 0 ? 'none: the file has no dense layers' : `${file.classes}`],
-    ['Convolutions', `${file.layers.length}, the last one ${file.layers.at(-1)}`],
-    ['Preprocessing', Object.values(file.preprocessing).join(', ')],
+    ['Preprocessing', preprocessingLine(file)],
+    ['Classes', labels.length === 0 ? 'none: the file has no dense layers' : `${labels.length}: ${some.join(', ')}`],
+    ['Head', head],
+    ['Layers', `${layers.length}, the first one ${layers[0]}`],
+    ['Default layer', file.defaultLayer],
+    ...assumptions.map((text) => ['Assumed', text] as const),
   ]);
+}
+
+/** `torch, bilinear, crop`, or the numbers of a normalization that has no name. */
+function preprocessingLine({ preprocessing, preprocessingAssumed }: Contents): string {
+  const { normalization, resize, fit } = preprocessing;
+  const rounded = (values: readonly number[] = []) => values.map((value) => Number(value.toFixed(3))).join(',');
+  const numbers =
+    typeof normalization === 'string'
+      ? normalization
+      : `${normalization.order ?? 'rgb'}, mean ${rounded(normalization.mean ?? [0])}, std ${rounded(normalization.std ?? [1])}`;
+  return `${numbers}, ${resize}, ${fit}${preprocessingAssumed ? ' (assumed)' : ''}`;
 }
 
 /** `atrous-cam weights pull`: downloads to the cache, each file resumed where it ended, checked, and named at last. */
@@ -138,18 +171,35 @@ export async function verifyCommand(name: string, { json }: JsonFlags, context: 
   return 0;
 }
 
+/** Where the evidence of the last layer lies. */
+async function measuredEvidence(source: string | undefined, options: LoadOptions, { load, signal }: Context) {
+  const network = await load(source, { ...options, signal });
+  try {
+    const { layer, offset } = await network.evidence(undefined, { signal });
+    return { [layer]: offset };
+  } finally {
+    network.dispose();
+  }
+}
+
 /** `atrous-cam weights pack`: any weight file as one packed file. */
 export async function packCommand(
   source: string,
   out: string,
-  { dtype, json }: JsonFlags & { dtype: 'float16' | 'float32' },
+  { dtype, evidence, json, ...flags }: InfoFlags & { dtype: 'float16' | 'float32'; evidence?: boolean },
   context: Context,
 ): Promise<number> {
+  const named = source === 'default' ? undefined : source;
+  const options = { ...inputOptions(flags), inputSize: flags.inputSize };
   const removeUnusedFolder = prepareFolder(dirname(resolve(out)), 'OUT');
   try {
+    const { assumptions } = await context.inspect(named, { ...options, signal: context.signal });
+    for (const assumption of assumptions) context.complain(`${assumption} The packed file will state it.`);
     context.progress.begin(1);
-    const pieces = packWeights(source === 'default' ? undefined : source, {
+    const pieces = packWeights(named, {
+      ...options,
       dtype,
+      evidence: evidence ? await measuredEvidence(named, options, context) : undefined,
       signal: context.signal,
       onProgress: (done) => context.progress.update('packing', done),
     });

@@ -1,11 +1,13 @@
 import { AtrousCamError } from '../base/errors.js';
 import { oneOf } from '../base/options.js';
-import type { Normalization, NormalizationName } from '../base/types.js';
+import type { CustomNormalization, Normalization, NormalizationName } from '../base/types.js';
 
 /** How the bytes of a picture become numbers: (byte / unit - mean) / deviation, the channels in the network's order. */
 export interface NormalizationConstants {
   /** Which channel of the picture each channel of the input takes. */
   readonly channels: readonly [number, number, number];
+  /** Whether all channels of the input are the grey picture instead. */
+  readonly isGray?: boolean;
   readonly unit: number;
   readonly mean: readonly [number, number, number];
   readonly deviation: readonly [number, number, number];
@@ -13,6 +15,7 @@ export interface NormalizationConstants {
 
 const RGB = [0, 1, 2] as const;
 const BGR = [2, 1, 0] as const;
+const ORDERS = ['rgb', 'bgr', 'gray'] as const;
 const ZEROS = [0, 0, 0] as const;
 const ONES = [1, 1, 1] as const;
 
@@ -34,11 +37,24 @@ export function constantsOf(normalization: Normalization): NormalizationConstant
     return NORMALIZATIONS[oneOf('normalization', normalization, normalizationNames)];
   const { mean = [0], std = [1], order = 'rgb' } = normalization;
   return {
-    channels: oneOf('order', order, ['rgb', 'bgr']) === 'rgb' ? RGB : BGR,
+    channels: oneOf('order', order, ORDERS) === 'bgr' ? BGR : RGB,
+    isGray: order === 'gray',
     unit: 1,
     mean: three('mean', mean),
     deviation: three('std', std),
   };
+}
+
+/**
+ * A normalization whose numbers are those of another one, but for those that are given.
+ *
+ * @param base by default no change: the bytes 0..255 in the order RGB
+ */
+export function changedNormalization(base: Normalization = 'raw', changes: CustomNormalization): CustomNormalization {
+  const { channels, isGray, unit, mean, deviation } = constantsOf(base);
+  const bytes = (values: readonly number[]) => values.map((value) => value * unit);
+  const order = isGray ? 'gray' : channels[0] === 2 ? 'bgr' : 'rgb';
+  return { mean: bytes(mean), std: bytes(deviation), order, ...changes };
 }
 
 function three(name: 'mean' | 'std', values: readonly number[]): [number, number, number] {

@@ -50,25 +50,22 @@ function halfToEven(n: number): number {
 
 /** Each step in float32, as the libraries do it. */
 function normalize({ data }: RgbImage, normalization: Normalization, depth: number): Float32Array {
-  const { channels, unit, mean, deviation } = constantsOf(normalization);
+  const { channels, isGray, unit, mean, deviation } = constantsOf(normalization);
   const table = (channel: number) =>
     Float32Array.from({ length: 256 }, (_, byte) => {
       const centred = Math.fround(Math.fround(byte / unit) - Math.fround(mean[channel]));
       return centred / Math.fround(deviation[channel]);
     });
-  if (depth === 1) return grey(data, table(0));
-  const tables = channels.map((_, channel) => table(channel));
-  const input = new Float32Array(data.length);
-  for (let i = 0; i < data.length; i += 3) {
-    for (let channel = 0; channel < 3; channel++) input[i + channel] = tables[channel][data[i + channels[channel]]];
+  const input = new Float32Array((data.length / 3) * depth);
+  const tables = Array.from({ length: depth }, (_, channel) => table(channel));
+  for (let from = 0, to = 0; from < data.length; from += 3) {
+    const luma = isGray || depth === 1 ? grey(data, from) : 0;
+    for (let channel = 0; channel < depth; channel++)
+      input[to++] = tables[channel][isGray || depth === 1 ? luma : data[from + channels[channel]]];
   }
   return input;
 }
 
-/** The grey picture, as Pillow makes it: ITU-R 601's luma in 16 bits, rounded. */
-function grey(data: ArrayLike<number>, table: Float32Array): Float32Array {
-  return Float32Array.from({ length: data.length / 3 }, (_, i) => {
-    const luma = 19595 * data[3 * i] + 38470 * data[3 * i + 1] + 7471 * data[3 * i + 2] + 0x8000;
-    return table[luma >> 16];
-  });
-}
+/** The grey of the pixel at `i`, as Pillow makes it: ITU-R 601's luma in 16 bits, rounded. */
+const grey = (data: ArrayLike<number>, i: number): number =>
+  (19595 * data[i] + 38470 * data[i + 1] + 7471 * data[i + 2] + 0x8000) >> 16;

@@ -1,4 +1,5 @@
 import type { Combine, Sign, Smoothing } from '../base/types.js';
+import { resample } from './resample.js';
 import { smoothMap } from './smoothing.js';
 
 /** A raw map: one float a point, row by row. */
@@ -98,35 +99,4 @@ function normalize(map: Float32Array): boolean {
   const scale = 1 / (1e-7 + (most - least));
   for (let i = 0; i < map.length; i++) map[i] = (map[i] - least) * scale;
   return most > least;
-}
-
-/** Bilinear samples of a map: that at (x, y) is at (sourceX(x), sourceY(y)) of the map, coordinates clamped to it. */
-export function resample(
-  map: RawMap,
-  width: number,
-  height: number,
-  sourceX: (at: number) => number,
-  sourceY: (at: number) => number = sourceX,
-): Float32Array {
-  const out = new Float32Array(width * height);
-  const columns = Array.from({ length: width }, (_, x) => neighbours(sourceX(x), map.width));
-  for (let y = 0; y < height; y++) {
-    const [y0, y1, fy] = neighbours(sourceY(y), map.height);
-    const above = y0 * map.width;
-    const below = y1 * map.width;
-    for (let x = 0; x < width; x++) {
-      const [x0, x1, fx] = columns[x];
-      const top = map.data[above + x0] + fx * (map.data[above + x1] - map.data[above + x0]);
-      const bottom = map.data[below + x0] + fx * (map.data[below + x1] - map.data[below + x0]);
-      out[y * width + x] = top + fy * (bottom - top);
-    }
-  }
-  return out;
-}
-
-/** The two points next to a coordinate, clamped to 0 .. n - 1, and the share of the second. */
-function neighbours(coordinate: number, n: number): [number, number, number] {
-  const at = Math.min(Math.max(coordinate, 0), n - 1);
-  const first = Math.floor(at);
-  return [first, Math.min(first + 1, n - 1), at - first];
 }

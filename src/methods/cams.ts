@@ -9,6 +9,8 @@ export interface Cam {
   readonly weights?: (points: Points, pause: Pause) => Promise<Float64Array>;
   readonly term: (a: number, g: number, weight: number) => number;
   readonly project?: boolean;
+  /** Whether a projection is turned over where its least value lies further from 0 than its largest. */
+  readonly turns?: boolean;
   /** False where the gradient is not looked at. */
   readonly gradient: boolean;
 }

@@ -3,8 +3,9 @@ import type { NodeId } from '../graph/graph.js';
 import type { Layout } from '../graph/levels.js';
 import { type BackwardRequest, planBackward } from '../plan/backward.js';
 import { planForward } from '../plan/forward.js';
-import { lastLevel } from '../plan/modes.js';
+import { gridOf, lastLevel } from '../plan/modes.js';
 import { headMacs, nodeMacs } from '../plan/steps.js';
+import { fittedAlong } from './fitted-points.js';
 import { frontOf } from './front.js';
 
 /** What a method is asked to explain. */
@@ -86,3 +87,15 @@ export function ablationCost(scope: Scope): Cost {
 /** Heads whose scores a method takes apart: one, or one a phase. */
 const headsIn = ({ layout, mode, heads, outputStride }: Scope): number =>
   mode === 'atrous' && heads !== 'one' ? (layout.levels[lastLevel(layout)].stride / outputStride) ** 2 : 1;
+
+/** KPCA-CAM: the products of all points with those that its component is fitted to. */
+export function kernelMacs({ layout, mode, outputStride, layers }: Scope): number {
+  return layers.reduce((sum, id) => {
+    const grid = gridOf(layout, mode, id, outputStride);
+    const { rows, columns } = fittedAlong({ width: grid.w, height: grid.h }, grid);
+    return (
+      sum +
+      (grid.h * grid.w + rows.length * columns.length) * rows.length * columns.length * layout.graph.nodes[id].shape.c
+    );
+  }, 0);
+}

@@ -1,5 +1,7 @@
 import type { Combine, Heads, Mode } from '../base/types.js';
-import { ablationCost, type Cost, channelsOf, type Scope } from './cost.js';
+import { ablationCost, type Cost, channelsOf, kernelMacs, type Scope } from './cost.js';
+import { fullGradGroups } from './gradient-groups.js';
+import { CURVATURE_PASSES, MIDPOINTS, NOISY_INPUTS, OCCLUSION_STEPS } from './sampling.js';
 
 /** What is known of a method without running it. How it runs is in table.ts. */
 export interface MethodFacts {
@@ -13,16 +15,10 @@ export interface MethodFacts {
   /** Whose scores it can use in `atrous`, the default first: at the last layer, at layers before it and the input. */
   readonly heads: { readonly last: readonly Heads[]; readonly inner: readonly Heads[] };
   readonly cost: (scope: Scope) => Cost;
+  /** Whether it is Grad-CAM of another score, so that its map can refine while it is computed. */
+  readonly refines?: boolean;
 }
 
-/** Noisy inputs of SmoothGrad. */
-export const NOISY_INPUTS = 25;
-/** Points between the baseline and the input at which integrated gradients are evaluated. */
-export const MIDPOINTS = 32;
-/** Occlusion: side of the window and its step, as shares of the input's side. */
-export const OCCLUSION = { window: 1 / 8, step: 1 / 16 };
-/** Windows along a side. */
-export const OCCLUSION_STEPS = (1 - OCCLUSION.window) / OCCLUSION.step + 1;
 const WINDOWS = OCCLUSION_STEPS ** 2;
 
 const ALL: readonly Heads[] = ['each', 'mean', 'one'];
@@ -30,6 +26,9 @@ const ALL: readonly Heads[] = ['each', 'mean', 'one'];
 const SHARED: readonly Heads[] = ['mean', 'one'];
 /** Methods that compare scores of many inputs: the network's own costs a pooled pass each. */
 const COMPARED: readonly Heads[] = ['one', 'mean'];
+
+/** Methods of the network's own score alone. */
+const OWN: readonly Heads[] = ['one'];
 
 /** What it takes to get activations, and the network's logits, without a gradient. */
 const activationCost = (mode: Mode): Cost => (mode === 'atrous' ? { forward: 1, activations: 1 } : { forward: 1 });
@@ -54,7 +53,7 @@ const atInput = (cost: Cost, heads = SHARED): MethodFacts => ({
 
 /** The methods by the names that users give them. */
 export const METHODS = {
-  gradcam: { ...cam, heads: { last: ['one', 'each', 'mean'], inner: SHARED } },
+  gradcam: { ...cam, refines: true, heads: { last: ['one', 'each', 'mean'], inner: SHARED } },
   'gradcam++': cam,
   xgradcam: cam,
   layercam: cam,
@@ -72,6 +71,28 @@ export const METHODS = {
   },
   ablationcam: { ...cam, heads: { last: ALL, inner: ['one'] }, cost: ablationCost },
   refinecam: { ...cam, levels: 3, combine: 'product' },
+  finercam: { ...cam, refines: true, heads: { last: ['one', 'each', 'mean'], inner: SHARED } },
+  shapleycam: {
+    ...cam,
+    heads: { last: OWN, inner: OWN },
+    cost: ({ layers }) => ({ gradient: 1 + CURVATURE_PASSES * layers.length }),
+  },
+  segeigencam: cam,
+  kpcacam: {
+    ...cam,
+    heads: { last: OWN, inner: OWN },
+    cost: (scope) => ({ ...activationCost(scope.mode), macs: kernelMacs(scope) }),
+  },
+  fem: {
+    ...cam,
+    heads: { last: ['one', 'each', 'mean'], inner: SHARED },
+    cost: ({ mode }) => activationCost(mode),
+  },
+  randomcam: { ...cam, heads: { last: OWN, inner: OWN }, cost: ({ mode }) => activationCost(mode) },
+  fullgrad: {
+    ...atInput({}, OWN),
+    cost: ({ layout, mode }) => ({ gradient: fullGradGroups(layout, mode).length }),
+  },
   'guided-backprop': atInput({ gradient: 1 }),
   'guided-gradcam': { ...atInput({ gradient: 2 }), layers: true },
   saliency: atInput({ gradient: 1 }),

@@ -1,9 +1,7 @@
 import { gaussian, mulberry32 } from '../base/random.js';
 import type { RawMap } from '../map/finish.js';
-import { CAMS } from './cams.js';
-import { MIDPOINTS, NOISY_INPUTS } from './facts.js';
-import { camMaps } from './raw.js';
-import type { Work } from './work.js';
+import { MIDPOINTS, NOISY_INPUTS } from './sampling.js';
+import type { LocatedMap, Work } from './work.js';
 
 /** Standard deviation of SmoothGrad's noise as a share of the input's range. */
 const NOISE = 0.15;
@@ -18,9 +16,9 @@ export async function guidedBackprop(work: Work): Promise<RawMap> {
   return pixels(work, await work.inputGradient(work.input, { guided: true }), sum);
 }
 
-/** Guided Grad-CAM (Selvaraju et al. 2017): guided backpropagation times Grad-CAM's finished map. */
-export async function guidedGradCam(work: Work): Promise<RawMap> {
-  const map = work.request.finish(await camMaps(work, true, async () => CAMS.gradcam));
+/** Guided Grad-CAM (Selvaraju et al. 2017): guided backpropagation times Grad-CAM's finished map, of the layers' raw ones. */
+export async function guidedGradCam(work: Work, gradcam: readonly LocatedMap[]): Promise<RawMap> {
+  const map = work.request.finish(gradcam);
   const guided = await guidedBackprop(work);
   return { ...guided, data: guided.data.map((value, i) => value * map.data[i]) };
 }

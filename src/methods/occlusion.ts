@@ -1,5 +1,5 @@
 import type { RawMap } from '../map/finish.js';
-import { OCCLUSION, OCCLUSION_STEPS } from './facts.js';
+import { OCCLUSION, OCCLUSION_STEPS } from './sampling.js';
 import type { Work } from './work.js';
 
 /**

@@ -45,7 +45,13 @@ export async function rawMap(
     });
   }
   const data = projected ? await project(runtime, terms, channels, pause) : raw;
-  return { width, height, data };
+  return { width, height, data: cam.turns ? turned(data) : data };
+}
+
+/** A map with its largest value further from 0 than its least. */
+function turned(map: Float32Array): Float32Array {
+  const [least, most] = map.reduce(([a, b], value) => [Math.min(a, value), Math.max(b, value)], [0, 0]);
+  return -least > most ? map.map((value) => -value) : map;
 }
 
 /** A class activation map of each layer that is to be explained; `weigh` makes it of the layer's field. */

@@ -1,5 +1,5 @@
 import type { NodeId, Shape } from '../graph/graph.js';
-import { resample } from '../map/finish.js';
+import { resample } from '../map/resample.js';
 import type { Grid } from '../plan/modes.js';
 import type { Field } from './field.js';
 import type { Work } from './work.js';

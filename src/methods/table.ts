@@ -1,10 +1,7 @@
 import { ablationWeights } from './ablation-cam.js';
 import { CAMS, type Cam, withWeights } from './cams.js';
 import type { MethodName } from './facts.js';
-import { guidedBackprop, guidedGradCam, integratedGradients, saliency, smoothgrad } from './input-gradients.js';
-import { occlusion } from './occlusion.js';
 import { camMaps } from './raw.js';
-import { scoreCamWeights } from './score-cam.js';
 import { type LocatedMap, atInput as placeAtInput, type Work } from './work.js';
 
 /** How a method makes its raw maps: of each layer that is to be explained, or of the input. */
@@ -12,9 +9,15 @@ export type Method = (work: Work) => Promise<LocatedMap[]>;
 
 const cam = (work: Work, method: Cam) => camMaps(work, method.gradient, async () => method);
 
-const atInput = async (work: Work, method: (work: Work) => Promise<LocatedMap['raw']>): Promise<LocatedMap[]> => [
-  { raw: await method(work), place: placeAtInput(work.shape) },
+const atInput = async (work: Work, raw: Promise<LocatedMap['raw']>): Promise<LocatedMap[]> => [
+  { raw: await raw, place: placeAtInput(work.shape) },
 ];
+
+/** Methods that not every page needs are loaded when they are asked for. */
+const load = {
+  inputs: () => import('./input-gradients.js'),
+  cams: () => import('./more-cams.js'),
+};
 
 /** Functions throughout: a bundler drops the table, and the kernels behind it, where nothing uses it; calls it would have to keep. */
 export const METHOD_TABLE: Readonly<Record<MethodName, Method>> = {
@@ -26,15 +29,40 @@ export const METHOD_TABLE: Readonly<Record<MethodName, Method>> = {
   elementwise: (work) => cam(work, CAMS.elementwise),
   eigencam: (work) => cam(work, CAMS.eigencam),
   eigengradcam: (work) => cam(work, CAMS.eigengradcam),
-  scorecam: (work) =>
-    camMaps(work, false, async (field, layer) => withWeights(await scoreCamWeights(work, field, layer))),
+  scorecam: async (work) => {
+    const { scoreCamWeights } = await import('./score-cam.js');
+    return camMaps(work, false, async (field, layer) => withWeights(await scoreCamWeights(work, field, layer)));
+  },
   ablationcam: (work) =>
     camMaps(work, false, async (field, layer) => withWeights(await ablationWeights(work, field, layer))),
   refinecam: (work) => cam(work, CAMS['gradcam++']),
-  'guided-backprop': (work) => atInput(work, guidedBackprop),
-  'guided-gradcam': (work) => atInput(work, guidedGradCam),
-  saliency: (work) => atInput(work, saliency),
-  smoothgrad: (work) => atInput(work, smoothgrad),
-  'integrated-gradients': (work) => atInput(work, integratedGradients),
-  occlusion: (work) => atInput(work, occlusion),
+  finercam: (work) => cam(work, CAMS.gradcam), // of another score, see calls/target.ts
+  shapleycam: async (work) => {
+    const { halfCurvature } = await import('./shapley-cam.js');
+    return camMaps(work, true, async (_, layer) => {
+      const excess = await halfCurvature(work, layer);
+      const weights: Cam['weights'] = async (points, pause) => {
+        const alpha = await CAMS.gradcam.weights!(points, pause);
+        return alpha.map((weight, k) => weight - (excess?.[k] ?? 0));
+      };
+      return { ...CAMS.gradcam, weights };
+    });
+  },
+  segeigencam: async (work) => cam(work, (await load.cams()).segEigenCam),
+  kpcacam: async (work) => (await import('./kpca-cam.js')).kpcaCam(work),
+  fem: async (work) => cam(work, (await load.cams()).fem),
+  randomcam: async (work) => {
+    const weights = (await load.cams()).randomWeights(work.request.seed);
+    return camMaps(work, false, async ({ channels }) => withWeights([weights(channels)]));
+  },
+  fullgrad: async (work) => atInput(work, (await import('./full-grad.js')).fullGrad(work)),
+  'guided-backprop': async (work) => atInput(work, (await load.inputs()).guidedBackprop(work)),
+  'guided-gradcam': async (work) => {
+    const { guidedGradCam } = await load.inputs();
+    return atInput(work, guidedGradCam(work, await cam(work, CAMS.gradcam)));
+  },
+  saliency: async (work) => atInput(work, (await load.inputs()).saliency(work)),
+  smoothgrad: async (work) => atInput(work, (await load.inputs()).smoothgrad(work)),
+  'integrated-gradients': async (work) => atInput(work, (await load.inputs()).integratedGradients(work)),
+  occlusion: async (work) => atInput(work, (await import('./occlusion.js')).occlusion(work)),
 };

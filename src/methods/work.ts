@@ -2,13 +2,17 @@ import type { Heads, Mode } from '../base/types.js';
 import type { Subject } from '../calls/target.js';
 import type { NodeId, Shape } from '../graph/graph.js';
 import type { FinishedMap, RawMap } from '../map/finish.js';
+import { resample } from '../map/resample.js';
+import { biasOf } from '../operators/convolution.js';
 import { type Plan, planForward } from '../plan/forward.js';
 import type { Grid } from '../plan/modes.js';
 import { type Placement, placedGrid } from '../plan/placing.js';
 import { type OnTake, type RunRequest, runPlan } from '../run/engine.js';
-import { gradientsOf } from '../run/gradient-pass.js';
+import { type GradientResult, gradientsOf } from '../run/gradient-pass.js';
 import { LayerMap } from '../run/layer-map.js';
 import type { PackedNetwork } from '../run/packed-network.js';
+import type { ScoreFunction } from '../run/score.js';
+import { gemmJob, matrix, transpose } from '../wasm/ops/gemm.js';
 import { type Runtime, throwIfAborted } from '../wasm/runtime.js';
 import { densePoints, type Field, type Pause, type Points } from './field.js';
 
@@ -53,6 +57,13 @@ export interface Outcome {
   readonly score: number;
 }
 
+/** What `ownGradients` is asked for beside layers. */
+export interface OwnGradients {
+  readonly input?: boolean;
+  readonly network?: PackedNetwork;
+  readonly score?: ScoreFunction;
+}
+
 /** One run of a method on one input: every pass through the network that a method makes goes through here. */
 export class Work {
   readonly runtime: Runtime;
@@ -90,6 +101,12 @@ export class Work {
   placeOf(layer: NodeId): Grid {
     const { mode, outputStride } = this.request;
     return placedGrid(this.network.layout, mode, layer, outputStride, this.request);
+  }
+
+  /** Where the own phase's points lie: the pooled network's in `atrous`. */
+  ownPlaceOf(layer: NodeId): Grid {
+    const { mode } = this.request;
+    return placedGrid(this.network.layout, mode === 'atrous' ? 'pooled' : mode, layer, 1, this.request);
   }
 
   /** The score of an input. */
@@ -213,6 +230,57 @@ export class Work {
     });
     this.#note(input, result);
     return result.input!;
+  }
+
+  /**
+   * Gradients of the score of the network's own head, which in `atrous` are the pooled network's: at nodes' outputs and, if asked for, at the
+   * input. `network` and `score`: others than the method's own, whose answers are not noted.
+   */
+  async ownGradients(layers: readonly NodeId[], options: OwnGradients = {}): Promise<GradientResult> {
+    const { mode, subject } = this.request;
+    const { input = false, network = this.network, score = subject.score } = options;
+    const own = mode === 'atrous' ? 'pooled' : mode;
+    const request = { ...this.#watch(), mode: own, score, layers, input } as const;
+    const result = await gradientsOf({ runtime: this.runtime, network }, this.input, request);
+    if (network === this.network && score === subject.score) this.#note(this.input, result);
+    return result;
+  }
+
+  /** Rows of x times rows of y: (rows of x, rows of y), of `inner` numbers each. */
+  async products(x: Float32Array, y: Float32Array, inner: number): Promise<Float32Array> {
+    const { arena } = this.runtime;
+    const [rows, columns] = [x.length / inner, y.length / inner];
+    const mark = arena.mark();
+    try {
+      const [a, b, out] = [x.length, y.length, rows * columns].map((size) => arena.alloc(4 * size));
+      arena.f32(a, x.length).set(x);
+      arena.f32(b, y.length).set(y);
+      const job = gemmJob(matrix(a, rows, inner), transpose(matrix(b, columns, inner)), matrix(out, rows, columns));
+      await this.runtime.runAsync(job, this.request.signal);
+      return arena.f32(out, rows * columns).slice();
+    } finally {
+      arena.release(mark);
+    }
+  }
+
+  /** What a convolution or affine node adds to each of its channels. */
+  biasOf(id: NodeId): Float32Array {
+    const { arena } = this.runtime;
+    const { convs, at } = this.network.packed[id];
+    const bias = new Float32Array(this.network.graph.nodes[id].shape.c);
+    const parts = convs?.map(biasOf) ?? [at.bias ?? at.shift];
+    for (const [i, ptr] of parts.entries()) {
+      const count = bias.length / parts.length;
+      bias.set(arena.f32(ptr, count), i * count);
+    }
+    return bias;
+  }
+
+  /** A map at the input's size: bilinear between its points, clamped beyond them. */
+  enlarged({ raw, place: { origin, pitch } }: LocatedMap): Float32Array {
+    const { h, w } = this.shape;
+    const source = (axis: 0 | 1) => (at: number) => (at - origin[axis]) / pitch[axis];
+    return resample(raw, w, h, source(1), source(0));
   }
 
   /** What the network says of the unchanged input; computed only if no pass has told yet. */

@@ -1,6 +1,6 @@
 import type { CallOptions, ImageInput, Network } from '../api.js';
 import { AtrousCamError } from '../base/errors.js';
-import type { Mode, Rect, RgbImage, Score } from '../base/types.js';
+import type { Mode, Normalization, Rect, RgbImage, Score } from '../base/types.js';
 
 /** What the metrics need of a network; that of `load` has it, here and in a worker. */
 export type Predictor = Pick<Network, 'labels' | 'inputSize' | 'preprocessing' | 'preprocess' | 'predict'>;
@@ -68,9 +68,19 @@ export async function openProbe(net: Predictor, image: ImageInput, options: Prob
     side: net.inputSize,
     target: { index, label: net.labels[index] },
     score: unchanged.values[index],
-    deviation: normalization === 'torch' ? 1 : 255 * DEVIATION,
+    deviation: deviationOf(normalization),
     scoreOf: async (x) => (await valuesOf(x)).values[index],
   };
+}
+
+/** Levels of 255 that are 1 in the numbers that a normalization gives. */
+const LEVELS = { caffe: 1, raw: 1, tf: 127.5, unit: 255 };
+
+/** How far photographs deviate from their mean in the numbers that a normalization gives. */
+function deviationOf(normalization: Normalization): number {
+  if (normalization === 'torch') return 1;
+  const levels = typeof normalization === 'string' ? [LEVELS[normalization]] : (normalization.std ?? [1]);
+  return (255 * DEVIATION * levels.length) / levels.reduce((sum, value) => sum + Math.abs(value), 0);
 }
 
 /** The index of a class; throws BAD_ARGUMENT for one that the network does not have. */

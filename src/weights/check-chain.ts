@@ -1,10 +1,12 @@
 import { AtrousCamError } from '../base/errors.js';
 import { sizeFrom } from '../base/shape.js';
-import type { Preprocessing } from '../base/types.js';
+import type { Normalization } from '../base/types.js';
 import { chainGraph } from '../graph/chain.js';
 import { readTopology } from '../graph/topology.js';
 import { degridName } from './degridding.js';
-import { classLabels } from './labels.js';
+import { readEvidence } from './evidence.js';
+import { vggName } from './family.js';
+import { namesOfClasses } from './labels.js';
 import { preprocessingFor } from './preprocessing.js';
 import { badWeights, quote } from './source.js';
 import { plainTensor, type RawTensor, readVector, transposedTensor } from './tensor.js';
@@ -14,6 +16,7 @@ import {
   convWeights,
   type DenseWeights,
   type NetworkWeights,
+  type ReaderOptions,
   type Tensor,
 } from './types.js';
 
@@ -42,6 +45,8 @@ export interface RawNetwork {
   /** Degridding layers behind the last block, where there are any. */
   readonly degrid?: readonly (RawLayer & { readonly rate: number })[];
   readonly dense: readonly RawLayer[];
+  /** What the names of the layers say of the numbers that the input expects. */
+  readonly normalization?: Normalization;
   /** Text beside the tensors; `labels` and `preprocessing` are ours. */
   readonly metadata: ReadonlyMap<string, string>;
 }
@@ -53,9 +58,7 @@ export interface OpenedNetwork {
   close?: () => void;
 }
 
-export interface NetworkOptions {
-  /** Replaces single fields of what belongs to the file. */
-  preprocessing?: Partial<Preprocessing>;
+export interface NetworkOptions extends ReaderOptions {
   /** Side of the input for files without dense layers, a multiple of 32; 224 by default. */
   inputSize?: number;
 }
@@ -95,11 +98,28 @@ export async function assembleNetwork(
     return made;
   });
   const chain: ChainWeights = { blocks, ...(degrid && { degrid }), dense, inputSize };
+  const { source, layout, metadata } = raw;
+  const { preprocessing, assumption } = preprocessingFor(
+    {
+      source,
+      layout,
+      channels: 3,
+      json: metadata.get('preprocessing'),
+      normalization: raw.normalization,
+      published: options.published,
+    },
+    options.preprocessing,
+  );
+  const classes = dense.length === 0 ? 0 : inputs;
+  const network = chainNetwork(chain);
   return {
-    source: raw.source,
-    ...chainNetwork(chain),
-    labels: dense.length === 0 ? [] : await classLabels(inputs, raw.metadata.get('labels'), raw.source),
-    preprocessing: preprocessingFor(raw.layout, raw.metadata.get('preprocessing'), raw.source, options.preprocessing),
+    source,
+    ...network,
+    evidence: readEvidence(metadata.get('evidence'), network.graph, source),
+    labels: await namesOfClasses(classes, { given: options.labels, json: metadata.get('labels'), source }),
+    preprocessing,
+    family: vggName(chain),
+    ...(assumption !== undefined && { preprocessingAssumed: true, assumptions: [assumption] }),
     close,
   };
 }

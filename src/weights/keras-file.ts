@@ -1,6 +1,6 @@
 import { abortedBy } from '../base/errors.js';
 import { loadAsset } from './assets.js';
-import type { OpenedNetwork } from './check-chain.js';
+import type { OpenedNetwork, RawLayer, RawNetwork } from './check-chain.js';
 import type { Hdf5File } from './hdf5.js';
 import { mapTensors, type Opened, type TensorData } from './hdf5-messages.js';
 import { closed, Hdf5Reader } from './hdf5-reader.js';
@@ -19,7 +19,14 @@ interface OpenedFile<Value> {
 export async function openKeras(source: ByteSource, signal?: AbortSignal): Promise<OpenedNetwork> {
   const here = async (file: Hdf5File) => readKerasNetwork(file);
   const { value, close } = await openAs(source, 'vgg', { signal, map: mapTensors, here });
-  return { network: { source: source.name, layout: 'keras', ...value, metadata: new Map() }, close };
+  const known = isApplication(value) && { normalization: 'caffe' as const };
+  return { network: { source: source.name, layout: 'keras', ...value, ...known, metadata: new Map() }, close };
+}
+
+/** Whether the layers have the names that keras.applications gives to VGG's, which says how its pictures are prepared. */
+function isApplication({ blocks, dense }: Pick<RawNetwork, 'blocks' | 'dense'>): boolean {
+  const isNamed = (layer: RawLayer | undefined, name: string) => layer?.kernel.name.includes(name) ?? false;
+  return isNamed(blocks[0]?.[0], 'block1_conv1') && (dense.length === 0 || isNamed(dense.at(-1), 'predictions'));
 }
 
 /** Opens a Keras file as whatever it holds; undefined where it is not Keras'. */

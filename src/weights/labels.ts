@@ -1,6 +1,35 @@
 import { distance } from 'fastest-levenshtein';
 import { AtrousCamError } from '../base/errors.js';
+import type { Labels } from './label-lists.js';
 import { badWeights, quote } from './source.js';
+
+/**
+ * The names of the classes: the caller's, else those that the file gives its outputs, else those of its metadata, else ImageNet's
+ * where there are 1000, else `class 0`, `class 1` ... Fit for one line of a terminal, whatever a file holds.
+ *
+ * @throws AtrousCamError BAD_ARGUMENT where the caller's are not as many
+ */
+export async function namesOfClasses(
+  classes: number,
+  { given, own, json, source }: { given?: Labels; own?: readonly string[]; json?: string; source: string },
+): Promise<string[]> {
+  const names = await chosen();
+  return names.map((name) => name.replace(UNPRINTABLE, ' '));
+
+  async function chosen(): Promise<string[]> {
+    if (given === undefined) return own ? outputLabels(own, classes) : classLabels(classes, json, source);
+    const { readLabels } = await import('./label-lists.js');
+    const labels = readLabels(given);
+    if (labels.length === classes || (classes === 2 && labels.length === 1)) return outputLabels(labels, classes);
+    throw new AtrousCamError(
+      'BAD_ARGUMENT',
+      `labels: expected ${classes === 0 ? 'none, because the network has no classes' : `${classes}, one a class`}, got ${labels.length}`,
+    );
+  }
+}
+
+/** Control characters, which terminals obey. */
+const UNPRINTABLE = /\p{Cc}+/gu;
 
 /** One label a class: the file's own (a JSON array), ImageNet's where there are 1000 classes, else `class 0`, `class 1`, ... */
 export async function classLabels(classes: number, json: string | undefined, source: string): Promise<string[]> {

@@ -6,19 +6,28 @@ import { assembleNetwork, type NetworkOptions, type OpenedNetwork } from './chec
 import { sniffFormat, type WeightFormat } from './format.js';
 import { type GraphFile, graphNetwork } from './graph-network.js';
 import type { OpenedGraph as KerasGraph } from './keras/open.js';
+import type { ManifestEntry } from './manifest.js';
 import type { OpenSibling } from './onnx/siblings.js';
 import { isPacked, readPackedNetwork } from './packed.js';
 import { openSafetensors } from './safetensors.js';
-import { type ByteSource, badWeights, bytesSource, openSource, quote, type WeightsSource } from './source.js';
+import {
+  type ByteSource,
+  badWeights,
+  bytesSource,
+  openSource,
+  quote,
+  type SingleSource,
+  type WeightsSource,
+} from './source.js';
 import type { TensorFile } from './tensor-file.js';
 import { readTorchNetwork } from './torch.js';
 import type { NetworkWeights } from './types.js';
 import type { ZipFile } from './zip.js';
 
 export { resolveTarget } from './labels.js';
-export type { WeightsSource } from './source.js';
+export type { SingleSource, WeightsSource } from './source.js';
 
-export interface OpenWeightsOptions extends Omit<NetworkOptions, 'inputSize'> {
+export interface OpenWeightsOptions extends Omit<NetworkOptions, 'inputSize' | 'published'> {
   /** Side of the input, or rows and columns, where the network takes several; by default the file's. */
   inputSize?: number | readonly [number, number];
   /** Of the file: bytes and tensors. */
@@ -45,7 +54,8 @@ export async function openWeights(source?: WeightsSource, options: OpenWeightsOp
     if (signal?.aborted) throw new AtrousCamError('ABORTED', 'weights: aborted', { cause: signal.reason });
   };
   abort();
-  const bytes = source === undefined ? await openDefault() : await openGiven(source, signal);
+  const { model, siblings } = await filesOf(source, signal);
+  const bytes = model === undefined ? await openDefault() : await openGiven(model, signal);
   let close = () => bytes.close();
   try {
     abort();
@@ -53,7 +63,6 @@ export async function openWeights(source?: WeightsSource, options: OpenWeightsOp
       throw badWeights(bytes.name, `expected a file of at most ${fileBytes} bytes, got ${bytes.size}`);
     const format = await sniffFormat(bytes);
     abort();
-    const siblings = siblingsOf(source, signal);
     const file = await openNetwork(bytes, format, { tensors, siblings, signal, inputSize: options.inputSize });
     const closeReader = file.close;
     if (closeReader)
@@ -62,8 +71,12 @@ export async function openWeights(source?: WeightsSource, options: OpenWeightsOp
         bytes.close();
       };
     abort();
-    if ('graph' in file) return await graphNetwork(file.graph, options, close);
-    return await assembleNetwork(file.network, chainOptions(options), close);
+    const known = { ...options, published: (await publishedEntry(model, bytes))?.preprocessing };
+    const network =
+      'graph' in file
+        ? await graphNetwork(file.graph, known, close)
+        : await assembleNetwork(file.network, chainOptions(known), close);
+    return { ...network, format: formatName(format, 'graph' in file ? file.graph : file.network) };
   } catch (error) {
     close();
     throw error;
@@ -131,7 +144,8 @@ async function tensorNetwork(file: TensorFile, { tensors: most, inputSize }: Rea
   const read = await readTorchGraph(file, { inputSize });
   if (!read) return { network: readTorchNetwork(file) };
   const { source, metadata } = file;
-  return { graph: { ...read, source, metadata, layout: 'torch', normalization: 'torch' } };
+  const family = read.family.replace(/^an? /, '');
+  return { graph: { ...read, family, source, metadata, layout: 'torch' } };
 }
 
 /** A model saved whole says what it is; a file of weights alone is known by the names of VGG's layers, if at all. */
@@ -144,8 +158,9 @@ async function openKeras(bytes: ByteSource, { signal, inputSize }: Reading, arch
 }
 
 function openedKeras(source: string, { close, preprocessing, ...network }: KerasGraph): Opened {
-  const { kind, assumed } = preprocessing;
-  return { graph: { ...network, source, layout: 'keras', normalization: kind, assumptions: assumed }, close };
+  const { kind, assumed, isAssumed } = preprocessing;
+  const stated = { normalization: kind, isAssumed, assumptions: assumed };
+  return { graph: { ...network, source, layout: 'keras', ...stated }, close };
 }
 
 /** A zip archive: PyTorch's .pth or Keras' .keras, which is a .weights.h5 beside descriptions of the model. */
@@ -164,8 +179,19 @@ async function openArchive(bytes: ByteSource, reading: Reading): Promise<Opened>
   );
 }
 
+/** The file that says what the network is, and those beside it. */
+async function filesOf(
+  source: WeightsSource | undefined,
+  signal?: AbortSignal,
+): Promise<{ model: SingleSource | undefined; siblings: OpenSibling | undefined }> {
+  if (isList(source)) return (await import('./several.js')).severalFiles(source, signal);
+  return { model: source, siblings: siblingsOf(source, signal) };
+}
+
+const isList = (source: unknown): source is readonly SingleSource[] => Array.isArray(source);
+
 /** Opens files beside a weight file: where that is a path or an address, there are such. */
-function siblingsOf(source: WeightsSource | undefined, signal?: AbortSignal): OpenSibling | undefined {
+function siblingsOf(source: SingleSource | undefined, signal?: AbortSignal): OpenSibling | undefined {
   if (source instanceof URL || (typeof source === 'string' && /^[a-z]+:\/\//i.test(source)))
     return (path) => openSource(new URL(path, source), signal);
   if (typeof source !== 'string') return undefined;
@@ -174,7 +200,10 @@ function siblingsOf(source: WeightsSource | undefined, signal?: AbortSignal): Op
 }
 
 /** Networks of VGG's family have square inputs. */
-function chainOptions({ inputSize, ...options }: OpenWeightsOptions): NetworkOptions {
+function chainOptions({
+  inputSize,
+  ...options
+}: OpenWeightsOptions & Pick<NetworkOptions, 'published'>): NetworkOptions {
   if (typeof inputSize !== 'object') return { ...options, inputSize };
   const [height, width] = inputSize;
   if (height === width) return { ...options, inputSize: height };
@@ -183,11 +212,17 @@ function chainOptions({ inputSize, ...options }: OpenWeightsOptions): NetworkOpt
 
 /** A file of that name comes first; then the names of published weights, which are looked for in the cache and never downloaded here. */
 export async function openGiven(source: WeightsSource, signal?: AbortSignal): Promise<ByteSource> {
+  if (isList(source)) return openGiven((await filesOf(source, signal)).model!, signal);
   try {
     return await openSource(source, signal);
   } catch (error) {
-    const isName = typeof source === 'string' && /^[\w-]+$/.test(source);
-    if (!isName || !(error instanceof AtrousCamError) || error.code !== 'NOT_FOUND') throw error;
+    if (
+      typeof source !== 'string' ||
+      !isName(source) ||
+      !(error instanceof AtrousCamError) ||
+      error.code !== 'NOT_FOUND'
+    )
+      throw error;
     const { manifest, manifestEntry, openCached } = await import('./cache.js');
     const entry = manifestEntry(source);
     if (!entry)
@@ -208,6 +243,37 @@ export async function openGiven(source: WeightsSource, signal?: AbortSignal): Pr
     );
   }
 }
+
+/** What a file is called by people. */
+function formatName(format: WeightFormat, { layout, metadata }: Pick<GraphFile, 'layout' | 'metadata'>): string {
+  switch (format) {
+    case 'safetensors':
+      return layout === 'keras' || metadata?.has('graph') ? 'packed safetensors' : 'PyTorch safetensors';
+    case 'safetensors-index':
+      return 'PyTorch safetensors, several files';
+    case 'hdf5':
+      return 'Keras .h5';
+    case 'zip':
+      return layout === 'keras' ? 'Keras .keras' : 'PyTorch';
+    case 'legacy-pth':
+      return 'PyTorch, before 1.6';
+    case 'tfjs':
+      return 'TensorFlow.js';
+    case 'onnx':
+      return 'ONNX';
+  }
+}
+
+/** The published weights that a name meant, if it was no file's. */
+async function publishedEntry(
+  source: SingleSource | undefined,
+  { name }: ByteSource,
+): Promise<ManifestEntry | undefined> {
+  if (typeof source !== 'string' || source === name || !isName(source)) return undefined;
+  return (await import('./cache.js')).manifestEntry(source);
+}
+
+const isName = (source: string): boolean => /^[\w-]+$/.test(source);
 
 async function openDefault(): Promise<ByteSource> {
   return bytesSource(await loadAsset('default-network'), 'default');

@@ -1,5 +1,16 @@
 import type { Preprocessing } from '../base/types.js';
 import type { Graph } from '../graph/graph.js';
+import type { Labels } from './label-lists.js';
+
+/** What the caller, or the list of published weights, says beside a file. */
+export interface ReaderOptions {
+  /** Replaces single fields of what belongs to the file. */
+  preprocessing?: Partial<Preprocessing>;
+  /** Names of the classes instead of the file's. */
+  labels?: Labels;
+  /** Of the weights that are published under the name that was given. */
+  published?: Preprocessing;
+}
 
 export type OnBlock = (elements: number) => void | Promise<void>;
 
@@ -68,8 +79,16 @@ export interface NetworkWeights {
   /** One label a class; `class 0` ... where the file has none and no known set fits. */
   readonly labels: readonly string[];
   readonly preprocessing: Preprocessing;
+  /** Whether the numbers of the input were assumed, because nobody states them. */
+  readonly preprocessingAssumed?: boolean;
+  /** What kind of file it is, for people: `ONNX`. */
+  readonly format?: string;
+  /** What the network is called, where names tell: `VGG16`, `ResNet`. */
+  readonly family?: string;
   /** Number of trained parameters. */
   readonly parameters: number;
+  /** How far the evidence of layers lies from the centres of their windows, in pixels (rows, columns), by node, where the file says. */
+  readonly evidence?: ReadonlyMap<string, readonly [number, number]>;
   /** What the file does not say and was assumed, in whole sentences; absent where nothing was. */
   readonly assumptions?: readonly string[];
   /** Closes the file. Tensors cannot be read afterwards. */

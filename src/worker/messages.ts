@@ -22,4 +22,8 @@ export type Reply =
   | { type: 'asset'; name: AssetName | DecoderName };
 
 /** A weight file or a picture: what structured clone does not carry everywhere is taken apart. */
-export type Input = { url: string } | { blob: Blob; name?: string } | { value: unknown };
+export type Input =
+  | { url: string }
+  | { blob: Blob; name?: string }
+  | { several: readonly Input[] }
+  | { value: unknown };

@@ -18,6 +18,13 @@ export function packInput(input: unknown, move: boolean): Packed {
     sizeOf(input); // a closed one is refused here, where it can be said in words
     return { input: { value: input }, transfer: move ? [input] : [] };
   }
+  if (Array.isArray(input)) {
+    const packed = input.map((one) => packInput(one, move));
+    return {
+      input: { several: packed.map(({ input }) => input) },
+      transfer: [...new Set(packed.flatMap(({ transfer }) => transfer))],
+    };
+  }
   if (input instanceof URL) return { input: { url: input.href }, transfer: [] };
   if (typeof Blob !== 'undefined' && input instanceof Blob) {
     const { name } = input as Partial<File>;
@@ -36,6 +43,7 @@ export function packInput(input: unknown, move: boolean): Packed {
 }
 
 export function unpackInput(input: Input): unknown {
+  if ('several' in input) return input.several.map(unpackInput);
   if ('url' in input) return new URL(input.url);
   if ('value' in input) return input.value;
   const { blob, name } = input;

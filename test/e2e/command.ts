@@ -1,7 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, truncateSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll } from 'vitest';
 import { sizeFrom } from '../../src/base/shape.js';
@@ -10,7 +20,10 @@ import { sizeFrom } from '../../src/base/shape.js';
 export const root = resolve(fileURLToPath(new URL('../..', import.meta.url)));
 export const photo = 'photos/leonberger_abyssinian.jpg';
 export const fixture = (name: string): string => join(root, 'test/fixtures', name);
-export const micro = fixture('references/small/micro-vgg16.torchvision.safetensors');
+const STATED = { preprocessing: JSON.stringify({ normalization: 'torch' }) };
+
+/** A small network with torchvision's names, and with what torchvision's file would not say: how its pictures are prepared. */
+export const micro = stated('references/small/micro-vgg16.torchvision.safetensors');
 
 const cli = join(root, 'dist/cli.js');
 if (!existsSync(cli)) throw new Error('dist/cli.js is missing: run `npm run build` first; `npm test` does');
@@ -52,6 +65,19 @@ export function temporaryFolder(): string {
   return folder;
 }
 
+/** A copy of a safetensors fixture whose metadata state the preprocessing, so that nothing is assumed, and said to be, in every call. */
+function stated(name: string): string {
+  const bytes = readFileSync(fixture(name));
+  const end = 8 + Number(bytes.readBigUInt64LE(0));
+  const header = { ...JSON.parse(bytes.toString('utf8', 8, end)), __metadata__: STATED };
+  const text = Buffer.from(JSON.stringify(header));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(text.length));
+  const path = join(temporaryFolder(), basename(name));
+  writeFileSync(path, Buffer.concat([length, text, bytes.subarray(end)]));
+  return path;
+}
+
 /** Shape and numbers of a .npy file with little-endian float32 in C order. */
 export function readNpy(path: string): { shape: number[]; data: Float32Array } {
   const bytes = readFileSync(path);
@@ -72,7 +98,7 @@ export function readNpy(path: string): { shape: number[]; data: Float32Array } {
  * numbers are a hole, which reads as zeros and takes no disk.
  */
 export function writeSparseVgg16(path: string, dense: readonly number[]): void {
-  const header: Record<string, { dtype: 'F32'; shape: number[]; data_offsets: [number, number] }> = {};
+  const header: Record<string, object> = { __metadata__: STATED };
   let end = 0;
   const add = (name: string, shape: number[]) => {
     const begin = end;

@@ -1,16 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Heads } from '../../src/base/types.js';
 import { finishMap } from '../../src/map/finish.js';
-import { CAMS, type Cam } from '../../src/methods/cams.js';
+import { type Cam, CAMS as COMMON } from '../../src/methods/cams.js';
 import type { Field } from '../../src/methods/field.js';
+import { fittedAlong } from '../../src/methods/fitted-points.js';
+import { kernelProjection } from '../../src/methods/kpca-cam.js';
+import { fem, segEigenCam } from '../../src/methods/more-cams.js';
 import { rawMap } from '../../src/methods/raw.js';
 import { Runtime } from '../../src/wasm/runtime.js';
-import { type Layer, referenceCams } from '../reference/cams.js';
+import { kernelPrincipal, type Layer, referenceCams } from '../reference/cams.js';
 import { randomFloats } from '../support/random.js';
 import { expectClose, fixturePath, readReferences } from '../support/references.js';
 
 const references = readReferences(fixturePath('small/methods.reference.safetensors'));
 const pause = () => undefined;
+const CAMS: Record<keyof typeof COMMON | 'segeigencam' | 'fem', Cam> = { ...COMMON, segeigencam: segEigenCam, fem };
 const names = Object.keys(CAMS) as (keyof typeof CAMS)[];
 
 let runtime: Runtime;
@@ -58,39 +62,40 @@ describe.each(names)('%s', (name) => {
     expectClose(data, referenceCams[name](layerOf(field)), CAMS[name].project ? 2e-5 : 2e-6, name);
   });
 
-  it("is pytorch-grad-cam's finished map of the pooled network, from its arrays", async () => {
-    const key: Record<typeof name, string> = {
-      gradcam: 'GradCAM',
-      'gradcam++': 'GradCAMPlusPlus',
-      xgradcam: 'XGradCAM',
-      layercam: 'LayerCAM',
-      hirescam: 'HiResCAM',
-      elementwise: 'GradCAMElementWise',
-      eigencam: 'EigenCAM',
-      eigengradcam: 'EigenGradCAM',
-    };
-    for (const rank of ['top', 'second']) {
-      const get = (what: string) => references.get(`pooled.${what}`)!.data as Float32Array;
-      const field: Field = {
-        height: 4,
-        width: 4,
-        channels: 16,
-        activation: get('block5_conv3_nhwc'),
-        gradient: get(`${rank}.logit.dblock5_conv3_nhwc`),
+  if (name in COMMON)
+    it("is pytorch-grad-cam's finished map of the pooled network, from its arrays", async () => {
+      const key: Record<keyof typeof COMMON, string> = {
+        gradcam: 'GradCAM',
+        'gradcam++': 'GradCAMPlusPlus',
+        xgradcam: 'XGradCAM',
+        layercam: 'LayerCAM',
+        hirescam: 'HiResCAM',
+        elementwise: 'GradCAMElementWise',
+        eigencam: 'EigenCAM',
+        eigengradcam: 'EigenGradCAM',
       };
-      const finishing = {
-        width: 64,
-        height: 64,
-        pitch: [16, 16] as const,
-        origin: [7.5, 7.5] as const,
-        smoothing: 'none' as const,
-        period: 16,
-        sign: 'positive' as const,
-      };
-      const { data } = finishMap(await rawOf(CAMS[name], field), finishing);
-      expectClose(data, get(`${rank}.pgc.${key[name]}`), 1e-5, `${rank} ${name}`);
-    }
-  });
+      for (const rank of ['top', 'second']) {
+        const get = (what: string) => references.get(`pooled.${what}`)!.data as Float32Array;
+        const field: Field = {
+          height: 4,
+          width: 4,
+          channels: 16,
+          activation: get('block5_conv3_nhwc'),
+          gradient: get(`${rank}.logit.dblock5_conv3_nhwc`),
+        };
+        const finishing = {
+          width: 64,
+          height: 64,
+          pitch: [16, 16] as const,
+          origin: [7.5, 7.5] as const,
+          smoothing: 'none' as const,
+          period: 16,
+          sign: 'positive' as const,
+        };
+        const { data } = finishMap(await rawOf(CAMS[name], field), finishing);
+        expectClose(data, get(`${rank}.pgc.${key[name as keyof typeof COMMON]}`), 1e-5, `${rank} ${name}`);
+      }
+    });
 
   if (!CAMS[name].project)
     it('with each head is the method on each phase alone', async () => {
@@ -145,6 +150,42 @@ describe('heads', () => {
     const picked = dense.data.filter((_, i) => (i % side) % period === 0 && Math.floor(i / side) % period === 0);
     expectClose(normal(picked), normal(coarse.data), 2e-5, name);
     if (name === 'gradcam' || name === 'gradcam++') expectClose(picked, coarse.data, 1e-5, `${name}, scale`);
+  });
+});
+
+describe('KPCA-CAM', () => {
+  const products = async (x: Float32Array, y: Float32Array, inner: number) =>
+    Float32Array.from({ length: (x.length * y.length) / inner ** 2 }, (_, at) => {
+      const [i, j] = [Math.floor(at / (y.length / inner)), at % (y.length / inner)];
+      return Array.from({ length: inner }, (__, k) => x[i * inner + k] * y[j * inner + k]).reduce((a, b) => a + b);
+    });
+  const grid = { low: [0, 0], spacing: 1, period: 1 } as unknown as Parameters<typeof fittedAlong>[1];
+
+  it.each([
+    [5, 4, 1, [0, 0]],
+    [8, 6, 4, [0, 0]],
+    [8, 3, 2, [-1, -1]],
+  ] as const)(
+    "is kernel PCA of the own phase's points: side %i, %i channels, period %i",
+    async (side, channels, period, low) => {
+      const field = randomField(side, channels, 13);
+      const lattice = fittedAlong(field, { ...grid, period, low });
+      const fitted = lattice.rows.flatMap((y) => lattice.columns.map((x) => y * side + x));
+      expect(lattice.rows).toHaveLength(side / period);
+      const { data } = await kernelProjection(field, lattice, products, pause);
+      expectClose(data, kernelPrincipal({ a: field.activation, channels }, fitted), 1e-4, 'projection');
+    },
+  );
+
+  it('thins out more than 1024 points evenly', () => {
+    const { rows, columns } = fittedAlong({ width: 100, height: 60 }, grid);
+    expect([rows.length, columns.length, rows[1], columns[1]]).toEqual([20, 34, 3, 3]);
+  });
+
+  it('gives zeros where all points are alike', async () => {
+    const field = { ...randomField(4, 3, 1), activation: new Float32Array(48).fill(2) };
+    const { data } = await kernelProjection(field, fittedAlong(field, grid), products, pause);
+    expect([...data].every((value) => value === 0)).toBe(true);
   });
 });
 

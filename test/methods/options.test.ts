@@ -33,6 +33,9 @@ describe('targets', () => {
     const difference = three.map((value, i) => value - five[i]);
     expectClose(await rawOf({ method, target: [3, 'class 5'] }), sum, 1e-5, 'list');
     expectClose(await rawOf({ method, target: 'class 3,class 5' }), sum, 1e-5, 'text list');
+    const half = sum.map((value) => value / 2);
+    expectClose(await rawOf({ method, target: { mean: [3, 'class 5'] } }), half, 1e-5, 'mean');
+    expectClose(await rawOf({ method, target: 'mean(top, class 5)' }), half, 1e-5, 'text mean');
     expectClose(await rawOf({ method, target: { for: 3, against: 5 } }), difference, 1e-5, 'pair');
     expectClose(await rawOf({ method, target: 'class 3/class 5' }), difference, 1e-5, 'text pair');
     expectClose(await rawOf({ method, target: 'top/5' }), difference, 1e-5, 'top'); // class 3 is the top class
@@ -47,13 +50,14 @@ describe('targets', () => {
   });
 
   it('say what they are', async () => {
-    const targets = [3, 'top', 'class 3,class 5', 'class 3/class 5'];
+    const targets = [3, 'top', 'class 3,class 5', 'class 3/class 5', { mean: [3, 'top', 5] }];
     const results = await Promise.all(targets.map(async (target) => (await explain({ target })).target));
     expect(results).toEqual([
       { index: 3, label: 'class 3' },
       { index: 3, label: 'class 3' },
       { index: -1, label: 'class 3 + class 5' },
       { index: -1, label: 'class 3 rather than class 5' },
+      { index: -1, label: 'class 3 & class 3 & class 5' },
     ]);
   });
 
@@ -91,6 +95,8 @@ describe('targets', () => {
     ['class 3/class 5/class 1', /two classes as A\/B/],
     ['class 3/clas 5', /class 5/],
     [[], /one class at least/],
+    [{ mean: [] }, /one class at least/],
+    ['mean(class 3,clas 5)', /class 5/],
     [{ for: 3 } as never, /for, against/],
     [() => ({ value: 1, gradient: [1] }), /10 derivatives/],
   ])('refuses %j', async (target, message) => {
@@ -99,6 +105,47 @@ describe('targets', () => {
       message: expect.stringMatching(message),
     });
   });
+});
+
+describe('Finer-CAM', () => {
+  it('explains what a class has more than the three of nearest logit, by their probabilities', async () => {
+    const { logits } = await explain({});
+    const near = [...logits.keys()]
+      .filter((k) => k !== 3)
+      .sort((a, b) => Math.abs(logits[a] - logits[3]) - Math.abs(logits[b] - logits[3]));
+    const softmax = (z: ArrayLike<number>) => {
+      const powers = Array.from(z, Math.exp);
+      const total = powers.reduce((a, b) => a + b);
+      return powers.map((power) => power / total);
+    };
+    const value = (z: ArrayLike<number>) => {
+      const p = softmax(z);
+      const three = near.slice(0, 3);
+      return three.reduce((sum, d) => sum + p[d] * (z[3] - z[d]), 0) / three.reduce((sum, d) => sum + p[d], 1e-9);
+    };
+    const own = (z: Float32Array) => ({
+      value: value(z),
+      gradient: Array.from(z, (_, j) => {
+        const moved = (step: number) => value(Float64Array.from(z, (one, i) => (i === j ? one + step : one)));
+        return (moved(1e-4) - moved(-1e-4)) / 2e-4;
+      }),
+    });
+    const finer = await explain({ method: 'finercam', target: 3 });
+    const custom = await explain({ target: own });
+    expectClose(finer.raw.data, custom.raw.data, 1e-4, 'raw');
+    expect([finer.target.index, finer.score]).toEqual([3, expect.closeTo(custom.score, 4)]);
+  });
+
+  it('takes one class', async () => {
+    const refused = { code: 'UNSUPPORTED', message: expect.stringContaining('name one class') };
+    await expect(explain({ method: 'finercam', target: [3, 5] })).rejects.toMatchObject(refused);
+  });
+});
+
+it('random weights follow the seed and are the same for each picture', async () => {
+  const of = (seed: number, target: number) => rawOf({ method: 'randomcam', seed, target });
+  expect(await of(1, 3)).toEqual(await of(1, 5));
+  expect(await of(1, 3)).not.toEqual(await of(2, 3));
 });
 
 describe('sign', () => {
@@ -183,14 +230,17 @@ describe('smoothing', () => {
   });
 });
 
-it.each(methodNames)('a score that nothing changes gives a flat map without NaN: %s', async (method) => {
-  const target = () => ({ value: 1, gradient: new Float32Array(10) });
-  if (method === 'eigencam') return; // does not look at the score
-  const { map } = await explain({ method, target });
-  const constant = method === 'scorecam'; // equal weights for all channels
-  expect(map.flat).toBe(!constant);
-  expect(map.data.every(Number.isFinite)).toBe(true);
-});
+it.each(methodNames.filter((name) => name !== 'finercam'))(
+  'a score that nothing changes gives a flat map without NaN: %s',
+  async (method) => {
+    const target = () => ({ value: 1, gradient: new Float32Array(10) });
+    if (['eigencam', 'kpcacam', 'fem', 'randomcam'].includes(method)) return; // do not look at the score
+    const { map } = await explain({ method, target });
+    const constant = method === 'scorecam'; // equal weights for all channels
+    expect(map.flat).toBe(!constant);
+    expect(map.data.every(Number.isFinite)).toBe(true);
+  },
+);
 
 it.each([
   [{ method: 'gradcam2' as never }, 'BAD_ARGUMENT', /expected one of gradcam, gradcam\+\+/],
@@ -203,6 +253,8 @@ it.each([
   ],
   [{ method: 'layercam', heads: 'each', layer: 'block4_conv3' }, 'UNSUPPORTED', /phases share the points/],
   [{ method: 'ablationcam', heads: 'mean', layer: 'block4_conv3' }, 'UNSUPPORTED', /a pass over all phases/],
+  [{ method: 'fullgrad', heads: 'mean' }, 'UNSUPPORTED', /a method of the network's own score alone; use 'one'/],
+  [{ method: 'kpcacam', heads: 'each' }, 'UNSUPPORTED', /use 'one'/],
   [{ layer: 'block9_conv1' }, 'BAD_ARGUMENT', /block1_conv1/],
   [{ layer: [] }, 'BAD_ARGUMENT', /layer/],
   [{ method: 'smoothgrad', seed: -1 }, 'BAD_ARGUMENT', /seed/],

@@ -12,6 +12,12 @@ export const pytorchMethods: Record<string, MethodName> = {
   EigenGradCAM: 'eigengradcam',
   ScoreCAM: 'scorecam',
   AblationCAM: 'ablationcam',
+  SegEigenCAM: 'segeigencam',
+  KPCA_CAM: 'kpcacam',
+  FEM: 'fem',
+  ShapleyCAM: 'shapleycam',
+  FinerCAM: 'finercam',
+  RandomCAM: 'randomcam',
 };
 
 /** max(raw, 0) from 0 to 1, as a full-size map is finished without a shift. */

@@ -1,6 +1,7 @@
 import { AtrousCamError } from '../../base/errors.js';
 import type { HeadKind, NodeId, Shape } from '../../graph/graph.js';
 import { type GraphAndTensors, NetworkBuilder } from '../network-builder.js';
+import { OTHERWISE } from '../preprocessing.js';
 import { badWeights, quote } from '../source.js';
 import type { RawTensor } from '../tensor.js';
 import { LayerCall, type Reading, type Value } from './call.js';
@@ -19,11 +20,15 @@ export interface StatedPreprocessing {
    * where nothing says.
    */
   readonly kind: 'raw' | 'caffe' | 'tf' | 'torch' | undefined;
+  /** Whether a name alone says so. */
+  readonly isAssumed?: boolean;
   /** What is assumed without being stated, in whole sentences. */
   readonly assumed: readonly string[];
 }
 
 export interface ReadNetwork extends GraphAndTensors {
+  /** The model's name. */
+  readonly family: string;
   readonly preprocessing: StatedPreprocessing;
 }
 
@@ -72,7 +77,11 @@ export async function readKerasGraph(
   const { head, assumed } = headOf(reading, model, end);
   const network = await net.finish(end.node, head);
   const preprocessing = walk.isRaw ? { kind: 'raw' as const, assumed: [] } : byName(walk.names);
-  return { ...network, preprocessing: { kind: preprocessing.kind, assumed: [...preprocessing.assumed, ...assumed] } };
+  return {
+    ...network,
+    family: `Keras model ${quote(model.name)}`,
+    preprocessing: { ...preprocessing, assumed: [...preprocessing.assumed, ...assumed] },
+  };
 }
 
 /** Goes through models in computing order. */
@@ -223,11 +232,17 @@ const applications: readonly [RegExp, 'caffe' | 'tf' | 'torch'][] = [
   [/^densenet(121|169|201)$/, 'torch'],
 ];
 
+/**
+ * What the models' names say. A whole model of keras.applications is what it is; of one inside another it is only likely that pictures are
+ * prepared as it was trained.
+ */
 function byName(names: readonly string[]): StatedPreprocessing {
-  for (const name of names) {
+  for (const [i, name] of names.entries()) {
     const kind = applications.find(([pattern]) => pattern.test(name))?.[1];
+    if (kind && i === 0) return { kind, assumed: [] };
     if (!kind) continue;
-    return { kind, assumed: [`Pictures are prepared as keras.applications does for ${quote(name)} (${kind}).`] };
+    const assumed = `Pictures are prepared as keras.applications does for ${quote(name)} ('${kind}'), which is a part of this model. ${OTHERWISE}`;
+    return { kind, isAssumed: true, assumed: [assumed] };
   }
   return { kind: undefined, assumed: [] };
 }

@@ -84,6 +84,7 @@ function fakeNetwork(calls: Calls): Network {
       image: image as RgbImage,
     }),
     activations: async () => ({}),
+    evidence: () => Promise.reject(new Error('unused')),
     estimate: ({ mode = 'atrous' } = {}) => ({ macs: fakePlan(mode).macs, seconds: 1 }),
     gradients: () => Promise.reject(new Error('unused')),
     explain: async (image, options = {}): Promise<Explanation> => {
@@ -140,6 +141,7 @@ async function run(argv: string[], io: Partial<Io> = {}): Promise<Result> {
       calls.load.push({ source, options });
       return fakeNetwork(calls);
     },
+    readImage: async (image) => image as unknown as RgbImage, // the fake network is given what the command line names
     inspect: async (source, options) => {
       calls.inspect.push({ source, options });
       return fakeNetwork(calls);

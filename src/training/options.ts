@@ -3,6 +3,7 @@ import { oneOf } from '../base/options.js';
 import type { KernelSet, NormalizationName } from '../base/types.js';
 import type { WeightsSource } from '../weights/open.js';
 import type { Augmentation, Variation } from './augment.js';
+import type { PictureFaults } from './left-out.js';
 import type { Architecture } from './vgg.js';
 
 /** Epochs at one input size. */
@@ -52,7 +53,7 @@ export interface TrainingConfig extends Architecture, Augmentation {
 }
 
 /** What `train` is told. Everything has a default but `out`. */
-export interface TrainOptions extends Partial<TrainingConfig> {
+export interface TrainOptions extends Partial<TrainingConfig>, PictureFaults {
   /** Folder for checkpoint, logs, curve and network; made where it is missing. */
   out: string;
   /** Continue from the checkpoint in `out`, where there is one. */

@@ -13,7 +13,7 @@ const long = { timeout: 30 * MINUTE, workers: 1 };
 const longest = [
   ...['cli', 'degridding', 'faults', 'fuzz', 'gradients', 'graph-engine', 'graph-reference', 'hdf5-reader', 'pack'],
   ...['training', 'training-step', 'wasm', 'weights-hdf5', 'weights-keras-changed', 'worker'],
-  ...['methods/definitions', 'methods/graphs', 'methods/options', 'methods/smoothing'],
+  ...['methods/definitions', 'methods/graph-methods', 'methods/options', 'methods/smoothing'],
 ].map((name) => `test/${name}.test.ts`);
 
 /** `vitest run --mode MODE`: which files, what may be left out of them and why, how long each test may take, how many files at a time. */

@@ -306,6 +306,19 @@ describe('the page', () => {
   });
 });
 
+describe('the included network of 1000 classes', () => {
+  it('is chosen by name, also in the address', async () => {
+    await open('#stride=16&network=imagenet');
+    await done();
+    expect(await text('network-facts')).toContain('1000 classes · 224 × 224 pixels');
+    expect(requests.some((url) => /imagenet-network-/.test(url))).toBe(true);
+    expect(await page.locator('#predictions button').first().textContent()).toContain('Leonberg');
+    expect(await page.locator('#network').inputValue()).toBe('imagenet');
+    expect(problems).toEqual([]);
+    await page.close();
+  });
+});
+
 describe('own weights', () => {
   it('are read from disk, kept, used again, and removed', async () => {
     await open('#stride=16', () => {

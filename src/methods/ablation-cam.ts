@@ -4,7 +4,8 @@ import { headOutput } from '../run/head.js';
 import { view } from '../wasm/job.js';
 import { gemmJob, matrix } from '../wasm/ops/gemm.js';
 import { densePoints, type Field, type Points, phasesOf } from './field.js';
-import { type Front, frontOf, frontValues } from './front.js';
+import { type Front, frontOf } from './front.js';
+import { frontValues } from './front-values.js';
 import { ownPhaseOf } from './raw.js';
 import type { Work } from './work.js';
 

@@ -107,6 +107,7 @@ function backwardCall(
     dy: at(dy),
     dx: views(dx),
     accumulate,
+    channels: graph.nodes[node].from.map((from) => graph.nodes[from].shape.c),
     ...call,
     packed: packed[node],
     precision,

@@ -17,6 +17,7 @@ const output = {
   onlyExplicitManualChunks: true,
   chunkFileNames: 'chunks/[name].js',
   generatedCode: 'es2015',
+  hoistTransitiveImports: false, // bare imports of chunks, of which esbuild warns
 };
 const plugins = [
   embed(),
@@ -56,7 +57,6 @@ const notices = {
       this.emitFile({ type: 'asset', fileName: `licences/${name}.txt`, source: readFileSync(path, 'utf8') });
     emit('open-sans', 'node_modules/@fontsource/open-sans/LICENSE');
     emit('picture-decoders', 'scripts/building/picture-decoders.txt');
-    this.emitFile({ type: 'asset', fileName: 'licences/changes.txt', source: changes });
   },
 };
 /** The kernels once more, as the files that `load({ wasm })` takes. */

@@ -142,6 +142,7 @@ async function run(argv: string[], io: Partial<Io> = {}): Promise<Result> {
       calls.load.push({ source, options });
       return fakeNetwork(calls);
     },
+    readImage: async (image) => image as unknown as RgbImage, // the fake network is given what the command line names
     inspect: async (source, options) => {
       calls.inspect.push({ source, options });
       return fakeNetwork(calls);

@@ -4,6 +4,7 @@ import commonjs from '@rollup/plugin-commonjs';
 import nodeResolve from '@rollup/plugin-node-resolve';
 import { transform } from 'esbuild';
 import license from 'rollup-plugin-license';
+import { avifGlue } from './scripts/building/avif-glue.js';
 import { embed } from './scripts/building/embed.js';
 import { limitHdf5 } from './scripts/building/limit-hdf5.js';
 import { shrinkDependencies } from './scripts/building/shrink-dependencies.js';
@@ -21,6 +22,7 @@ const plugins = [
   embed(),
   limitHdf5(),
   splitHdf5(),
+  avifGlue(),
   nodeResolve({ preferBuiltins: true }),
   commonjs(),
   shrinkDependencies(),
@@ -30,15 +32,14 @@ const plugins = [
  * dist/index.js into a mere list of exports.
  */
 const sharedWithLazyChunks =
-  /build\/js\/(base\/(base64|channel|errors|messages|platform|shape|suggest)|image\/(bytes|resize)|weights\/(assets|family|floats|source|tensor-file)|figure\/raster)\.js$/;
+  /build\/js\/(base\/(base64|channel|errors|messages|platform|random|shape|suggest)|image\/(bytes|resize)|weights\/(assets|family|floats|source|tensor-file)|figure\/raster)\.js$/;
 /** What the methods that are loaded when needed share with the others. */
-const sharedMethods =
-  /build\/js\/(map\/resample|methods\/(eigenvector|field))\.js$/;
+const sharedMethods = /build\/js\/(map\/resample|methods\/(eigenvector|field))\.js$/;
 /** By itself, because metrics need none of it. */
 const compression = /node_modules\/pako\//;
 /** What training shares with the library: pictures and weight files. */
 const sharedWithTraining =
-  /build\/js\/(calls\/pack|image\/(?!bytes|drawable|input|preprocess|resize).*|weights\/(open|degridding|check-chain|chain-of-graph|graph-network|labels|preprocessing|source|tensor|packed|safetensors|safetensors-header|torch|types))\.js$/;
+  /build\/js\/(calls\/pack|image\/(bad-image|decode|decoding|exif|jpeg.*|orient|place|png.*|sniff|upng)|weights\/(open|degridding|check-chain|chain-of-graph|graph-network|labels|preprocessing|source|tensor|packed|safetensors|safetensors-header|torch|types))\.js$/;
 /** What describes networks: the engine, the readers and the worker's caller have it, so it stands by itself. */
 const graphs = /build\/js\/(graph\/.*|image\/normalization)\.js$/;
 /** The licences of what is bundled, collected from the modules that really are. */
@@ -51,8 +52,10 @@ started when it is needed (scripts/building/split-hdf5.js). Of all bundled code,
 const notices = {
   name: 'notices',
   buildStart() {
-    const source = readFileSync('node_modules/@fontsource/open-sans/LICENSE', 'utf8');
-    this.emitFile({ type: 'asset', fileName: 'licences/open-sans.txt', source });
+    const emit = (name, path) =>
+      this.emitFile({ type: 'asset', fileName: `licences/${name}.txt`, source: readFileSync(path, 'utf8') });
+    emit('open-sans', 'node_modules/@fontsource/open-sans/LICENSE');
+    emit('picture-decoders', 'scripts/building/picture-decoders.txt');
     this.emitFile({ type: 'asset', fileName: 'licences/changes.txt', source: changes });
   },
 };
@@ -67,6 +70,7 @@ const kernelFiles = {
   },
 };
 const [library, metrics, training] = ['index', 'metrics', 'training'].map((name) => resolve(`build/js/${name}.js`));
+const ASSETS = ['weights', 'image'].map((folder) => resolve(`build/js/${folder}/assets.js`));
 /**
  * Workers as classic scripts, which the library then contains as text. A worker that is started from text has no files
  * beside it: large data comes from the thread that started it.
@@ -74,9 +78,7 @@ const [library, metrics, training] = ['index', 'metrics', 'training'].map((name)
 const textOnly = {
   name: 'text-only',
   resolveId: (id, importer) =>
-    importer && resolve(importer, '..', id) === resolve('build/js/weights/assets.js')
-      ? resolve('build/js/worker/caller-assets.js')
-      : null,
+    importer && ASSETS.includes(resolve(importer, '..', id)) ? resolve('build/js/worker/caller-assets.js') : null,
   resolveImportMeta: () => '""',
   // Half the size; names stay, so that stacks can be read.
   renderChunk: (code) => transform(code, { minifyWhitespace: true, minifySyntax: true, legalComments: 'none' }),

@@ -1,4 +1,5 @@
 import type { ImageInput } from '../src/api.js';
+import { sniff } from '../src/image/sniff.js';
 import { formatBytes, MAX_PHOTO_BYTES, PageError } from './messages.js';
 
 /** A photograph on the page. */
@@ -17,8 +18,6 @@ export interface Sample {
   photo: string;
   thumbnail: string;
 }
-
-const LIBRARY_TYPES = ['image/png', 'image/jpeg'];
 
 /** Pictures with a dog and a cat; photos/ATTRIBUTION.md says whose they are. */
 export const SAMPLES: readonly Sample[] = [
@@ -49,8 +48,8 @@ export async function openSample({ name, photo }: Sample): Promise<Photo> {
 }
 
 /**
- * Opens a file that was picked, dropped or pasted. PNG and JPEG go to the library as they are; other formats are decoded by the
- * browser where it can.
+ * Opens a file that was picked, dropped or pasted. What the library decodes goes to it as it is, whatever its name; other formats are
+ * decoded by the browser where it can.
  *
  * @throws PageError TOO_LARGE, BAD_IMAGE
  */
@@ -63,7 +62,8 @@ export async function openPhoto(file: File): Promise<Photo> {
   const bitmap = await createImageBitmap(file).catch(() => {
     throw new PageError('BAD_IMAGE', `${file.name}: no picture that this browser can decode`);
   });
-  const input = LIBRARY_TYPES.includes(file.type) ? file : pixelsOf(bitmap);
+  const { format } = sniff(new Uint8Array(await file.slice(0, 1024).arrayBuffer()));
+  const input = format === 'other' || format === 'unknown' ? pixelsOf(bitmap) : file;
   return { name: file.name || 'pasted.png', input, bitmap };
 }
 

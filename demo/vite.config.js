@@ -1,19 +1,21 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
+import { avifGlue } from '../scripts/building/avif-glue.js';
 import { embed } from '../scripts/building/embed.js';
 import { limitHdf5 } from '../scripts/building/limit-hdf5.js';
 import { splitHdf5 } from '../scripts/building/split-hdf5.js';
 
-const library = () => [embed(), limitHdf5(), splitHdf5()];
+const library = () => [embed(), limitHdf5(), splitHdf5(), avifGlue()];
 
+const NO_ASSETS = "export const loadAsset = () => Promise.reject(new Error('the worker loads its own data'));";
 /**
  * The page starts demo/worker.ts, which has files beside it: the library's text of a worker and the data it would post
  * stay out of the page.
  */
 const STUBS = {
   '/src/worker/host-text.ts': "export const hostText = '';",
-  '/src/weights/assets.ts':
-    "export const loadAsset = () => Promise.reject(new Error('the worker loads its own data'));",
+  '/src/weights/assets.ts': NO_ASSETS,
+  '/src/image/assets.ts': NO_ASSETS,
 };
 const ownWorker = {
   name: 'own-worker',

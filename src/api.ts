@@ -22,8 +22,8 @@ import type { Labels } from './weights/label-lists.js';
 export type { Labels, MethodName };
 
 /**
- * A picture: a path or `file:` URL (Node), the bytes of a PNG or JPEG file, a Blob or File, pixels (ImageData, or RGBA or
- * RGB bytes with their size), or in a browser an ImageBitmap or a canvas. Files are decoded by the package itself, everywhere alike.
+ * A picture: a path or `file:` URL (Node), the bytes of a PNG, JPEG, WebP, GIF, BMP or AVIF file, a Blob or File, pixels (ImageData, or
+ * RGBA or RGB bytes with their size), or in a browser what it can draw. Files are decoded by the package itself, everywhere alike.
  */
 export type ImageInput = string | URL | Uint8Array | ArrayBuffer | Blob | PixelInput | DrawableInput;
 
@@ -34,17 +34,26 @@ export interface PixelInput {
   data: Uint8Array | Uint8ClampedArray;
 }
 
-/** An ImageBitmap, or a canvas of a page or a worker. */
-export type DrawableInput = { readonly width: number; readonly height: number } & (
+/**
+ * What a browser can draw: an ImageBitmap or a VideoFrame, a canvas of a page or a worker (OffscreenCanvas), and in a page an `<img>` that
+ * is loaded or a `<video>`, whose present picture is taken.
+ */
+export type DrawableInput =
   | {
+      readonly width: number;
+      readonly height: number;
       /** Lets the pixels go; whoever made the bitmap calls it. */
       close(): void;
     }
   | {
+      readonly width: number;
+      readonly height: number;
       /** The drawing context whose pixels are read. */
       getContext(kind: '2d'): unknown;
     }
-);
+  | { readonly displayWidth: number; readonly displayHeight: number; close(): void }
+  | { readonly naturalWidth: number; readonly naturalHeight: number }
+  | { readonly videoWidth: number; readonly videoHeight: number };
 
 /**
  * What the network computes on, as `preprocess` makes it: (rows, columns, channels) float32, normalised; 0 is the data
@@ -205,6 +214,14 @@ export interface Placement {
   origin: readonly [number, number];
   /** From one point to the next. */
   pitch: readonly [number, number];
+}
+
+/** Where a layer's points see most. */
+export interface LayerEvidence {
+  /** The layer's own name, as `packWeights` takes it. */
+  layer: string;
+  /** From the centres of its windows, in pixels of the input: rows (down) and columns (to the right). */
+  offset: readonly [number, number];
 }
 
 /** Which pixels speak for a class. */
@@ -390,6 +407,12 @@ export interface Network extends NetworkInfo {
   activations(image: ImageInput | TensorInput, options?: ActivationsOptions): Promise<Record<string, Activation>>;
   /** Gradients of a score with respect to the input, layers' outputs and weights. */
   gradients(image: ImageInput | TensorInput, options?: GradientsOptions): Promise<Gradients>;
+  /**
+   * How far the evidence of a layer, by default the last one, lies from the centres of its windows: what `explain` takes with `align:
+   * 'evidence'`. Measured when it is first asked for, in some 25 gradients of the network on pictures of seeded noise, unless the file
+   * says it.
+   */
+  evidence(layer?: string, options?: { signal?: AbortSignal }): Promise<LayerEvidence>;
   /** Which pixels made the network decide. */
   explain(image: ImageInput | TensorInput, options?: ExplainOptions): Promise<Explanation>;
   /** Ends the threads and gives the memory back. Running calls fail with ABORTED. */

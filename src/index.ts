@@ -6,6 +6,7 @@ import type {
   Gradients,
   GradientsOptions,
   ImageInput,
+  LayerEvidence,
   Limits,
   LoadOptions,
   Network,
@@ -17,6 +18,7 @@ import type {
 import { checkPrecision } from './base/options.js';
 import type { RgbImage } from './base/types.js';
 import { activations } from './calls/activations.js';
+import { evidenceOf } from './calls/evidence.js';
 import { explain } from './calls/explain.js';
 import { gradients } from './calls/gradients.js';
 import { DescribedNetwork, describe } from './calls/network-info.js';
@@ -36,11 +38,12 @@ export { inspect } from './calls/inspect.js';
 export { type PackOptions, packWeights } from './calls/pack.js';
 export { drawFigure, type FigureOptions } from './figure/figure.js';
 export { encodePng, type PngOptions } from './image/decode.js';
+export { type ReadImageOptions, readImage } from './image/input.js';
 export { encodeNpy } from './map/npy.js';
 export { colormapNames, type OverlayOptions } from './map/overlay.js';
 export { smoothingNames } from './map/smoothing.js';
 export { methodNames } from './methods/facts.js';
-export type { WeightsSource } from './weights/open.js';
+export type { SingleSource, WeightsSource } from './weights/open.js';
 export {
   type ManifestEntry,
   type PublishedWeights,
@@ -77,7 +80,8 @@ export async function load(source?: WeightsSource, options: LoadOptions = {}): P
         onProgress: onProgress && ((done) => onProgress({ stage: 'load', done })),
       });
       const { labels, preprocessing } = weights;
-      return new LoadedNetwork(weights, { runtime, network, labels, preprocessing }, limits);
+      const evidence = new Map(weights.evidence);
+      return new LoadedNetwork(weights, { runtime, network, labels, preprocessing, evidence }, limits);
     } catch (error) {
       runtime.dispose();
       throw error;
@@ -138,6 +142,10 @@ class LoadedNetwork extends DescribedNetwork implements Network {
     });
   }
 
+  evidence(layer?: string, options: { signal?: AbortSignal } = {}): Promise<LayerEvidence> {
+    return this.#inTurn(options, () => evidenceOf(this.#loaded, layer, options.signal));
+  }
+
   dispose(): void {
     this.#loaded.runtime.dispose();
   }
@@ -152,7 +160,7 @@ class LoadedNetwork extends DescribedNetwork implements Network {
     call: (picture: RgbImage | TensorInput) => Promise<T>,
   ): Promise<T> {
     return this.#inTurn(options, async () =>
-      call(isTensor(image) ? image : await readImage(image, this.#limits.pixels)),
+      call(isTensor(image) ? image : await readImage(image, { maxPixels: this.#limits.pixels })),
     );
   }
 

@@ -7,6 +7,7 @@ import type {
   GradientsOptions,
   ImageInput,
   InspectOptions,
+  LayerEvidence,
   LoadOptions,
   Network,
   NetworkInfo,
@@ -27,7 +28,7 @@ export type * from './api.js';
 export type { WorkerLike } from './base/channel.js';
 export { AtrousCamError, type ErrorCode } from './base/errors.js';
 export type * from './base/types.js';
-export type { WeightsSource } from './weights/source.js';
+export type { SingleSource, WeightsSource } from './weights/source.js';
 export type { WorkerOptions } from './worker/start.js';
 
 /** Whether arrays are handed over or copied. */
@@ -114,6 +115,10 @@ export class WorkerNetwork extends DescribedNetwork implements Network {
 
   gradients(image: ImageInput | TensorInput, options?: GradientsOptions & TransferOption): Promise<Gradients> {
     return this.#call('gradients', image, options);
+  }
+
+  evidence(layer?: string, options?: { signal?: AbortSignal }): Promise<LayerEvidence> {
+    return this.#connection.call('evidence', layer, options ?? {}) as Promise<LayerEvidence>;
   }
 
   async explain(image: ImageInput | TensorInput, options?: ExplainOptions & TransferOption): Promise<Explanation> {

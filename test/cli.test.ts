@@ -84,6 +84,7 @@ function fakeNetwork(calls: Calls): Network {
       image: image as RgbImage,
     }),
     activations: async () => ({}),
+    evidence: () => Promise.reject(new Error('unused')),
     estimate: ({ mode = 'atrous' } = {}) => ({ macs: fakePlan(mode).macs, seconds: 1 }),
     gradients: () => Promise.reject(new Error('unused')),
     explain: async (image, options = {}): Promise<Explanation> => {

@@ -8,11 +8,11 @@ const text = (value: string) => new Uint8Array(Buffer.from(value, 'latin1'));
 const bytes = (...parts: (Uint8Array | number[])[]) =>
   new Uint8Array(Buffer.concat(parts.map((part) => Buffer.from(part))));
 
-/** Expects one line of BAD_IMAGE that names the picture and holds `message`. */
+/** Expects one line of BAD_IMAGE that names the picture and holds `message`, where nothing is tolerated. */
 function expectRefused(file: Uint8Array, message: string | RegExp, maxPixels?: number): void {
   let caught: unknown;
   try {
-    decodeImage(file, { name: 'a.x', maxPixels });
+    decodeImage(file, { name: 'a.x', maxPixels, strict: true });
   } catch (error) {
     caught = error;
   }
@@ -25,13 +25,9 @@ function expectRefused(file: Uint8Array, message: string | RegExp, maxPixels?: n
 
 describe('decodeImage refuses other files', () => {
   it.each([
-    ['GIF89a......', 'a GIF picture; convert it to PNG or JPEG'],
-    ['RIFF\x10\0\0\0WEBPVP8 ', 'a WebP picture'],
     ['\0\0\0\x20ftypheic\0\0\0\0', 'a HEIC picture'],
-    ['\0\0\0\x20ftypavif\0\0\0\0', 'an AVIF picture'],
-    ['\0\0\0\x20ftypmif1\0\0\0\0', 'a HEIC or AVIF picture'],
+    ['\0\0\0\x20ftypmif1\0\0\0\0', 'a HEIC picture'],
     ['\0\0\0\x20ftypisom\0\0\0\0', 'a video'],
-    ['BM\x36\0\0\0', 'a BMP picture'],
     ['II*\0\x08\0\0\0', 'a TIFF picture'],
     ['MM\0*\0\0\0\x08', 'a TIFF picture'],
     ['%PDF-1.7', 'a PDF document'],
@@ -48,8 +44,8 @@ describe('decodeImage refuses other files', () => {
   it('an empty one', () => expectRefused(new Uint8Array(0), 'got an empty one'));
 
   it('and names no picture where it has no name, on one line where the name has two', () => {
-    expect(() => decodeImage(text('BM'))).toThrow(/^image: expected/);
-    expect(() => decodeImage(text('BM'), { name: 'a\nb' })).toThrow(/^image "a\\nb": expected/);
+    expect(() => decodeImage(text('II*\0'))).toThrow(/^image: expected/);
+    expect(() => decodeImage(text('II*\0'), { name: 'a\nb' })).toThrow(/^image "a\\nb": expected/);
   });
 });
 
@@ -117,13 +113,13 @@ describe('decodeImage refuses broken PNG files', () => {
         ),
         iend,
       ),
-      'does not decompress',
+      'the checksum of its pixel data',
     ],
     ['a row too few', png(header, rows.subarray(3)), 'expected 6 bytes of pixel data, got 3'],
     [
       'an unfinished stream',
       file(ihdr(header), chunk('IDAT', deflateSync(rows).subarray(0, -4)), iend),
-      'expected 6 bytes',
+      'the checksum behind its pixel data is missing',
     ],
     ['a byte too many', png(header, bytes(rows, [0])), 'more pixel data'],
     ['filter 5', png(header, Uint8Array.of(0, 1, 2, 5, 3, 4)), 'a row filter of 0 to 4, got 5'],
@@ -142,7 +138,7 @@ describe('decodeImage refuses broken PNG files', () => {
     expectRefused(file(ihdr(header), chunk('IDAT', bomb), iend), 'more pixel data than its size needs');
     expectRefused(
       file(ihdr({ ...header, width: 1023, height: 1024 }), chunk('IDAT', bomb), iend),
-      'does not decompress',
+      'the checksum of its pixel data',
     );
   });
 });
@@ -237,7 +233,7 @@ describe('decodeImage refuses broken JPEG files', () => {
   it('whose Huffman or quantisation tables are missing', () => {
     for (const code of [0xc4, 0xdb]) {
       const without = good.map((byte, i) => (good[i - 1] === 0xff && byte === code && i < scan ? 0xfe : byte));
-      expectRefused(without, 'damaged or truncated JPEG');
+      expectRefused(without, code === 0xc4 ? 'no Huffman tables' : 'damaged or truncated JPEG');
     }
   });
 });

@@ -57,6 +57,7 @@ describe('labels that a caller gives', () => {
     ['JSON, a list', '["cat", "dog", "mouse, grey"]'],
     ['JSON by index', '{"0": "cat", "1": "dog", "2": "mouse, grey"}'],
     ['JSON by name', ' {"mouse, grey": 2, "cat": 0, "dog": 1}'],
+    ["Teachable Machine's metadata", '{"labels": ["cat", "dog", "mouse, grey"], "imageSize": 224}'],
     ['CSV', '0,cat\n1,dog\n2,"mouse, grey"'],
     ['CSV in another order, with headings', 'index,name\n2,"mouse, grey"\n0,cat\n1,dog\n'],
     ['CSV, the index behind', 'name;index\ncat;0\ndog;1\nmouse, grey;2'],

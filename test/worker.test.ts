@@ -26,6 +26,17 @@ const picture = (seed: number): PixelInput => ({
 /** Everything of a result but the time that it took. */
 const numbers = <Result extends object>(result: Result) => ({ ...result, seconds: 0, overlay: undefined });
 
+it('several files go to a worker together', async () => {
+  const path = (name: string) => new URL(`fixtures/onnx/${name}`, import.meta.url);
+  const files = ['residual-open.onnx.data', 'residual-open.onnx'].map(
+    (name) => new File([new Uint8Array(readFileSync(path(name)))], name),
+  );
+  const [here, there] = [await library.load(files), await load(files)];
+  const tensor = new Float32Array(here.inputShape.reduce((a, b) => a * b)).fill(0.5);
+  expect((await there.predict({ tensor })).logits).toEqual((await here.predict({ tensor })).logits);
+  for (const network of [here, there]) network.dispose();
+});
+
 describe('a network in a worker', () => {
   let here: Network;
   let there: WorkerNetwork;

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -25,6 +25,7 @@ export function embed() {
       const kind = id.startsWith('\0') && kindOf(id.slice(1));
       if (!kind) return null;
       const path = resolve(root, id.slice(kind.length + 1, -suffix.length));
+      if (!existsSync(path)) this.error(`${path} is missing: run "npm install"`);
       this.addWatchFile?.(path);
       return `export default ${JSON.stringify(kinds[kind](path))};`;
     },

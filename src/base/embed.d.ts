@@ -21,3 +21,18 @@ declare module 'hex:*' {
   const hex: string;
   export default hex;
 }
+
+/** libavif's decoder as Emscripten compiles it; its own declarations name types that come with Emscripten. */
+declare module '@jsquash/avif/codec/dec/avif_dec.js' {
+  export interface AvifLibrary {
+    /** RGBA of 8 bits, or null where the file cannot be decoded. */
+    decode(file: Uint8Array, bitDepth: 8): { width: number; height: number; data: Uint8ClampedArray } | null;
+  }
+  export default function start(options: {
+    noInitialRun: boolean;
+    print(text: string): void;
+    printErr(text: string): void;
+    locateFile(name: string): string;
+    instantiateWasm(imports: WebAssembly.Imports, done: (instance: WebAssembly.Instance) => void): WebAssembly.Exports;
+  }): Promise<AvifLibrary>;
+}

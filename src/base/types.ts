@@ -13,6 +13,8 @@ export interface RgbImage {
   width: number;
   height: number;
   data: Uint8Array;
+  /** Of a decoded file that is damaged or was read at a smaller size: what is wrong and what was done, in whole sentences. */
+  warnings?: readonly string[];
 }
 
 /** A rectangle in pixels of the upright photograph: the part that the network saw. May be fractional. */

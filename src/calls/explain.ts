@@ -12,6 +12,7 @@ import { runPlan } from '../run/engine.js';
 import { requireFinite } from '../run/finite.js';
 import { type Loaded, requireHead } from '../run/loaded.js';
 import type { ScoreFunction } from '../run/score.js';
+import { evidenceOffsets } from './evidence.js';
 import { finerSubject, requireClass } from './finer.js';
 import { chooseTop, inputOf, prepare, topFive } from './predict.js';
 import { type ExplainRequest, readRequest } from './request.js';
@@ -26,7 +27,7 @@ export async function explain(
   requireHead(loaded);
   const { network, labels } = loaded;
   const { h: height, w: width } = network.graph.nodes[0].shape;
-  const request = readRequest(network.layout, options);
+  const request = await placedRequest(loaded, readRequest(network.layout, options), options.signal);
   const choose = await chooseSubject(loaded, image, request, options);
 
   const start = performance.now();
@@ -58,6 +59,12 @@ export async function explain(
     peakBytes,
     overlay: (style) => overlayMap(photograph, map, rect, style),
   };
+}
+
+/** The request with what placing its points takes. */
+async function placedRequest(loaded: Loaded, request: ExplainRequest, signal?: AbortSignal): Promise<ExplainRequest> {
+  if (request.align !== 'evidence' || !request.facts.layers) return request;
+  return { ...request, offsets: await evidenceOffsets(loaded, request.layers, signal) };
 }
 
 /** Where the points of the raw map lie. `spacing`: of the points that it was computed at. */

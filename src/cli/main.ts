@@ -186,7 +186,7 @@ function addWeightsCommands(program: Command, context: Context, run: (call: Prom
     .argument('<name|path>')
     .argument('<out>', 'the file to write')
     .addOption(options.dtype())
-
+    .addOption(options.evidence())
     .addOption(options.json())
     .action((source, out, flags) => run(weights.packCommand(source, out, flags, context)));
   for (const command of [info, pack]) group(command, 'Instead of what the file says:', options.inputOptionsOf());

@@ -234,6 +234,8 @@ export const retries = () =>
     parseRetries,
   );
 export const dtype = () => choice('--dtype', ['float16', 'float32'], 'how kernels are stored').default('float16');
+export const evidence = () =>
+  new Option('--evidence', "also measure where the last layer's evidence lies, for --align evidence");
 export const shard = () =>
   new Option('--shard <i/n>', 'take only every n-th picture, from the i-th on (1/4 ... 4/4)').argParser(parseShard);
 export const recursive = () => new Option('-r, --recursive', 'look for pictures in the folders of a folder as well');

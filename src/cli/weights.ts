@@ -1,5 +1,5 @@
 import { basename, dirname, resolve } from 'node:path';
-import type { NetworkInfo } from '../api.js';
+import type { LoadOptions, NetworkInfo } from '../api.js';
 import { formatBytes } from '../base/format.js';
 import {
   AtrousCamError,
@@ -171,11 +171,22 @@ export async function verifyCommand(name: string, { json }: JsonFlags, context: 
   return 0;
 }
 
+/** Where the evidence of the last layer lies. */
+async function measuredEvidence(source: string | undefined, options: LoadOptions, { load, signal }: Context) {
+  const network = await load(source, { ...options, signal });
+  try {
+    const { layer, offset } = await network.evidence(undefined, { signal });
+    return { [layer]: offset };
+  } finally {
+    network.dispose();
+  }
+}
+
 /** `atrous-cam weights pack`: any weight file as one packed file. */
 export async function packCommand(
   source: string,
   out: string,
-  { dtype, json, ...flags }: InfoFlags & { dtype: 'float16' | 'float32' },
+  { dtype, evidence, json, ...flags }: InfoFlags & { dtype: 'float16' | 'float32'; evidence?: boolean },
   context: Context,
 ): Promise<number> {
   const named = source === 'default' ? undefined : source;
@@ -188,6 +199,7 @@ export async function packCommand(
     const pieces = packWeights(named, {
       ...options,
       dtype,
+      evidence: evidence ? await measuredEvidence(named, options, context) : undefined,
       signal: context.signal,
       onProgress: (done) => context.progress.update('packing', done),
     });

@@ -1,9 +1,16 @@
 import { AtrousCamError } from '../base/errors.js';
 
+/** Longest name that a message repeats as a whole; beyond file names only data URLs are longer. */
+const MAX_NAME = 300;
+
 /** The picture in a message: `image "cat.png"`, or `image` where it has no name. Quoted as JSON, so that it stays one line. */
 export function imageSubject(name: string | undefined): string {
-  return name === undefined ? 'image' : `image ${JSON.stringify(name)}`;
+  return name === undefined ? 'image' : `image ${JSON.stringify(shorten(name))}`;
 }
+
+/** A long text without its middle. */
+export const shorten = (text: string): string =>
+  text.length > MAX_NAME ? `${text.slice(0, 60)}...${text.slice(-20)}` : text;
 
 /**
  * An error for a picture that cannot be decoded.

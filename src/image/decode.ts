@@ -2,9 +2,10 @@ import { AtrousCamError } from '../base/errors.js';
 import type { RgbImage } from '../base/types.js';
 import { badImage, imageSubject } from './bad-image.js';
 import { overWhite } from './bytes.js';
+import { type Decoding, withWarnings } from './decoding.js';
 import { decodeJpeg } from './jpeg.js';
 import { decodePng } from './png.js';
-import { sniff } from './sniff.js';
+import { type Format, sniff } from './sniff.js';
 
 export { encodePng, type PngOptions } from './png-encode.js';
 export { resizeImage } from './resize.js';
@@ -12,35 +13,72 @@ export { resizeImage } from './resize.js';
 /** 100 megapixels: 300 MB of RGB. */
 const DEFAULT_MAX_PIXELS = 100e6;
 
+/** How a file is decoded. */
+export interface DecodeOptions {
+  /** The picture in error messages, such as its file name. */
+  name?: string;
+  /** The largest width x height accepted; default 100 million. */
+  maxPixels?: number;
+  /**
+   * Refuse files that break their format, though other programs show them: cut off, without an end marker, with wrong checksums. By
+   * default what is there is decoded, and the picture's `warnings` say what was wrong.
+   */
+  strict?: boolean;
+}
+
+/** The formats as people write them, for messages. */
+const FORMATS = 'PNG, JPEG, WebP, GIF, BMP or AVIF';
+
 /**
- * Decodes a PNG or JPEG file. The format is told by its first bytes; transparency is laid over white; EXIF orientation is
- * applied. The same bytes give the same pixels in Node and in browsers.
+ * Decodes a picture file. The format is told by its first bytes; of animations the first picture is taken; transparency is laid over
+ * white; the orientation that EXIF or the format itself states is applied. The same bytes give the same pixels in Node and in browsers.
  *
  * @param bytes the whole file
- * @param options.name the picture in error messages, such as its file name
- * @param options.maxPixels the largest width x height accepted; default 100 million
- * @throws AtrousCamError BAD_IMAGE: not a PNG or JPEG, damaged, cut off, of an unsupported kind, or too large
+ * @throws AtrousCamError BAD_IMAGE: no picture of these formats, damaged, of an unsupported kind, or too large
  * @example
- * const { width, height, data } = decodeImage(await readFile('cat.jpg'), { name: 'cat.jpg' });
+ * const { width, height, data } = await decodePicture(await readFile('cat.jpg'), { name: 'cat.jpg' });
  */
-export function decodeImage(bytes: Uint8Array, options: { name?: string; maxPixels?: number } = {}): RgbImage {
-  const { name, maxPixels = DEFAULT_MAX_PIXELS } = options;
-  const subject = imageSubject(name);
-  if (bytes.length === 0) throw badImage(subject, 'expected a PNG or JPEG file, got an empty one');
+export async function decodePicture(bytes: Uint8Array, options: DecodeOptions = {}): Promise<RgbImage> {
+  const decoding = decodingOf(options);
+  const decode = decoders[formatOf(bytes, decoding)];
+  return withWarnings(await decode(bytes, decoding), decoding);
+}
+
+/**
+ * `decodePicture` for PNG and JPEG, at once.
+ *
+ * @throws AtrousCamError BAD_IMAGE; of other formats too
+ */
+export function decodeImage(bytes: Uint8Array, options: DecodeOptions = {}): RgbImage {
+  const decoding = decodingOf(options);
+  const format = formatOf(bytes, decoding);
+  if (format !== 'png' && format !== 'jpeg') throw badImage(decoding.subject, `expected PNG or JPEG, got ${format}`);
+  return withWarnings(decoders[format](bytes, decoding), decoding);
+}
+
+const decoders = {
+  png: decodePng,
+  jpeg: decodeJpeg,
+  webp: async (bytes: Uint8Array, decoding: Decoding) => (await import('./webp.js')).decodeWebp(bytes, decoding),
+  gif: async (bytes: Uint8Array, decoding: Decoding) => (await import('./gif.js')).decodeGif(bytes, decoding),
+  bmp: async (bytes: Uint8Array, decoding: Decoding) => (await import('./bmp.js')).decodeBmp(bytes, decoding),
+  avif: async (bytes: Uint8Array, decoding: Decoding) => (await import('./avif.js')).decodeAvif(bytes, decoding),
+};
+
+const decodingOf = ({ name, maxPixels = DEFAULT_MAX_PIXELS, strict = false }: DecodeOptions): Decoding => ({
+  subject: imageSubject(name),
+  maxPixels,
+  strict,
+  warnings: [],
+});
+
+function formatOf(bytes: Uint8Array, { subject }: Decoding): Format {
+  if (bytes.length === 0) throw badImage(subject, `expected a ${FORMATS} file, got an empty one`);
   const found = sniff(bytes);
-  switch (found.format) {
-    case 'png':
-      return decodePng(bytes, subject, maxPixels);
-    case 'jpeg':
-      return decodeJpeg(bytes, subject, maxPixels);
-    case 'other':
-      throw badImage(subject, `expected a PNG or JPEG file, got ${found.name}; convert it to PNG or JPEG`);
-    case 'unknown':
-      throw badImage(
-        subject,
-        `expected a PNG or JPEG file, got something that begins with ${hex(bytes.subarray(0, 8))}`,
-      );
-  }
+  if (found.format === 'other')
+    throw badImage(subject, `expected a ${FORMATS} file, got ${found.name}; convert it to PNG or JPEG`);
+  if (found.format !== 'unknown') return found.format;
+  throw badImage(subject, `expected a ${FORMATS} file, got something that begins with ${hex(bytes.subarray(0, 8))}`);
 }
 
 /**
@@ -50,8 +88,14 @@ export function decodeImage(bytes: Uint8Array, options: { name?: string; maxPixe
  * @returns a copy
  * @throws AtrousCamError BAD_ARGUMENT: sizes that are no positive integers, another length, values that are no bytes
  */
-export function toRgbImage(pixels: { width: number; height: number; data: ArrayLike<number> }): RgbImage {
-  const { width, height, data } = pixels;
+export function toRgbImage(pixels: {
+  width: number;
+  height: number;
+  data: ArrayLike<number>;
+  warnings?: readonly string[];
+}): RgbImage {
+  const { width, height, data, warnings } = pixels;
+  const kept = warnings && { warnings };
   if (!(Number.isSafeInteger(width) && Number.isSafeInteger(height) && width > 0 && height > 0)) {
     throw new AtrousCamError(
       'BAD_ARGUMENT',
@@ -69,7 +113,7 @@ export function toRgbImage(pixels: { width: number; height: number; data: ArrayL
   const rgb = new Uint8Array(count * 3);
   if (data.length === rgb.length) {
     rgb.set(data);
-    return { width, height, data: rgb };
+    return { width, height, data: rgb, ...kept };
   }
   for (let from = 0, to = 0; to < rgb.length; from += 4) {
     const alpha = data[from + 3];

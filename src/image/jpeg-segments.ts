@@ -1,5 +1,7 @@
 import { badImage, checkDimensions } from './bad-image.js';
+import { type Decoding, tolerate } from './decoding.js';
 import { exifOrientation } from './exif.js';
+import { adobeCmyk, standardTables } from './jpeg-standard.js';
 
 export interface JpegComponent {
   id: number;
@@ -52,12 +54,15 @@ const MAX_SCANS = 100;
 interface Walk {
   bytes: Uint8Array;
   subject: string;
+  decoding: Decoding;
   frame?: { width: number; height: number; progressive: boolean; components: JpegComponent[] };
   jfif: boolean;
   /** Adobe's colour transform: 0 none, 1 YCbCr, 2 YCCK. */
   adobe?: { transform: number; segment: Uint8Array };
   orientation?: number;
   restarts: boolean;
+  /** Has Huffman tables of its own. */
+  tables: boolean;
   scans: number;
   /** Bytes of entropy-coded data. */
   coded: number;
@@ -71,18 +76,22 @@ interface Walk {
  * have to trust: segment lengths, the kind and size of the frame, sampling factors, the number of scans, that every
  * component has data, that there is enough data for the size, and that the end is there.
  *
- * @param subject what messages call the picture
- * @param maxPixels the largest width x height accepted
  * @throws AtrousCamError BAD_IMAGE
  */
-export function readJpegSegments(bytes: Uint8Array, subject: string, maxPixels: number): JpegParts {
-  const walk: Walk = { bytes, subject, jfif: false, restarts: false, scans: 0, coded: 0, seen: new Set(), kept: [] };
+export function readJpegSegments(bytes: Uint8Array, decoding: Decoding): JpegParts {
+  const { subject, maxPixels } = decoding;
+  const flags = { jfif: false, restarts: false, tables: false };
+  const walk: Walk = { bytes, subject, decoding, ...flags, scans: 0, coded: 0, seen: new Set(), kept: [] };
   walk.kept.push(bytes.subarray(0, 2));
   for (let at = 2; ; ) {
     at = nextMarker(bytes, at);
     const marker = bytes[at + 1];
-    if (marker === undefined)
-      throw badImage(subject, `truncated JPEG: it ends at byte ${bytes.length}, before its end marker`);
+    if (marker === undefined) {
+      const fault = `truncated JPEG: it ends at byte ${bytes.length}, before its end marker`;
+      if (walk.scans === 0) throw badImage(subject, fault);
+      tolerate(decoding, fault);
+      break;
+    }
     if (marker === 0xd9) break;
     if (marker === 0xd8 || marker === 0x01) {
       at += 2; // SOI and TEM stand alone
@@ -144,6 +153,7 @@ function readSegment(walk: Walk, marker: number, at: number, end: number, maxPix
       return end;
     case 0xc4:
     case 0xdb:
+      walk.tables ||= marker === 0xc4;
       walk.kept.push(bytes.subarray(at, end));
       return end;
     case 0xe0:
@@ -226,10 +236,13 @@ function finish(walk: Walk): JpegParts {
     );
   }
   if (frame.components.length === 4) {
-    if (adobe === undefined) {
-      throw badImage(subject, 'unsupported kind of JPEG (CMYK without the Adobe marker); convert it to RGB');
-    }
-    kept.splice(1, 0, adobe.segment);
+    if (adobe === undefined)
+      tolerate(walk.decoding, 'CMYK without the Adobe marker; its inks were taken as Adobe stores them');
+    kept.splice(1, 0, adobe?.segment ?? adobeCmyk());
+  }
+  if (!walk.tables) {
+    tolerate(walk.decoding, 'this JPEG has no Huffman tables, as frames of webcams; the standard ones were taken');
+    kept.splice(1, 0, standardTables());
   }
   kept.push(Uint8Array.of(0xff, 0xd9));
   return {

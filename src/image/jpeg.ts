@@ -1,6 +1,7 @@
 import jpeg from 'jpeg-js';
 import type { RgbImage } from '../base/types.js';
 import { badImage } from './bad-image.js';
+import type { Decoding } from './decoding.js';
 import { smoothChroma, ycbcrToRgb } from './jpeg-chroma.js';
 import { type JpegParts, readJpegSegments } from './jpeg-segments.js';
 import { applyOrientation } from './orient.js';
@@ -15,12 +16,11 @@ const MAX_BYTES = 2 ** 30;
  * truncates colours: measured on 33 photographs against libjpeg-turbo, that differs by up to 83 levels and 0.9 on average
  * (4:2:0), 4 and 0.5 (4:4:4); this way by up to 3 and 0.1. It also takes RGB files for YCbCr.
  *
- * @param subject what messages call the picture
- * @param maxPixels the largest width x height accepted
  * @throws AtrousCamError BAD_IMAGE
  */
-export function decodeJpeg(bytes: Uint8Array, subject: string, maxPixels: number): RgbImage {
-  const parts = readJpegSegments(bytes, subject, maxPixels);
+export function decodeJpeg(bytes: Uint8Array, decoding: Decoding): RgbImage {
+  const { subject } = decoding;
+  const parts = readJpegSegments(bytes, decoding);
   if (decodingBytes(parts) > MAX_BYTES) {
     const size = `${parts.width}x${parts.height} pixels`;
     throw badImage(

@@ -1,4 +1,5 @@
 import { badImage, checkDimensions } from './bad-image.js';
+import { type Decoding, tolerate } from './decoding.js';
 import { upng } from './upng.js';
 
 export type PngColor = 'grey' | 'rgb' | 'palette' | 'grey-alpha' | 'rgb-alpha';
@@ -37,15 +38,14 @@ const colorTypes: Record<number, [PngColor, number, number[]]> = {
 const signature = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 
 /**
- * Walks a PNG file from chunk to chunk: signature, lengths, checksums, IHDR first and valid, PLTE where needed, IDAT and
- * IEND present. Nothing is decompressed here, and compressed chunks other than IDAT (iCCP, zTXt, iTXt) never are.
- * What follows IEND is ignored.
+ * Walks a PNG file from chunk to chunk: signature, lengths, checksums, IHDR first and valid, PLTE where needed, IDAT there. Nothing is
+ * decompressed here, and compressed chunks other than IDAT (iCCP, zTXt, iTXt) never are. What follows IEND is ignored. As browsers
+ * do, chunks that the picture could be shown without are left out where their checksum is wrong, and a file may end behind its pixels.
  *
- * @param subject what messages call the picture
- * @param maxPixels the largest width x height accepted
  * @throws AtrousCamError BAD_IMAGE
  */
-export function readPngChunks(bytes: Uint8Array, subject: string, maxPixels: number): PngParts {
+export function readPngChunks(bytes: Uint8Array, decoding: Decoding): PngParts {
+  const { subject, maxPixels } = decoding;
   if (!signature.every((byte, i) => bytes[i] === byte)) {
     throw badImage(
       subject,
@@ -56,40 +56,52 @@ export function readPngChunks(bytes: Uint8Array, subject: string, maxPixels: num
   }
   let parts: PngParts | undefined;
   for (let at = signature.length; ; ) {
-    const { type, data, end } = readChunk(bytes, at, subject);
+    if (parts && parts.idat.length > 0 && at + 12 > bytes.length) {
+      tolerate(decoding, `truncated PNG: it ends at byte ${bytes.length}, before "IEND"`);
+      return complete(parts, subject);
+    }
+    const { type, data, end, sound } = readChunk(bytes, at, decoding);
     if (parts === undefined) {
       if (type !== 'IHDR') throw badImage(subject, `damaged PNG: expected the chunk "IHDR" first, got "${type}"`);
       parts = readHeader(data, subject, maxPixels);
     } else if (type === 'IEND') {
       return complete(parts, subject);
-    } else {
+    } else if (sound) {
       keepChunk(parts, type, data, subject);
     }
     at = end;
   }
 }
 
-/** One chunk: length, type, data, CRC-32 of type and data. */
-function readChunk(bytes: Uint8Array, at: number, subject: string): { type: string; data: Uint8Array; end: number } {
+/** One chunk: length, type, data, CRC-32 of type and data. `sound`: the checksum is right. */
+function readChunk(
+  bytes: Uint8Array,
+  at: number,
+  decoding: Decoding,
+): { type: string; data: Uint8Array; end: number; sound: boolean } {
+  const { subject } = decoding;
   if (at + 12 > bytes.length) throw badImage(subject, `truncated PNG: it ends at byte ${bytes.length}, before "IEND"`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const type = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
   if (!/^[A-Za-z]{4}$/.test(type)) throw badImage(subject, `damaged PNG: expected a chunk name at byte ${at + 4}`);
   const dataEnd = at + 8 + view.getUint32(at);
   if (dataEnd + 4 > bytes.length) {
-    throw badImage(
-      subject,
-      `truncated PNG: the chunk "${type}" ends at byte ${dataEnd + 4}, the file at ${bytes.length}`,
-    );
+    const fault = `truncated PNG: the chunk "${type}" ends at byte ${dataEnd + 4}, the file at ${bytes.length}`;
+    if (type === 'IHDR' || type === 'PLTE') throw badImage(subject, fault);
+    tolerate(decoding, fault); // whether all pixels are there is seen when they are unpacked
+    return { type, data: bytes.subarray(at + 8, dataEnd), end: bytes.length, sound: type === 'IDAT' };
   }
-  if (upng.crc.crc(bytes, at + 4, dataEnd - at - 4) >>> 0 !== view.getUint32(dataEnd)) {
-    throw badImage(
-      subject,
-      `damaged PNG: the checksum of the chunk "${type}" at byte ${at} does not match its content`,
-    );
+  const sound = upng.crc.crc(bytes, at + 4, dataEnd - at - 4) >>> 0 === view.getUint32(dataEnd);
+  if (!sound) {
+    const fault = `damaged PNG: the checksum of the chunk "${type}" at byte ${at} does not match its content`;
+    if (isCritical(type)) throw badImage(subject, fault);
+    tolerate(decoding, `${fault}; it was left out`);
   }
-  return { type, data: bytes.subarray(at + 8, dataEnd), end: dataEnd + 4 };
+  return { type, data: bytes.subarray(at + 8, dataEnd), end: dataEnd + 4, sound };
 }
+
+/** An upper-case first letter means that the picture cannot be shown without the chunk. */
+const isCritical = (type: string): boolean => type[0] === type[0].toUpperCase();
 
 function readHeader(data: Uint8Array, subject: string, maxPixels: number): PngParts {
   if (data.length !== 13) throw badImage(subject, `damaged PNG: expected 13 bytes in "IHDR", got ${data.length}`);
@@ -154,8 +166,7 @@ function keepChunk(parts: PngParts, type: string, data: Uint8Array, subject: str
       parts.exif = data;
       break;
     default:
-      // An upper-case first letter means that the picture cannot be shown without it.
-      if (type[0] === type[0].toUpperCase()) throw badImage(subject, `unsupported PNG: unknown chunk "${type}"`);
+      if (isCritical(type)) throw badImage(subject, `unsupported PNG: unknown chunk "${type}"`);
   }
 }
 

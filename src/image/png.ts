@@ -2,6 +2,7 @@ import pako from 'pako';
 import type { RgbImage } from '../base/types.js';
 import { badImage } from './bad-image.js';
 import { overWhite } from './bytes.js';
+import { type Decoding, tolerate } from './decoding.js';
 import { exifOrientation } from './exif.js';
 import { applyOrientation } from './orient.js';
 import { type PngParts, readPngChunks } from './png-chunks.js';
@@ -41,15 +42,14 @@ const MAX_DEFLATE_RATIO = 1032;
  * without end. It undoes the row filters; its own unpacking is not used, as it confuses 1-bit interlaced pictures, grey
  * rows that do not fill their last byte, and black as the transparent grey.
  *
- * @param subject what messages call the picture
- * @param maxPixels the largest width x height accepted
  * @throws AtrousCamError BAD_IMAGE
  */
-export function decodePng(bytes: Uint8Array, subject: string, maxPixels: number): RgbImage {
-  const parts = readPngChunks(bytes, subject, maxPixels);
+export function decodePng(bytes: Uint8Array, decoding: Decoding): RgbImage {
+  const { subject } = decoding;
+  const parts = readPngChunks(bytes, decoding);
   const passes = passesOf(parts);
   const size = passes.reduce((sum, pass) => sum + pass.height * (1 + pass.rowBytes), 0);
-  const samples = inflateExactly(parts.idat, size, subject);
+  const samples = inflateExactly(parts.idat, size, decoding);
   const image = { width: parts.width, height: parts.height, data: new Uint8Array(parts.width * parts.height * 3) };
   const colorOf = pixelReader(parts, samples);
   let offset = 0;
@@ -86,33 +86,43 @@ function passesOf({ width, height, depth, channels, interlaced }: PngParts): Pas
 }
 
 /**
- * Inflates a zlib stream that must give `size` bytes, neither more nor less. Stops at the first byte too many.
+ * Inflates a zlib stream that must give `size` bytes. Bytes beyond them, and a checksum at their end that is wrong or missing, are
+ * tolerated; nothing is inflated beyond them.
  *
  * @param pieces of the stream, in order, none empty
  */
-function inflateExactly(pieces: Uint8Array[], size: number, subject: string): Uint8Array {
+function inflateExactly(pieces: Uint8Array[], size: number, decoding: Decoding): Uint8Array {
+  const { subject } = decoding;
   const stored = pieces.reduce((sum, piece) => sum + piece.length, 0);
   if (size > stored * MAX_DEFLATE_RATIO) {
     throw badImage(subject, `truncated PNG: ${stored} bytes of pixel data cannot hold the ${size} that its size needs`);
   }
   const out = new Uint8Array(size);
   let filled = 0;
+  let surplus = false;
   let status: number | undefined; // set when the stream is over: 0, or zlib's negative error
   const inflate = new pako.Inflate({ windowBits: 15 });
-  inflate.onData = (chunk) => {
-    if (filled + chunk.length > size)
-      throw badImage(subject, `damaged PNG: it holds more pixel data than its size needs`);
-    out.set(chunk as Uint8Array, filled);
-    filled += chunk.length;
+  const take = (chunk: Uint8Array) => {
+    surplus ||= filled + chunk.length > size;
+    out.set(chunk.subarray(0, size - filled), filled);
+    filled = Math.min(filled + chunk.length, size);
   };
+  inflate.onData = (chunk) => take(chunk as Uint8Array);
   inflate.onEnd = (code) => {
     status = code;
   };
-  for (const piece of pieces) if (status === undefined) inflate.push(piece, false);
-  if (status !== undefined && status !== 0) throw badImage(subject, 'damaged PNG: its pixel data does not decompress');
-  if (status === undefined || filled < size) {
+  for (const piece of pieces) if (status === undefined && !surplus) inflate.push(piece, false);
+  // What was unpacked before an error or the end of the data is not given to onData.
+  const { output, next_out } = (inflate as unknown as { strm: { output: Uint8Array | null; next_out: number } }).strm;
+  if (status !== 0 && !surplus && output) take(output.subarray(0, next_out));
+  if (filled < size) {
+    const isDamaged = status !== undefined && status !== 0;
+    if (isDamaged) throw badImage(subject, 'damaged PNG: its pixel data does not decompress');
     throw badImage(subject, `truncated PNG: expected ${size} bytes of pixel data, got ${filled}`);
   }
+  if (surplus) tolerate(decoding, 'damaged PNG: it holds more pixel data than its size needs; the rest was left out');
+  else if (status === undefined) tolerate(decoding, 'truncated PNG: the checksum behind its pixel data is missing');
+  else if (status !== 0) tolerate(decoding, 'damaged PNG: the checksum of its pixel data does not match them');
   return out;
 }
 

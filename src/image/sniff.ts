@@ -1,18 +1,16 @@
+/** Formats that are decoded. */
+export type Format = 'png' | 'jpeg' | 'webp' | 'gif' | 'bmp' | 'avif';
+
 /** What a file's first bytes say it is: a format this package decodes, or the name of another, or nothing known. */
-export type Sniffed = { format: 'png' | 'jpeg' } | { format: 'other'; name: string } | { format: 'unknown' };
+export type Sniffed = { format: Format } | { format: 'other'; name: string } | { format: 'unknown' };
 
 /** Signatures at a fixed offset, in Latin-1. The first match wins, so the more specific one stands first. */
 const signatures: readonly [offset: number, text: string, name: string][] = [
-  [0, 'GIF8', 'a GIF picture'],
-  [8, 'WEBP', 'a WebP picture'],
-  [4, 'ftypavif', 'an AVIF picture'],
-  [4, 'ftypavis', 'an AVIF picture'],
   [4, 'ftyphei', 'a HEIC picture'],
   [4, 'ftyphev', 'a HEIC picture'],
-  [4, 'ftypmif1', 'a HEIC or AVIF picture'],
-  [4, 'ftypmsf1', 'a HEIC or AVIF picture'],
+  [4, 'ftypmif1', 'a HEIC picture'],
+  [4, 'ftypmsf1', 'a HEIC picture'],
   [4, 'ftyp', 'a video or other ISO media file'],
-  [0, 'BM', 'a BMP picture'],
   [0, 'II*\0', 'a TIFF picture or a camera raw file'],
   [0, 'MM\0*', 'a TIFF picture or a camera raw file'],
   [0, '%PDF', 'a PDF document'],
@@ -40,6 +38,10 @@ export function sniff(bytes: Uint8Array): Sniffed {
   // Four bytes are enough: a signature whose line endings a text transfer has changed is still a PNG, and its decoder says so.
   if (head.startsWith('\x89PNG')) return { format: 'png' };
   if (head.startsWith('\xff\xd8\xff')) return { format: 'jpeg' };
+  if (head.startsWith('GIF8')) return { format: 'gif' };
+  if (head.startsWith('RIFF') && head.startsWith('WEBP', 8)) return { format: 'webp' };
+  if (isAvif(head)) return { format: 'avif' };
+  if (head.startsWith('BM')) return { format: 'bmp' };
   const text = head
     .replace(/^\xef\xbb\xbf/, '')
     .trimStart()
@@ -48,6 +50,14 @@ export function sniff(bytes: Uint8Array): Sniffed {
     signatures.find(([offset, signature]) => head.startsWith(signature, offset))?.[2] ??
     texts.find(([start]) => start.test(text))?.[1];
   return name === undefined ? { format: 'unknown' } : { format: 'other', name };
+}
+
+/** Whether the brands of an ISO media file, the main one or a compatible one, name AVIF. */
+function isAvif(head: string): boolean {
+  if (!head.startsWith('ftyp', 4)) return false;
+  const length = head.charCodeAt(2) * 256 + head.charCodeAt(3); // longer than 64 KiB no list of brands is
+  const brands = [head.slice(8, 12), ...(head.slice(16, length).match(/[\s\S]{4}/g) ?? [])];
+  return brands.includes('avif') || brands.includes('avis');
 }
 
 /** One character per byte. */

@@ -4,6 +4,7 @@ import type { Normalization } from '../base/types.js';
 import { chainGraph } from '../graph/chain.js';
 import { readTopology } from '../graph/topology.js';
 import { degridName } from './degridding.js';
+import { readEvidence } from './evidence.js';
 import { vggName } from './family.js';
 import { namesOfClasses } from './labels.js';
 import { preprocessingFor } from './preprocessing.js';
@@ -110,9 +111,11 @@ export async function assembleNetwork(
     options.preprocessing,
   );
   const classes = dense.length === 0 ? 0 : inputs;
+  const network = chainNetwork(chain);
   return {
     source,
-    ...chainNetwork(chain),
+    ...network,
+    evidence: readEvidence(metadata.get('evidence'), network.graph, source),
     labels: await namesOfClasses(classes, { given: options.labels, json: metadata.get('labels'), source }),
     preprocessing,
     family: vggName(chain),

@@ -69,7 +69,8 @@ function fromJson(text: string): string[] | undefined {
 
 /** A list, or an object one way round or the other; of several texts for one class the last one is its name (`["n02123045", "tabby"]`). */
 function fromValue(value: unknown): string[] | undefined {
-  const list = Array.isArray(value) ? value : (byIndex(value) ?? byLabel(value));
+  const { labels } = Object(value); // Teachable Machine's metadata.json
+  const list = [value, labels].find(Array.isArray) ?? byIndex(value) ?? byLabel(value);
   const names = list?.map((item) => (Array.isArray(item) ? item.at(-1) : item));
   return names?.every((name) => typeof name === 'string') ? names : undefined;
 }

@@ -10,14 +10,22 @@ import type { ManifestEntry } from './manifest.js';
 import type { OpenSibling } from './onnx/siblings.js';
 import { isPacked, readPackedNetwork } from './packed.js';
 import { openSafetensors } from './safetensors.js';
-import { type ByteSource, badWeights, bytesSource, openSource, quote, type WeightsSource } from './source.js';
+import {
+  type ByteSource,
+  badWeights,
+  bytesSource,
+  openSource,
+  quote,
+  type SingleSource,
+  type WeightsSource,
+} from './source.js';
 import type { TensorFile } from './tensor-file.js';
 import { readTorchNetwork } from './torch.js';
 import type { NetworkWeights } from './types.js';
 import type { ZipFile } from './zip.js';
 
 export { resolveTarget } from './labels.js';
-export type { WeightsSource } from './source.js';
+export type { SingleSource, WeightsSource } from './source.js';
 
 export interface OpenWeightsOptions extends Omit<NetworkOptions, 'inputSize' | 'published'> {
   /** Side of the input, or rows and columns, where the network takes several; by default the file's. */
@@ -46,7 +54,8 @@ export async function openWeights(source?: WeightsSource, options: OpenWeightsOp
     if (signal?.aborted) throw new AtrousCamError('ABORTED', 'weights: aborted', { cause: signal.reason });
   };
   abort();
-  const bytes = source === undefined ? await openDefault() : await openGiven(source, signal);
+  const { model, siblings } = await filesOf(source, signal);
+  const bytes = model === undefined ? await openDefault() : await openGiven(model, signal);
   let close = () => bytes.close();
   try {
     abort();
@@ -54,7 +63,6 @@ export async function openWeights(source?: WeightsSource, options: OpenWeightsOp
       throw badWeights(bytes.name, `expected a file of at most ${fileBytes} bytes, got ${bytes.size}`);
     const format = await sniffFormat(bytes);
     abort();
-    const siblings = siblingsOf(source, signal);
     const file = await openNetwork(bytes, format, { tensors, siblings, signal, inputSize: options.inputSize });
     const closeReader = file.close;
     if (closeReader)
@@ -63,7 +71,7 @@ export async function openWeights(source?: WeightsSource, options: OpenWeightsOp
         bytes.close();
       };
     abort();
-    const known = { ...options, published: (await publishedEntry(source, bytes))?.preprocessing };
+    const known = { ...options, published: (await publishedEntry(model, bytes))?.preprocessing };
     const network =
       'graph' in file
         ? await graphNetwork(file.graph, known, close)
@@ -171,8 +179,19 @@ async function openArchive(bytes: ByteSource, reading: Reading): Promise<Opened>
   );
 }
 
+/** The file that says what the network is, and those beside it. */
+async function filesOf(
+  source: WeightsSource | undefined,
+  signal?: AbortSignal,
+): Promise<{ model: SingleSource | undefined; siblings: OpenSibling | undefined }> {
+  if (isList(source)) return (await import('./several.js')).severalFiles(source, signal);
+  return { model: source, siblings: siblingsOf(source, signal) };
+}
+
+const isList = (source: unknown): source is readonly SingleSource[] => Array.isArray(source);
+
 /** Opens files beside a weight file: where that is a path or an address, there are such. */
-function siblingsOf(source: WeightsSource | undefined, signal?: AbortSignal): OpenSibling | undefined {
+function siblingsOf(source: SingleSource | undefined, signal?: AbortSignal): OpenSibling | undefined {
   if (source instanceof URL || (typeof source === 'string' && /^[a-z]+:\/\//i.test(source)))
     return (path) => openSource(new URL(path, source), signal);
   if (typeof source !== 'string') return undefined;
@@ -193,6 +212,7 @@ function chainOptions({
 
 /** A file of that name comes first; then the names of published weights, which are looked for in the cache and never downloaded here. */
 export async function openGiven(source: WeightsSource, signal?: AbortSignal): Promise<ByteSource> {
+  if (isList(source)) return openGiven((await filesOf(source, signal)).model!, signal);
   try {
     return await openSource(source, signal);
   } catch (error) {
@@ -246,7 +266,7 @@ function formatName(format: WeightFormat, { layout, metadata }: Pick<GraphFile, 
 
 /** The published weights that a name meant, if it was no file's. */
 async function publishedEntry(
-  source: WeightsSource | undefined,
+  source: SingleSource | undefined,
   { name }: ByteSource,
 ): Promise<ManifestEntry | undefined> {
   if (typeof source !== 'string' || source === name || !isName(source)) return undefined;

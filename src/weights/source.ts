@@ -1,8 +1,13 @@
 import { AtrousCamError } from '../base/errors.js';
 import { isNode, nodeModule } from '../base/platform.js';
 
-/** Where weights come from. Nothing stands for the embedded default network; a string is a path (Node) or a URL. */
-export type WeightsSource = string | URL | File | Blob | ArrayBuffer | Uint8Array;
+/** One weight file; a string is a path (Node) or a URL. */
+export type SingleSource = string | URL | File | Blob | ArrayBuffer | Uint8Array;
+/**
+ * Where weights come from; nothing stands for the embedded default network. Of networks in several files (an ONNX file and its external
+ * data, an index or a `model.json` and its shards) a list of them all; of a path or URL alone those beside it are found.
+ */
+export type WeightsSource = SingleSource | readonly SingleSource[];
 
 /** A file of which any part can be read, so that nobody has to hold it whole. */
 export interface ByteSource {
@@ -188,7 +193,7 @@ export async function syncSource(source: ByteSource): Promise<SyncSource> {
 }
 
 /** Opens whatever the caller has. Files and blobs are not read yet; a URL that is no file is fetched whole. */
-export async function openSource(source: WeightsSource, signal?: AbortSignal): Promise<ByteSource> {
+export async function openSource(source: SingleSource, signal?: AbortSignal): Promise<ByteSource> {
   if (source instanceof Uint8Array) return bytesSource(source, `${source.byteLength} bytes`);
   if (source instanceof ArrayBuffer) return bytesSource(new Uint8Array(source), `${source.byteLength} bytes`);
   if (source instanceof Blob) return blobSource(source, 'name' in source ? String(source.name) : 'blob');

@@ -87,6 +87,8 @@ export interface NetworkWeights {
   readonly family?: string;
   /** Number of trained parameters. */
   readonly parameters: number;
+  /** How far the evidence of layers lies from the centres of their windows, in pixels (rows, columns), by node, where the file says. */
+  readonly evidence?: ReadonlyMap<string, readonly [number, number]>;
   /** What the file does not say and was assumed, in whole sentences; absent where nothing was. */
   readonly assumptions?: readonly string[];
   /** Closes the file. Tensors cannot be read afterwards. */

@@ -2,6 +2,7 @@ import { type Channel, type End, reasonOf } from '../base/channel.js';
 import { AtrousCamError, abortedBy, type ErrorCode } from '../base/errors.js';
 import { errorData, toError } from '../base/messages.js';
 import { isNode } from '../base/platform.js';
+import { type DecoderName, loadAsset as loadDecoder } from '../image/assets.js';
 import { type AssetName, loadAsset } from '../weights/assets.js';
 import type { Reply, Request } from './messages.js';
 import { startWorker, type WorkerOptions } from './start.js';
@@ -145,9 +146,9 @@ export class Connection {
     else this.#settle(reply.id)?.reject(toError(reply.error));
   }
 
-  async #sendAsset(name: AssetName): Promise<void> {
+  async #sendAsset(name: AssetName | DecoderName): Promise<void> {
     try {
-      const bytes = await loadAsset(name);
+      const bytes = await (isDecoder(name) ? loadDecoder(name) : loadAsset(name));
       if (!this.#end) this.#channel.post({ type: 'asset', name, bytes }, [bytes.buffer as ArrayBuffer]);
     } catch (error) {
       if (!this.#end) this.#channel.post({ type: 'asset', name, error: errorData(error) });
@@ -183,3 +184,5 @@ const notStarted = (reason: string): string => {
   const cure = isNode ? '' : '; the page must allow worker-src blob:, or name a script in workerUrl or createWorker';
   return `worker: it could not be started (${reason})${cure}`;
 };
+
+const isDecoder = (name: AssetName | DecoderName): name is DecoderName => name === 'webp' || name === 'avif';

@@ -1,5 +1,5 @@
 import type { Transferred } from '../base/channel.js';
-import { isCanvas, isDrawable, pixelsOf } from '../image/drawable.js';
+import { canBeSent, isDrawable, pixelsOf, sizeOf } from '../image/drawable.js';
 import type { Input } from './messages.js';
 
 /** A picture or a weight file made ready for the worker, and the buffers that go along. */
@@ -14,8 +14,16 @@ export interface Packed {
  */
 export function packInput(input: unknown, move: boolean): Packed {
   if (isDrawable(input)) {
-    if (isCanvas(input)) return packInput(pixelsOf(input), true);
+    if (!canBeSent(input)) return packInput(pixelsOf(input), true);
+    sizeOf(input); // a closed one is refused here, where it can be said in words
     return { input: { value: input }, transfer: move ? [input] : [] };
+  }
+  if (Array.isArray(input)) {
+    const packed = input.map((one) => packInput(one, move));
+    return {
+      input: { several: packed.map(({ input }) => input) },
+      transfer: [...new Set(packed.flatMap(({ transfer }) => transfer))],
+    };
   }
   if (input instanceof URL) return { input: { url: input.href }, transfer: [] };
   if (typeof Blob !== 'undefined' && input instanceof Blob) {
@@ -35,6 +43,7 @@ export function packInput(input: unknown, move: boolean): Packed {
 }
 
 export function unpackInput(input: Input): unknown {
+  if ('several' in input) return input.several.map(unpackInput);
   if ('url' in input) return new URL(input.url);
   if ('value' in input) return input.value;
   const { blob, name } = input;

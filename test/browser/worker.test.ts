@@ -7,7 +7,8 @@ import kernels from './jobs/kernels.js';
 import network from './jobs/network.js';
 
 const fixtures = join(root, 'test/fixtures/references/small');
-const folders = { '/files/': fixtures };
+const formats = join(root, 'test/fixtures/formats');
+const folders = { '/files/': fixtures, '/formats/': formats };
 const file = 'micro-vgg16.torchvision.safetensors';
 const inDist = (name: string) => pathToFileURL(join(root, 'dist', name)).href;
 const cores = availableParallelism();
@@ -142,11 +143,27 @@ describe('a worker of a browser', () => {
   });
 
   it('takes a picture from a canvas or a bitmap as from its pixels', async () => {
-    const { answers, width } = await life<{ answers: Float32Array[]; width: number }>('drawables', { csp: true });
-    expect(answers).toHaveLength(9);
+    const { answers, refused, width } = await life<{ answers: Float32Array[]; refused: string[]; width: number }>(
+      'drawables',
+      { csp: false }, // which would forbid the <img>
+    );
+    for (const message of refused)
+      expect(message).toMatch(/^AtrousCamError: image: expected at least one pixel, got a/);
+    expect(answers).toHaveLength(13);
     expect(new Set(answers.map(bits)).size).toBe(1);
     expect(answers[0].every(Number.isFinite)).toBe(true);
     expect(width).toBe(0); // the bitmap was handed over
+  });
+
+  it('decodes pictures of every format as Node does, whatever their names', async () => {
+    const names = ['alpha.webp', '420.avif', 'alpha.avif', 'animation.gif', 'rle8.bmp'];
+    const argument = { part: 'formats', options: { kernels: 'simd' }, names };
+    const found = await run<Record<string, object>>('worker-life', argument, 'page', { csp: true });
+    const { readImage } = await import(inDist('index.js'));
+    for (const name of names) {
+      const expected = { ...(await readImage(join(formats, name))), same: true };
+      expect(fingerprint(found[name]), name).toEqual(fingerprint(expected));
+    }
   });
 
   it('reads files that the page does not', async () => {

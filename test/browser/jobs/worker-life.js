@@ -4,8 +4,9 @@
  * @param {object} argument
  * @param {string} argument.part
  * @param {object} [argument.options] for `load`
+ * @param {string[]} [argument.names] files
  */
-export default async function life({ part, options = {} }) {
+export default async function life({ part, options = {}, names = [] }) {
   const { load, inspect, AtrousCamError } = await import('/dist/worker.js');
   const refusal = (promise) =>
     promise.then(
@@ -68,12 +69,35 @@ export default async function life({ part, options = {} }) {
       const here = await (await import('/dist/index.js')).load(undefined, options);
       const there = await load(undefined, options);
       const answers = [];
-      for (const image of [pixels, canvas, offscreen, bitmap])
+      const frame = new VideoFrame(canvas, { timestamp: 0 });
+      const img = new Image();
+      img.src = canvas.toDataURL(); // PNG
+      await img.decode();
+      for (const image of [pixels, canvas, offscreen, bitmap, frame, img])
         for (const net of [here, there]) answers.push((await net.predict(image)).logits);
       answers.push((await there.predict(bitmap, { transfer: true })).logits);
+      frame.close();
+      const refused = [];
+      for (const image of [bitmap, frame, new OffscreenCanvas(0, 0), new Image(), document.createElement('video')])
+        for (const net of [here, there]) refused.push(await net.predict(image).then(() => 'answered', String));
       here.dispose();
       there.dispose();
-      return { answers, width: bitmap.width };
+      return { answers, refused, width: bitmap.width };
+    },
+    /** Sums of the pixels of files, as the library reads them here and in its worker. */
+    async formats() {
+      const { load: loadHere, readImage } = await import('/dist/index.js');
+      const [here, there] = [await loadHere(undefined, options), await load(undefined, options)];
+      const found = {};
+      for (const name of names) {
+        const file = new File([await (await fetch(`/formats/${name}`)).blob()], 'photo.jpg');
+        const { width, height, data } = await readImage(file);
+        const [a, b] = [await here.predict(file), await there.predict(file)];
+        found[name] = { width, height, data, same: `${a.logits}` === `${b.logits}` };
+      }
+      here.dispose();
+      there.dispose();
+      return found;
     },
     /** Files are posted: a page that cannot read them (it would have to read HDF5 whole) never does. */
     async file() {

@@ -34,7 +34,7 @@ const plugins = [
 const sharedWithLazyChunks =
   /build\/js\/(base\/(base64|channel|errors|messages|platform|random|shape|suggest)|image\/(bytes|resize)|weights\/(assets|family|floats|source|tensor-file)|figure\/raster)\.js$/;
 /** What the methods that are loaded when needed share with the others. */
-const sharedMethods = /build\/js\/(map\/resample|methods\/(eigenvector|field))\.js$/;
+const sharedMethods = /build\/js\/(map\/resample|methods\/field)\.js$/;
 /** By itself, because metrics need none of it. */
 const compression = /node_modules\/pako\//;
 /** What training shares with the library: pictures and weight files. */

@@ -11,9 +11,8 @@ import { placedGrid } from '../plan/placing.js';
 import { runPlan } from '../run/engine.js';
 import { requireFinite } from '../run/finite.js';
 import { type Loaded, requireHead } from '../run/loaded.js';
-import type { ScoreFunction } from '../run/score.js';
+import { classScore, type ScoreFunction } from '../run/score.js';
 import { evidenceOffsets } from './evidence.js';
-import { finerSubject, requireClass } from './finer.js';
 import { chooseTop, inputOf, prepare, topFive } from './predict.js';
 import { type ExplainRequest, readRequest } from './request.js';
 import { needsTop, resolveSubject, type Subject } from './target.js';
@@ -152,9 +151,10 @@ async function chooseSubject(
   const { labels } = loaded;
   const { head } = loaded.network.graph;
   const known = resolveSubject(labels, target, score, 0, head);
-  if (name === 'finercam') requireClass(known);
+  const finer = name === 'finercam' ? await import('./finer.js') : undefined;
+  finer?.requireClass(known);
   const seen = (subject: Subject, logits: Float32Array) =>
-    name === 'finercam' ? finerSubject(subject, logits, score, head) : subject;
+    finer?.finerSubject(subject, logits, score, head, classScore) ?? subject;
   if (!needsTop(target)) return (logits) => seen(known, logits);
   const top = await chooseTop(loaded, image, mode, options, augSmooth);
   return (logits) => seen(resolveSubject(labels, target, score, top(logits), head), logits);

@@ -1,7 +1,7 @@
 import { AtrousCamError } from '../base/errors.js';
 import type { Score } from '../base/types.js';
 import type { HeadKind } from '../graph/graph.js';
-import { classScore, type ScoreFunction } from '../run/score.js';
+import type { classScore, ScoreFunction } from '../run/score.js';
 import type { Subject } from './target.js';
 
 /** Classes that Finer-CAM compares with. */
@@ -13,9 +13,16 @@ const NEAREST = 3;
  * adds 1e-9 to the sum of p, which counts only where the others' probabilities are that small.
  *
  * @param logits the network's own, which decide what is near in all heads
+ * @param scoreOf `classScore`, of which this module, loaded when needed, has no copy
  * @throws AtrousCamError UNSUPPORTED for a subject that is not one class
  */
-export function finerSubject(subject: Subject, logits: Float32Array, kind: Score, head: HeadKind): Subject {
+export function finerSubject(
+  subject: Subject,
+  logits: Float32Array,
+  kind: Score,
+  head: HeadKind,
+  scoreOf: typeof classScore,
+): Subject {
   const own = subject.index;
   requireClass(subject);
   const distance = (k: number) => Math.abs(logits[k] - logits[own]);
@@ -23,8 +30,8 @@ export function finerSubject(subject: Subject, logits: Float32Array, kind: Score
     .filter((k) => k !== own)
     .sort((a, b) => distance(a) - distance(b) || a - b)
     .slice(0, NEAREST);
-  const of = classScore(kind, own, head);
-  const compared = others.map((k) => classScore(kind, k, head));
+  const of = scoreOf(kind, own, head);
+  const compared = others.map((k) => scoreOf(kind, k, head));
   const score: ScoreFunction = (z, probabilities) => {
     const whole = of(z, probabilities);
     const parts = compared.map((one) => one(z, probabilities));

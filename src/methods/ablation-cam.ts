@@ -1,6 +1,6 @@
 import type { NodeId } from '../graph/graph.js';
 import type { operatorOf } from '../operators/table.js';
-import type { headOutput } from '../run/head.js';
+import type { headOutput } from '../run/head-output.js';
 import type { view } from '../wasm/job.js';
 import type { gemmJob, matrix } from '../wasm/ops/gemm.js';
 import { densePoints, type Field, ownPhaseOf, type Points, phasesOf } from './field.js';

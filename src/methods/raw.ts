@@ -1,3 +1,4 @@
+import { lazy } from '../base/lazy.js';
 import type { Heads } from '../base/types.js';
 import type { NodeId } from '../graph/graph.js';
 import type { RawMap } from '../map/finish.js';
@@ -44,7 +45,7 @@ export async function rawMap(
     });
   }
   if (!projected) return { width, height, data: raw };
-  const { project } = await import('./project.js');
+  const { project } = await lazy(() => import('./project.js'));
   const data = await project(runtime, terms, channels, pause, { gemmJob, matrix, transpose });
   return { width, height, data: cam.turns ? turned(data) : data };
 }

@@ -1,5 +1,6 @@
+import { lazy } from '../base/lazy.js';
 import { operatorOf } from '../operators/table.js';
-import { headOutput } from '../run/head.js';
+import { headOutput } from '../run/head-output.js';
 import { view } from '../wasm/job.js';
 import { gemmJob, matrix } from '../wasm/ops/gemm.js';
 import { CAMS, type Cam, withWeights } from './cams.js';
@@ -33,18 +34,18 @@ export const METHOD_TABLE: Readonly<Record<MethodName, Method>> = {
   eigencam: (work) => cam(work, CAMS.eigencam),
   eigengradcam: (work) => cam(work, CAMS.eigengradcam),
   scorecam: async (work) => {
-    const { scoreCamWeights } = await import('./score-cam.js');
+    const { scoreCamWeights } = await lazy(() => import('./score-cam.js'));
     return camMaps(work, false, async (field, layer) => withWeights(await scoreCamWeights(work, field, layer)));
   },
   ablationcam: async (work) => {
-    const { ablationWeights } = await import('./ablation-cam.js');
+    const { ablationWeights } = await lazy(() => import('./ablation-cam.js'));
     const engine = { operatorOf, headOutput, view, gemmJob, matrix };
     return camMaps(work, false, async (field, layer) => withWeights(await ablationWeights(work, field, layer, engine)));
   },
   refinecam: (work) => cam(work, CAMS['gradcam++']),
   finercam: (work) => cam(work, CAMS.gradcam), // of another score, see calls/target.ts
   shapleycam: async (work) => {
-    const { halfCurvature } = await import('./shapley-cam.js');
+    const { halfCurvature } = await lazy(() => import('./shapley-cam.js'));
     return camMaps(work, true, async (_, layer) => {
       const excess = await halfCurvature(work, layer);
       const weights: Cam['weights'] = async (points, pause) => {
@@ -55,13 +56,13 @@ export const METHOD_TABLE: Readonly<Record<MethodName, Method>> = {
     });
   },
   segeigencam: async (work) => cam(work, (await load.cams()).segEigenCam),
-  kpcacam: async (work) => (await import('./kpca-cam.js')).kpcaCam(work),
+  kpcacam: async (work) => (await lazy(() => import('./kpca-cam.js'))).kpcaCam(work),
   fem: async (work) => cam(work, (await load.cams()).fem),
   randomcam: async (work) => {
     const weights = (await load.cams()).randomWeights(work.request.seed);
     return camMaps(work, false, async ({ channels }) => withWeights([weights(channels)]));
   },
-  fullgrad: async (work) => atInput(work, (await import('./full-grad.js')).fullGrad(work)),
+  fullgrad: async (work) => atInput(work, (await lazy(() => import('./full-grad.js'))).fullGrad(work)),
   'guided-backprop': async (work) => atInput(work, (await load.inputs()).guidedBackprop(work)),
   'guided-gradcam': async (work) => {
     const { guidedGradCam } = await load.inputs();
@@ -70,5 +71,5 @@ export const METHOD_TABLE: Readonly<Record<MethodName, Method>> = {
   saliency: async (work) => atInput(work, (await load.inputs()).saliency(work)),
   smoothgrad: async (work) => atInput(work, (await load.inputs()).smoothgrad(work)),
   'integrated-gradients': async (work) => atInput(work, (await load.inputs()).integratedGradients(work)),
-  occlusion: async (work) => atInput(work, (await import('./occlusion.js')).occlusion(work)),
+  occlusion: async (work) => atInput(work, (await lazy(() => import('./occlusion.js'))).occlusion(work)),
 };

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { fileURLToPath } from 'node:url';
 import { main } from './cli/main.js';
-import { inspect, load } from './index.js';
+import { inspect, load, readImage } from './index.js';
 
 const interrupt = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const)
@@ -13,8 +13,12 @@ for (const name of ['SIGINT', 'SIGTERM'] as const)
 const code = main(process.argv.slice(2), {
   stdout: process.stdout,
   stderr: process.stderr,
+  get stdin() {
+    return process.stdin; // looked at only where it is read: it would keep the process from its end
+  },
   signal: interrupt.signal,
   load,
+  readImage,
   inspect,
   page: fileURLToPath(new URL('demo', import.meta.url)),
 });

@@ -6,6 +6,7 @@ import type {
   Gradients,
   GradientsOptions,
   ImageInput,
+  LayerEvidence,
   Limits,
   LoadOptions,
   Network,
@@ -17,6 +18,7 @@ import type {
 import { checkPrecision } from './base/options.js';
 import type { RgbImage } from './base/types.js';
 import { activations } from './calls/activations.js';
+import { evidenceOf } from './calls/evidence.js';
 import { explain } from './calls/explain.js';
 import { gradients } from './calls/gradients.js';
 import { DescribedNetwork, describe } from './calls/network-info.js';
@@ -57,7 +59,8 @@ export {
 /**
  * Loads a network.
  *
- * @param source nothing: the embedded cat/dog network; else a weight file of VGG's family: a path (Node), URL, File, Blob or its bytes,
+ * @param source nothing: the embedded cat/dog network; `imagenet`: the embedded MobileNet of ImageNet's 1000 classes; else a weight
+ *   file of a convolutional classifier (docs/networks.md): a path (Node), URL, File, Blob or its bytes, several files of one network,
  *   or the name of published weights that `pullWeights` has downloaded, such as `vgg16`
  * @throws AtrousCamError NOT_FOUND, BAD_WEIGHTS, OUT_OF_MEMORY, UNSUPPORTED, ABORTED
  * @example
@@ -78,7 +81,8 @@ export async function load(source?: WeightsSource, options: LoadOptions = {}): P
         onProgress: onProgress && ((done) => onProgress({ stage: 'load', done })),
       });
       const { labels, preprocessing } = weights;
-      return new LoadedNetwork(weights, { runtime, network, labels, preprocessing }, limits);
+      const evidence = new Map(weights.evidence);
+      return new LoadedNetwork(weights, { runtime, network, labels, preprocessing, evidence }, limits);
     } catch (error) {
       runtime.dispose();
       throw error;
@@ -137,6 +141,10 @@ class LoadedNetwork extends DescribedNetwork implements Network {
       this.pace.note(this.estimate(options).macs, result.seconds);
       return result;
     });
+  }
+
+  evidence(layer?: string, options: { signal?: AbortSignal } = {}): Promise<LayerEvidence> {
+    return this.#inTurn(options, () => evidenceOf(this.#loaded, layer, options.signal));
   }
 
   dispose(): void {

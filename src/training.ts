@@ -13,6 +13,7 @@ export type { Network } from './api.js';
 export { AtrousCamError, type ErrorCode } from './base/errors.js';
 export type { EvaluateOptions, Evaluation } from './training/accuracy.js';
 export type { Augmentation } from './training/augment.js';
+export type { LeftOutPicture, PictureFaults } from './training/left-out.js';
 export type { EpochReport, Stage, StepReport, TrainingConfig, TrainOptions } from './training/options.js';
 export type { TrainResult } from './training/train.js';
 export type { Architecture } from './training/vgg.js';

@@ -7,6 +7,7 @@ import type {
   GradientsOptions,
   ImageInput,
   InspectOptions,
+  LayerEvidence,
   LoadOptions,
   Network,
   NetworkInfo,
@@ -114,6 +115,10 @@ export class WorkerNetwork extends DescribedNetwork implements Network {
 
   gradients(image: ImageInput | TensorInput, options?: GradientsOptions & TransferOption): Promise<Gradients> {
     return this.#call('gradients', image, options);
+  }
+
+  evidence(layer?: string, options?: { signal?: AbortSignal }): Promise<LayerEvidence> {
+    return this.#connection.call('evidence', layer, options ?? {}) as Promise<LayerEvidence>;
   }
 
   async explain(image: ImageInput | TensorInput, options?: ExplainOptions & TransferOption): Promise<Explanation> {

@@ -84,6 +84,7 @@ function fakeNetwork(calls: Calls): Network {
       image: image as RgbImage,
     }),
     activations: async () => ({}),
+    evidence: () => Promise.reject(new Error('unused')),
     estimate: ({ mode = 'atrous' } = {}) => ({ macs: fakePlan(mode).macs, seconds: 1 }),
     gradients: () => Promise.reject(new Error('unused')),
     explain: async (image, options = {}): Promise<Explanation> => {
@@ -103,6 +104,7 @@ function fakeNetwork(calls: Calls): Network {
         score: 0.5,
         outputStride: 32 / n,
         placement: { align: 'centres', origin: [0, 0], pitch: [32 / n, 32 / n] },
+        zoom: [1],
         raw: { width: n, height: n, data: mode === 'dilated' ? stripes : new Float32Array(n * n).fill(-2) },
         map: { width: 32, height: 32, data: new Float32Array(1024).fill(0.25), flat: mode === 'dilated' },
         rect: { x: 0, y: 0, width: 40, height: 30 },
@@ -140,6 +142,7 @@ async function run(argv: string[], io: Partial<Io> = {}): Promise<Result> {
       calls.load.push({ source, options });
       return fakeNetwork(calls);
     },
+    readImage: async (image) => image as unknown as RgbImage, // the fake network is given what the command line names
     inspect: async (source, options) => {
       calls.inspect.push({ source, options });
       return fakeNetwork(calls);
@@ -208,6 +211,7 @@ describe('explain', () => {
             score: 0.5,
             outputStride: 32 / sizes[mode],
             placement: { align: 'centres', origin: [0, 0], pitch: [32 / sizes[mode], 32 / sizes[mode]] },
+            zoom: [1],
             map: { width: sizes[mode], height: sizes[mode], flat: mode === 'dilated' },
             grid: { raw: mode === 'dilated' ? expect.closeTo(grid, 6) : 0, map: 0, picture: expect.closeTo(grid, 6) },
             seconds: 0.25,

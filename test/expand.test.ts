@@ -68,7 +68,7 @@ describe('expandPictures', () => {
       { file: at('b.jpg') },
       { file: at('gone.jpg') },
       { file: at('gone*.jpg'), problem: 'no file matches this pattern' },
-      { file: at('text'), problem: 'no PNG or JPEG file in it; --recursive looks deeper' },
+      { file: at('text'), problem: 'no file named like a picture in it; --recursive looks deeper' },
       { file: at('deep/c.jpg') },
     ]);
   });

@@ -1,12 +1,14 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Network } from '../src/api.js';
+import { packWeights } from '../src/calls/pack.js';
 import { chainGraph, isPlainChain } from '../src/graph/chain.js';
 import { layoutOf } from '../src/graph/levels.js';
+import { load } from '../src/index.js';
 import { outputStrides } from '../src/plan/modes.js';
 import { defaultOutputStride } from '../src/plan/output-stride.js';
 import { placedGrid } from '../src/plan/placing.js';
 import { Sketch } from './support/graph-sketch.js';
-import { loadSketch } from './support/load-sketch.js';
+import { loadSketch, packSketch } from './support/load-sketch.js';
 import { expectClose } from './support/references.js';
 import { vgg } from './support/topology.js';
 
@@ -137,6 +139,61 @@ it('cells and centres are the same for VGG16, whose points are the centres of it
   for (const align of ['centres', 'cells'] as const)
     for (const mode of ['pooled', 'atrous', 'dilated'] as const)
       expect(placedGrid(layout, mode, last, 4, { align }).origin).toEqual(mode === 'dilated' ? [0, 0] : [7.5, 7.5]);
+});
+
+describe('evidence', () => {
+  /** Each convolution sees its lower left tap alone, 1 pixel from the centre at strides 1, 2 and 4. */
+  const lopsided = () => {
+    const { graph, weights } = strided('torch', 64, 64);
+    for (const node of graph.nodes) {
+      const kernel = weights.get(`${node.name}.kernel`);
+      if (node.op !== 'conv' || !kernel) continue;
+      const tap = kernel.length / 9;
+      kernel.fill(0).fill(0.5, 6 * tap, 7 * tap);
+      weights.get(`${node.name}.bias`)!.fill(1);
+    }
+    return { graph, weights };
+  };
+
+  it('lies where the taps do, and maps are moved there in all modes', async () => {
+    const net = await loadSketch(lopsided());
+    open.push(net);
+    const { layer, offset } = await net.evidence();
+    expect(offset).toEqual([7, -7]);
+    for (const mode of ['pooled', 'atrous', 'dilated'] as const) {
+      const of = (align: 'centres' | 'evidence') =>
+        net.explain(picture(64, 64), { mode, align, method: 'eigencam', outputStride: 4, smoothing: 'none' });
+      const [centres, evidence] = [await of('centres'), await of('evidence')];
+      expect(evidence.raw).toEqual(centres.raw);
+      const [y, x] = centres.placement.origin;
+      expect(evidence.placement).toEqual({ align: 'evidence', origin: [y + 7, x - 7], pitch: centres.placement.pitch });
+      expectClose(evidence.map.data, plainFinish(evidence.raw, [64, 64], evidence.placement), 1e-5, mode);
+    }
+    expect(await net.evidence(layer)).toEqual({ layer, offset });
+  });
+
+  it('is kept in packed files, and what is wrong there is refused', async () => {
+    const { graph, weights } = lopsided();
+    const packed = async (evidence: Record<string, readonly [number, number]>) => {
+      const pieces: Uint8Array[] = [];
+      const bytes = await packSketch(graph, weights);
+      for await (const piece of packWeights(bytes.buffer, { evidence })) pieces.push(piece);
+      return new Uint8Array(Buffer.concat(pieces));
+    };
+    const [layer] = layoutOf(graph).frontier;
+    const { name } = graph.nodes[layer];
+    const bytes = await packed({ [name]: [-3.5, 2] });
+    const net = await load(bytes.buffer, { threads: 1 });
+    open.push(net);
+    expect(await net.evidence()).toEqual({ layer: name, offset: [-3.5, 2] });
+    await expect(packed({ nowhere: [0, 0] })).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
+    const text = Buffer.from(bytes).toString('latin1').replace('[-3.5,2]', '[-3.5,9e9]'.slice(0, 8));
+    expect(text.length).toBe(bytes.length);
+    await expect(load(new Uint8Array(Buffer.from(text, 'latin1')).buffer)).rejects.toMatchObject({
+      code: 'BAD_WEIGHTS',
+      message: expect.stringContaining('metadata "evidence"'),
+    });
+  });
 });
 
 describe('the output stride', () => {

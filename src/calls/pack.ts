@@ -1,6 +1,7 @@
 import { AtrousCamError, throwIfAborted } from '../base/errors.js';
 import { sizeFrom } from '../base/shape.js';
-import { degridMetadata } from '../weights/degridding.js';
+import { degriddingMetadata } from '../weights/degridding.js';
+import { evidenceMetadata, readEvidence } from '../weights/evidence.js';
 import { encodeFloat16, firstNonFiniteHalf } from '../weights/floats.js';
 import { type OpenWeightsOptions, openWeights, type WeightsSource } from '../weights/open.js';
 import { safetensorsHeader } from '../weights/safetensors-header.js';
@@ -11,6 +12,8 @@ import type { NetworkWeights, Tensor } from '../weights/types.js';
 export interface PackOptions extends OpenWeightsOptions {
   /** How kernels are stored, `float16` by default: rounded to nearest even, half the bytes. Biases stay float32. */
   dtype?: 'float16' | 'float32';
+  /** Where the evidence of layers lies, as a network's `evidence` measures it: kept in the file, so that it need not be measured again. */
+  evidence?: Readonly<Record<string, readonly [number, number]>>;
   /** Share of the parameters that are written, 0..1. */
   onProgress?: (done: number) => void;
 }
@@ -30,14 +33,24 @@ const BLOCK = 1 << 20;
  * for await (const piece of packWeights('vgg16_weights_tf_dim_ordering_tf_kernels.h5')) await file.write(piece);
  */
 export async function* packWeights(source?: WeightsSource, options: PackOptions = {}): AsyncGenerator<Uint8Array> {
-  const { dtype = 'float16', onProgress, ...open } = options;
+  const { dtype = 'float16', evidence, onProgress, ...open } = options;
   if (dtype !== 'float16' && dtype !== 'float32')
     throw new AtrousCamError('BAD_ARGUMENT', `dtype: expected float16 or float32, got '${dtype}'`);
-  const weights = await openWeights(source, open);
+  const opened = await openWeights(source, open);
+  const weights = evidence ? { ...opened, evidence: checkEvidence(opened, evidence) } : opened;
   try {
     yield* packNetworkWeights(weights, { dtype, onProgress, signal: open.signal });
   } finally {
     weights.close();
+  }
+}
+
+function checkEvidence({ graph, close }: NetworkWeights, evidence: NonNullable<PackOptions['evidence']>) {
+  try {
+    return readEvidence(JSON.stringify(evidence), graph, 'to be packed');
+  } catch (cause) {
+    close();
+    throw new AtrousCamError('BAD_ARGUMENT', 'evidence: expected [rows, columns] by layers of the network', { cause });
   }
 }
 
@@ -80,7 +93,7 @@ function entriesOf(weights: NetworkWeights, dtype: 'float16' | 'float32'): Entry
 }
 
 function header(weights: NetworkWeights, entries: readonly Entry[]): Uint8Array {
-  const { labels, preprocessing, chain, graph, family } = weights;
+  const { labels, preprocessing, chain, graph, family, evidence } = weights;
   const tensors = entries.map(({ name, tensor, half }) => ({
     name,
     dtype: half ? ('F16' as const) : ('F32' as const),
@@ -89,8 +102,9 @@ function header(weights: NetworkWeights, entries: readonly Entry[]): Uint8Array 
   return safetensorsHeader(tensors, {
     ...(labels.length > 0 && { labels: JSON.stringify(labels) }),
     preprocessing: JSON.stringify(preprocessing),
-    ...(chain?.degrid && { degrid: degridMetadata(chain.degrid) }),
+    ...(chain?.degridding && { degrid: degriddingMetadata(chain.degridding) }),
     ...(!chain && { graph: JSON.stringify(graph), ...(family !== undefined && { family }) }),
+    ...(evidence && { evidence: evidenceMetadata(evidence) }),
   });
 }
 

@@ -1,13 +1,18 @@
 import type { InspectOptions, LoadOptions, Network, NetworkInfo } from '../api.js';
-import { AtrousCamError } from '../index.js';
+import { AtrousCamError, type readImage } from '../index.js';
+import { readAll } from './input.js';
 import { ProgressBar } from './progress.js';
 
 /** What the command gets from its surroundings; tests bring their own. */
 export interface Io {
   stdout: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
   stderr: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
+  /** Standard input. */
+  stdin?: AsyncIterable<Uint8Array>;
   /** Loads a network: the library's `load`. */
   load(source: string | Uint8Array | undefined, options: LoadOptions): Promise<Network>;
+  /** Reads a picture: the library's `readImage`. */
+  readImage: typeof readImage;
   /** Reads what a weight file says of its network: the library's `inspect`. */
   inspect(source: string | undefined, options: InspectOptions): Promise<NetworkInfo>;
   /** The folder that `serve` serves: dist/demo. */
@@ -19,6 +24,7 @@ export interface Io {
 /** What a sub-command works with: its output, its progress bar and one signal for every reason to stop. */
 export class Context {
   readonly load: Io['load'];
+  readonly readImage: Io['readImage'];
   readonly inspect: Io['inspect'];
   readonly page: Io['page'];
   /** Aborted by `Io.signal`, or when nobody reads standard output any more. */
@@ -28,6 +34,7 @@ export class Context {
   readonly progress: ProgressBar;
   /** Why writing to standard output failed, if it did; `EPIPE` where its reader has gone. */
   outputError: NodeJS.ErrnoException | undefined;
+  private input: Promise<Uint8Array> | undefined;
   private readonly stop = new AbortController();
   private readonly onInterrupt = () => this.stop.abort();
   private readonly onOutputError = (error: NodeJS.ErrnoException) => {
@@ -38,6 +45,7 @@ export class Context {
   constructor(private readonly io: Io) {
     this.load = (source, options) => io.load(source, options);
     this.inspect = (source, options) => io.inspect(source, options);
+    this.readImage = io.readImage;
     this.page = io.page;
     this.progress = new ProgressBar(io.stderr);
     io.stdout.on('error', this.onOutputError);
@@ -45,8 +53,14 @@ export class Context {
     if (io.signal?.aborted) this.stop.abort();
   }
 
+  /** All bytes of standard input, read once. Throws ABORTED, BAD_IMAGE where there are too many. */
+  readInput(): Promise<Uint8Array> {
+    this.input ??= readAll(this.io.stdin ?? [], this.signal);
+    return this.input;
+  }
+
   /** Writes to standard output and waits until it is written. */
-  async print(text: string): Promise<void> {
+  async print(text: string | Uint8Array): Promise<void> {
     this.progress.hide();
     await new Promise<void>((resolve, reject) => {
       this.io.stdout.write(text, (error) => {
@@ -79,9 +93,19 @@ export function describe(error: unknown): { code: string; message: string } {
   const { code, message }: NodeJS.ErrnoException = error instanceof Error ? error : new Error(String(error));
   return {
     code: typeof code === 'string' ? code : 'INTERNAL',
-    message: message.replace(/^image( "([^"\\]|\\.)*")?: /, ''),
+    message: shorten(message.replace(/^image( "([^"\\]|\\.)*")?: /, '')),
   };
 }
+
+/** Longest message; a longer one repeats something of the caller's, such as a data URL. */
+const MAX_MESSAGE = 2000;
+
+const shorten = (text: string) =>
+  text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE / 2)} ... ${text.slice(-MAX_MESSAGE / 4)}` : text;
+
+/** A name in front of a message, without its middle where it is longer than any file's name. */
+export const nameOf = (file: string): string =>
+  file === '' ? '""' : file.length > 4096 ? `${file.slice(0, 60)}...${file.slice(-20)}` : file;
 
 /**
  * The command line is wrong whatever the files hold: exit code 2. What only the network can tell, such as a label that it does

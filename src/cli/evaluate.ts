@@ -6,7 +6,7 @@ import { EXIT_HELP, GRID_HELP, METHODS_HELP, MODES_HELP, PLACEMENT_HELP } from '
 import * as options from './options.js';
 import { describeNetwork, jsonLine } from './report.js';
 import { alignColumns } from './table.js';
-import { count, group, type Run } from './training.js';
+import { count, group, type Run, reportFaults, reportLeftOut } from './training.js';
 
 const HELP = `
 Two measurements:
@@ -59,12 +59,20 @@ export function addEvaluateCommand(program: Command, context: Context, run: Run)
       'train',
       'all',
     ]),
+    options.strict('; without it they are left out and named'),
+    options.maxPixels(),
     count('--limit', 'so many pictures of each class: the first, with --explanations drawn by --seed', 1),
   ]);
   group(evaluation, 'With --explanations, the maps:', explanationOptions.maps());
   group(evaluation, 'With --explanations, what is measured:', explanationOptions.measures());
   group(evaluation, 'Output:', [options.json()]);
-  group(evaluation, 'Machine:', [options.precision(), options.kernels(), options.threads()]);
+  group(evaluation, 'Machine:', [
+    options.precision(),
+    options.kernels(),
+    options.threads(),
+    options.maxMemory(),
+    options.maxFile(),
+  ]);
 }
 
 interface EvaluateFlags extends ExplanationFlags {
@@ -87,7 +95,7 @@ function evaluateCommand(data: string, flags: EvaluateFlags, command: Command, c
 
 /** Accuracy and confusion matrix. */
 async function evaluateAccuracy(data: string, flags: EvaluateFlags, context: Context): Promise<number> {
-  const { part, limit, json } = flags;
+  const { part, limit, json, strict, maxPixels } = flags;
   const mode = flags.mode === 'all' ? undefined : flags.mode;
   const { signal, progress } = context;
   const network = await options.loadNetwork(flags, context);
@@ -98,19 +106,23 @@ async function evaluateAccuracy(data: string, flags: EvaluateFlags, context: Con
       mode,
       part,
       limit,
+      strict,
+      maxPixels,
       signal,
+      ...reportFaults(context),
       onProgress: (done, total) => {
         if (!begun) progress.begin(total, 'pictures');
         begun = true;
         progress.update('evaluating', done);
       },
     });
+    reportLeftOut(result, context);
     await context.print(
       json
         ? jsonLine({ ...describeNetwork(network), mode: mode ?? 'pooled', ...result })
         : `${formatEvaluation(result)}\n`,
     );
-    return 0;
+    return result.leftOut.length > 0 ? 1 : 0;
   } finally {
     network.dispose();
   }

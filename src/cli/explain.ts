@@ -7,6 +7,7 @@ import { pictureGrid } from '../metrics.js';
 import { type Context, UsageError } from './context.js';
 import { expandPictures } from './expand.js';
 import { type GridNumbers, gridNumbers } from './grid.js';
+import type { LeftOut } from './left-out.js';
 import { checkOutputStride, type ExplainFlags, loadNetwork, modesOf, takeShard } from './options.js';
 import {
   type NamedPicture,
@@ -19,6 +20,7 @@ import {
 } from './output.js';
 import { forEachPicture, type PictureTask } from './picture-files.js';
 import { formatDuration } from './progress.js';
+import { readPicture, STREAM } from './read-picture.js';
 import { type PictureRecord, RECORD, readRecord, recordKey } from './record.js';
 import { predictionLines } from './report.js';
 import { openSummary, type Summary } from './summary.js';
@@ -26,16 +28,18 @@ import { openSummary, type Summary } from './summary.js';
 /** `atrous-cam explain`: one figure per picture, the top five of each mode, maps as files. Returns the exit code. */
 export async function explainCommand(files: string[], flags: ExplainFlags, context: Context): Promise<number> {
   // named before sharding, so that the shards of one call never share a name
-  const named = namePictures(expandPictures(files, { recursive: flags.recursive, except: flags.out }));
-  refuseOverwriting(flags.out, named);
-  const removeUnusedFolder = prepareFolder(flags.out);
+  const leftOut: LeftOut[] = [];
+  const named = namePictures(expandPictures(files, { recursive: flags.recursive, except: flags.out, leftOut }));
+  if (flags.out === STREAM) checkStreamed(named, flags);
+  else refuseOverwriting(flags.out, named);
+  const removeUnusedFolder = flags.out === STREAM ? () => {} : prepareFolder(flags.out);
   try {
     const summary = openSummary(flags.summary);
     try {
       const network = await loadNetwork(flags, context);
       try {
         const closing = flags.summary !== undefined || flags.resume === true || named.length > files.length;
-        return await explainPictures(network, takeShard(named, flags), flags, { summary, closing }, context);
+        return await explainPictures(network, takeShard(named, flags), flags, { summary, closing, leftOut }, context);
       } finally {
         network.dispose();
       }
@@ -51,15 +55,19 @@ async function explainPictures(
   network: Network,
   pictures: readonly NamedPicture[],
   flags: ExplainFlags,
-  report: { summary: Summary | undefined; closing: boolean },
+  report: { summary: Summary | undefined; closing: boolean; leftOut: readonly LeftOut[] },
   context: Context,
 ): Promise<number> {
   const { target, json } = flags;
+  const quiet = json || flags.out === STREAM;
   const { signal } = context;
   checkOutputStride(network, flags);
   const modes = modesOf(flags);
   const optionsOf = (mode: Mode) => explainOptions(mode, flags);
-  const task: PictureTask<NamedPicture> = async ({ file, name }, run) => {
+  const task: PictureTask<NamedPicture> = async ({ file, name }, run, warn) => {
+    const picture = await readPicture(file, flags, context);
+    const { warnings } = picture;
+    warn(warnings);
     const explanations: Explanation[] = [];
     for (const mode of modes)
       await run(mode, async (onProgress) => {
@@ -70,23 +78,28 @@ async function explainPictures(
               ...options,
               target: first.target.index < 0 ? target : first.target.index,
             })
-          : await network.explain(file, options);
+          : await network.explain(picture, options);
         explanations.push(explanation);
-        if (!json) await context.print(describeExplanation(file, explanation));
+        if (!quiet) await context.print(describeExplanation(file, explanation));
       });
     const key = recordKey(file, flags, network);
     const gridOf = json ? await gridsBeside(explanations[0].image, network, signal) : () => undefined;
     const entries = Object.fromEntries(explanations.map((e) => [e.mode, toJson(e, gridOf(e))]));
-    const record = key === undefined ? undefined : { key, modes: entries };
+    if (flags.out === STREAM) {
+      await context.print(await figureOf(file, explanations));
+      return entries;
+    }
+    const record = key === undefined ? undefined : { key, modes: entries, warnings };
     const paths = await writeExplanations(name, file, explanations, flags, record);
-    if (!json) await context.print(paths.map((path) => `wrote ${path}\n`).join(''));
+    if (!quiet) await context.print(paths.map((path) => `wrote ${path}\n`).join(''));
     return withFiles(entries, name, flags);
   };
   const finished = ({ file, name }: NamedPicture) => {
     const record = readRecord(flags.out, name);
     const ours = record && record.key === recordKey(file, flags, network);
     const complete = !flags.npy || modes.every((mode) => record?.sizes[`${name}.${mode}.raw.npy`] !== undefined);
-    return ours && complete ? withFiles(record.modes, name, flags) : undefined;
+    if (!ours || !complete) return undefined;
+    return { modes: withFiles(record.modes, name, flags), warnings: record.warnings };
   };
   if (flags.resume) removeTemporaryFiles(flags.out, new Set(pictures.map(({ name }) => name)));
   const macs = (mode: Mode) => network.estimate(optionsOf(mode)).macs;
@@ -97,7 +110,7 @@ async function explainPictures(
 
 /** The library's options for a mode. heads and outputStride matter in atrous only, but what is refused is refused before any work. */
 export function explainOptions(mode: Mode, flags: ExplainFlags): ExplainOptions {
-  const { target, method, layer, combine, score, heads, outputStride, align, smoothing, sign } = flags;
+  const { target, method, layer, combine, score, heads, outputStride, align, zoom, smoothing, sign } = flags;
   const { augSmooth, eigenSmooth, seed } = flags;
   return {
     mode,
@@ -109,6 +122,7 @@ export function explainOptions(mode: Mode, flags: ExplainFlags): ExplainOptions 
     heads,
     outputStride,
     align,
+    zoom,
     smoothing,
     sign,
     augSmooth,
@@ -117,12 +131,21 @@ export function explainOptions(mode: Mode, flags: ExplainFlags): ExplainOptions 
   };
 }
 
+/** Refuses what cannot go to standard output: more than one figure, or anything beside it. */
+function checkStreamed(pictures: readonly NamedPicture[], flags: ExplainFlags): void {
+  if (pictures.length !== 1) throw new UsageError(`--out -: expected one picture, got ${pictures.length}`);
+  for (const name of ['json', 'npy', 'resume'] as const)
+    if (flags[name]) throw new UsageError(`--out -: writes the figure alone; it goes without --${name}`);
+}
+
+/** Of one colour, to measure the pace with. */
+const GREY = { width: 64, height: 64, data: new Uint8Array(3 * 64 * 64).fill(128) };
+
 /** Seconds a picture may take without being asked for. */
 const LONG = 600;
 
 /**
- * Refuses a call that would take long: by a careful guess, and where that is too much by the pace that a prediction of the first
- * picture shows.
+ * Refuses a call that would take long: by a careful guess, and where that is too much by the pace that a prediction shows.
  */
 export async function confirmCost(
   network: Network,
@@ -132,9 +155,7 @@ export async function confirmCost(
 ): Promise<void> {
   const seconds = () => secondsOf(network, flags);
   if (flags.yes || pictures.length === 0 || seconds() <= LONG) return;
-  await network.predict(pictures[0].file, { signal }).catch((error) => {
-    if (signal.aborted) throw error; // a bad picture is reported when its turn comes
-  });
+  await network.predict(GREY, { signal }); // any picture takes as long
   if (seconds() <= LONG) return;
   const ways = cheaperWays(network, flags).join(' or ');
   const cost = `would take about ${formatDuration(seconds())} a picture (${modesOf(flags).join(', ')})`;
@@ -196,8 +217,18 @@ async function writeExplanations(
       );
   const sizes = Object.fromEntries(maps.map(({ name, content }) => [name, content.length]));
   const texts = record && { [RECORD]: JSON.stringify({ ...record, sizes } satisfies PictureRecord) };
-  const figure = await drawFigure(explanations, { name: basename(file) });
-  return writeFiles(out, [{ name: `${name}.png`, content: encodePng(figure, { texts }) }, ...maps]);
+  const content = await figureOf(file, explanations, texts);
+  return writeFiles(out, [{ name: `${name}.png`, content }, ...maps]);
+}
+
+/** The figure as a PNG file. */
+async function figureOf(
+  file: string,
+  explanations: readonly Explanation[],
+  texts?: Record<string, string>,
+): Promise<Uint8Array> {
+  const name = file === STREAM ? 'standard input' : basename(file);
+  return encodePng(await drawFigure(explanations, { name }), { texts });
 }
 
 /** A picture's entries with the paths of its files. */
@@ -218,7 +249,7 @@ async function gridsBeside(image: Explanation['image'], network: Network, signal
 
 function toJson(explanation: Explanation, grid: GridNumbers | undefined): object {
   const { predictions, logits, target, score, raw, map, seconds, peakBytes, method, layers, heads } = explanation;
-  const { outputStride, placement } = explanation;
+  const { outputStride, placement, zoom } = explanation;
   return {
     method,
     layers,
@@ -229,6 +260,7 @@ function toJson(explanation: Explanation, grid: GridNumbers | undefined): object
     score,
     outputStride,
     placement,
+    zoom,
     map: { width: raw.width, height: raw.height, flat: map.flat },
     ...(grid && { grid }),
     seconds,

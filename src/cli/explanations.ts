@@ -18,6 +18,7 @@ import {
 import { type Context, describe, UsageError } from './context.js';
 import { confirmCost, explainOptions } from './explain.js';
 import { EvaluationTable, formatExplanations, perPicture } from './explanations-report.js';
+import { describeLeftOut } from './left-out.js';
 import type { ExplainFlags } from './options.js';
 import * as options from './options.js';
 import { type LayerSimilarity, randomizeLayers } from './randomize.js';
@@ -117,7 +118,7 @@ async function evaluatePictures(
   { flags, table }: { flags: ExplanationFlags; table: EvaluationTable | undefined },
   context: Context,
 ): Promise<number> {
-  const { metrics, steps, seed, target, json, randomize = 0 } = flags;
+  const { metrics, steps, seed, target, json, strict, randomize = 0 } = flags;
   const { signal, progress } = context;
   const maps = mapsOf(flags);
   const done: PictureEvaluation[] = [];
@@ -136,6 +137,7 @@ async function evaluatePictures(
       onError: ({ file }, error) => {
         const description = describe(error);
         errors.push({ file, error: description });
+        if (strict) throw error;
         context.complain(`${file}: ${description.message}`);
       },
     });
@@ -143,6 +145,8 @@ async function evaluatePictures(
     table?.addAll(done, errors);
     table?.write(describeNetwork(network));
   }
+  const line = describeLeftOut(errors, 'that cannot be measured');
+  if (line) context.complain(line);
   if (done.length === 0) return 1; // each has said why
   const layers: LayerSimilarity[] =
     randomize > 0 ? await randomizeLayers(pictures.slice(0, randomize), maps, flags, context) : [];

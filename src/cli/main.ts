@@ -81,8 +81,11 @@ function group(command: Command, heading: string, members: Option[]): void {
 }
 
 const networkOptions = () => [options.weights(), ...options.inputOptionsOf()];
-const picturesOptions = () => [options.recursive(), options.shard()];
-const machineOptions = () => [options.precision(), options.kernels(), options.threads()];
+const picturesOptions = () => [options.recursive(), options.shard(), options.strict(), options.maxPixels()];
+const machineOptions = () => [
+  ...[options.precision(), options.kernels(), options.threads()],
+  ...[options.maxMemory(), options.maxFile()],
+];
 
 /** The command line's grammar; `run` gets the exit code of the sub-command that was called. */
 function buildProgram(io: Io, context: Context, run: (call: Promise<number>) => Promise<void>): Command {
@@ -104,7 +107,10 @@ function buildProgram(io: Io, context: Context, run: (call: Promise<number>) => 
   const explain = program
     .command('explain')
     .description('Draw what speaks for a class over each picture, and print the predictions.')
-    .argument('<image...>', 'PNG or JPEG files, folders, or quoted patterns')
+    .argument(
+      '<image...>',
+      'picture files (PNG, JPEG, WebP, GIF, BMP, AVIF), folders, quoted patterns, or - for standard input',
+    )
     .addHelpText('after', EXPLAIN_HELP)
     .action((files, flags) => run(explainCommand(files, flags, context)));
   group(explain, 'Network:', [options.mode('all'), ...networkOptions()]);
@@ -116,7 +122,10 @@ function buildProgram(io: Io, context: Context, run: (call: Promise<number>) => 
   const predict = program
     .command('predict')
     .description('Print the five most probable classes of each picture.')
-    .argument('<image...>', 'PNG or JPEG files, folders, or quoted patterns')
+    .argument(
+      '<image...>',
+      'picture files (PNG, JPEG, WebP, GIF, BMP, AVIF), folders, quoted patterns, or - for standard input',
+    )
     .addHelpText('after', PREDICT_HELP)
     .action((files, flags) => run(predictCommand(files, flags, context)));
   group(predict, 'Network:', [options.mode('pooled'), ...networkOptions()]);
@@ -186,7 +195,7 @@ function addWeightsCommands(program: Command, context: Context, run: (call: Prom
     .argument('<name|path>')
     .argument('<out>', 'the file to write')
     .addOption(options.dtype())
-
+    .addOption(options.evidence())
     .addOption(options.json())
     .action((source, out, flags) => run(weights.packCommand(source, out, flags, context)));
   for (const command of [info, pack]) group(command, 'Instead of what the file says:', options.inputOptionsOf());

@@ -19,6 +19,9 @@ export interface WeightsFlags {
 export interface NetworkFlags extends WeightsFlags, InputFlags {
   kernels: KernelSet;
   threads?: number;
+  maxMemory?: number;
+  maxFile?: number;
+  maxPixels?: number;
 }
 
 export interface ModeFlags {
@@ -31,6 +34,8 @@ export interface PicturesFlags {
   recursive?: boolean;
   shard?: Shard;
   summary?: string;
+  strict?: boolean;
+  maxPixels?: number;
 }
 
 export interface ExplainFlags extends NetworkFlags, ModeFlags, PicturesFlags {
@@ -47,6 +52,7 @@ export interface ExplainFlags extends NetworkFlags, ModeFlags, PicturesFlags {
   heads?: ExplainOptions['heads'];
   outputStride?: number;
   align?: ExplainOptions['align'];
+  zoom?: number[];
   smoothing?: ExplainOptions['smoothing'];
   out: string;
   npy?: boolean;
@@ -92,6 +98,12 @@ function parseOutputStride(value: string): number {
   return Number(value);
 }
 
+function parseZoom(value: string): number[] {
+  const zooms = value.split(',').map((part) => (/^\d+(\.\d+)?$/.test(part.trim()) ? Number(part) : 0));
+  if (!zooms.every((zoom) => zoom > 0)) throw wrong('--zoom', 'numbers above 0 with commas, such as 1,2', value);
+  return zooms;
+}
+
 function parseRetries(value: string): number {
   if (!/^[1-9]\d?$/.test(value)) throw wrong('--retries', 'a whole number from 1 to 99', value);
   return Number(value);
@@ -119,6 +131,16 @@ function parseSeed(value: string): number {
 function parseTarget(value: string): string | number {
   if (value.trim() === '') throw wrong('--target', 'top, a class number or a label', value);
   return /^\d+$/.test(value) ? Number(value) : value;
+}
+
+/** A number with k, M or G behind it: thousands, millions, thousand millions. */
+function size(flag: string, description: string): Option {
+  return new Option(`${flag} <n>`, description).argParser((value: string) => {
+    const [, number, unit] = /^(\d+(?:\.\d+)?)([kMG]?)$/.exec(value) ?? [];
+    const result = Math.floor(Number(number) * { '': 1, k: 1e3, M: 1e6, G: 1e9 }[unit ?? '']!);
+    if (!(result >= 1)) throw wrong(flag, 'a number, such as 250M', value);
+    return result;
+  });
 }
 
 export const weights = () =>
@@ -158,7 +180,7 @@ export const combine = () =>
   choice(
     '--combine',
     ['mean', 'product', 'geometric-mean'],
-    'how maps of several layers become one (default: mean; refinecam: product)',
+    'how maps of several layers or zooms become one (default: mean; refinecam and zooms: product)',
   );
 export const align = () =>
   choice(
@@ -190,6 +212,11 @@ export const outputStride = () =>
     '--output-stride <n>',
     'atrous: pixels between points of the map (default: the finest at ten times the cost of pooled; 1 for VGG)',
   ).argParser(parseOutputStride);
+export const zoom = () =>
+  new Option(
+    '--zoom <a,b,...>',
+    "sizes of the input as multiples of the network's own, whose maps are combined (default: 1)",
+  ).argParser(parseZoom);
 /** `--degrid` is its older name. */
 export const smoothing = () =>
   choice(
@@ -200,7 +227,7 @@ export const smoothing = () =>
   );
 /** How a map is made, whichever command makes it. */
 export const mapOptions = () => [
-  ...[method(), layer(), combine(), score(), heads(), outputStride(), align()],
+  ...[method(), layer(), combine(), score(), heads(), outputStride(), align(), zoom()],
   ...[smoothing(), sign(), augSmooth(), eigenSmooth()],
 ];
 export const preprocess = () =>
@@ -225,7 +252,10 @@ export const threads = () =>
   new Option('--threads <n>', 'number of threads (default: what the machine offers, 8 at most)').argParser(
     parseThreads,
   );
-export const out = () => new Option('--out <dir>', 'folder for the files, made if missing').default('atrous-cam-out');
+export const out = () =>
+  new Option('--out <dir>', 'folder for the files, made if missing; - writes the figure to standard output').default(
+    'atrous-cam-out',
+  );
 export const npy = () => new Option('--npy', 'also write the maps as NumPy files');
 export const json = () => new Option('--json', 'print one JSON document instead of text');
 export const url = () => new Option('--url <address>', 'another address of the same file');
@@ -234,9 +264,16 @@ export const retries = () =>
     parseRetries,
   );
 export const dtype = () => choice('--dtype', ['float16', 'float32'], 'how kernels are stored').default('float16');
+export const evidence = () =>
+  new Option('--evidence', "also measure where the last layer's evidence lies, for --align evidence");
 export const shard = () =>
   new Option('--shard <i/n>', 'take only every n-th picture, from the i-th on (1/4 ... 4/4)').argParser(parseShard);
 export const recursive = () => new Option('-r, --recursive', 'look for pictures in the folders of a folder as well');
+export const strict = (more = '') =>
+  new Option('--strict', `refuse pictures that are damaged or cut off, though what is there could be shown${more}`);
+export const maxPixels = () => size('--max-pixels', 'largest picture, such as 200M, width x height (default: 100M)');
+export const maxMemory = () => size('--max-memory', 'bytes that the network may take, such as 2G (default: 4G)');
+export const maxFile = () => size('--max-file', 'bytes of the weight file, such as 500M (default: 8G)');
 export const resume = () =>
   new Option('--resume', 'skip pictures whose files an earlier call with the same options has finished');
 export const summary = () =>
@@ -276,5 +313,7 @@ export function checkOutputStride(network: NetworkInfo, { outputStride }: { outp
 /** The library's options for loading a network. */
 export function loadOptions(flags: NetworkFlags): LoadOptions {
   const { inputSize, threads, kernels, precision } = flags;
-  return { threads, kernels, precision, inputSize, ...inputOptions(flags) };
+  const { maxMemory: memoryBytes, maxFile: fileBytes, maxPixels: pixels } = flags;
+  const limits = { ...(memoryBytes && { memoryBytes }), ...(fileBytes && { fileBytes }), ...(pixels && { pixels }) };
+  return { threads, kernels, precision, inputSize, limits, ...inputOptions(flags) };
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   accessSync,
   constants,
@@ -28,7 +29,7 @@ export function namePictures(items: readonly Item[]): NamedPicture[] {
   const taken = new Set<string>();
   const next = new Map<string, number>(); // of a base name: the number to try, so that many equal names stay quick
   return items.map((item) => {
-    const base = parse(item.file).name;
+    const base = outputName(item.file);
     let name = base;
     let i = next.get(base) ?? 2;
     for (; taken.has(name.toLowerCase()); i++) name = `${base}-${i}`;
@@ -36,6 +37,23 @@ export function namePictures(items: readonly Item[]): NamedPicture[] {
     taken.add(name.toLowerCase());
     return { ...item, name };
   });
+}
+
+/** Bytes of a name that leave room, in the 255 of a file system, for what follows it and for its temporary name. */
+const MAX_NAME = 210;
+
+/** A picture's name for its output files. One that is too long is cut and gets a mark of the whole name, the same in every call. */
+function outputName(file: string): string {
+  if (file === '-') return 'stdin';
+  const { name } = parse(file);
+  if (Buffer.byteLength(name) <= MAX_NAME) return name;
+  const mark = createHash('sha256').update(name).digest('hex').slice(0, 8);
+  let kept = '';
+  for (const char of name) {
+    if (Buffer.byteLength(kept + char) > MAX_NAME - 10) break;
+    kept += char;
+  }
+  return `${kept}~${mark}`;
 }
 
 /** A file to be written: its name inside the output folder and its content. */

@@ -2,8 +2,9 @@ import { basename } from 'node:path';
 import type { Network } from '../api.js';
 import type { Mode } from '../base/types.js';
 import { AtrousCamError } from '../index.js';
-import { type Context, concernsWholeCall, describe } from './context.js';
+import { type Context, concernsWholeCall, describe, nameOf } from './context.js';
 import type { Item } from './expand.js';
+import { describeLeftOut, type LeftOut } from './left-out.js';
 import { formatDuration } from './progress.js';
 import { describeNetwork, jsonLine } from './report.js';
 import type { PictureEntry, Summary } from './summary.js';
@@ -16,8 +17,18 @@ type RunMode = (mode: Mode, call: (onProgress: (progress: { done: number }) => v
 /** The modes' parts of a picture's entry in the JSON document. */
 type ModeEntries = Record<string, object>;
 
-/** What is done with each picture: runs its modes one after another. */
-export type PictureTask<P> = (picture: P, run: RunMode) => Promise<ModeEntries>;
+/** What a picture gave: its modes' entries, and what was wrong with its file. */
+interface Finished {
+  modes: ModeEntries;
+  warnings?: readonly string[];
+}
+
+/** What is done with each picture: runs its modes one after another. `warn` takes what was wrong with its file. */
+export type PictureTask<P> = (
+  picture: P,
+  run: RunMode,
+  warn: (warnings: readonly string[] | undefined) => void,
+) => Promise<ModeEntries>;
 
 export interface PictureLoop<P extends Item> {
   pictures: readonly P[];
@@ -28,8 +39,10 @@ export interface PictureLoop<P extends Item> {
   summary?: Summary;
   /** Whether the output ends with a line that counts the pictures. */
   closing?: boolean;
-  /** The entries of a picture that needs nothing more, or undefined. */
-  finished?: (picture: P) => ModeEntries | undefined;
+  /** Files of the folders that were not taken for pictures. */
+  leftOut?: readonly LeftOut[];
+  /** What a picture that needs nothing more gave, or undefined. */
+  finished?: (picture: P) => Finished | undefined;
   task: PictureTask<P>;
 }
 
@@ -43,7 +56,7 @@ export async function forEachPicture<P extends Item>(
   loop: PictureLoop<P>,
   context: Context,
 ): Promise<number> {
-  const { json, summary, closing } = loop;
+  const { json, summary, closing, leftOut = [] } = loop;
   const began = performance.now();
   const seconds = () => (performance.now() - began) / 1000;
   const entries: PictureEntry[] = []; // kept for --json only, so that memory does not grow with the number of pictures
@@ -55,10 +68,16 @@ export async function forEachPicture<P extends Item>(
   };
   try {
     await runPictures(loop, context, keep);
+    summary?.addLeftOut(leftOut);
   } finally {
     summary?.write({ ...describeNetwork(network), ...counts, seconds: seconds() });
   }
-  if (json) await context.print(jsonLine({ ...describeNetwork(network), images: entries }));
+  const line = describeLeftOut(leftOut, 'of the folders');
+  if (line) context.complain(line);
+  if (json)
+    await context.print(
+      jsonLine({ ...describeNetwork(network), images: entries, ...(leftOut.length > 0 && { leftOut }) }),
+    );
   else if (closing) await context.print(closingLine(counts, seconds()));
   return counts.failed > 0 ? 1 : 0;
 }
@@ -80,24 +99,28 @@ async function runPictures<P extends Item>(
   for (const picture of pictures) {
     const { file, problem } = picture;
     if (!left.has(picture)) {
-      keep({ file, modes: finished(picture), skipped: true });
+      keep({ file, ...finished(picture), skipped: true });
       continue;
     }
     let done = begun++ * workPerPicture;
     const title = `${left.size > 1 ? `${begun}/${left.size} ` : ''}${basename(file)}`;
     try {
       if (problem) throw new AtrousCamError('NOT_FOUND', problem);
-      const entries = await task(picture, async (mode, call) => {
+      let warnings: readonly string[] | undefined;
+      const run: RunMode = async (mode, call) => {
         const share = work.get(mode)!;
         await call((p) => progress.update(`${title} ${mode}`, (done + share * p.done) * scale));
         done += share;
+      };
+      const modes = await task(picture, run, (found) => {
+        warnings = found;
       });
-      keep({ file, modes: entries });
+      keep({ file, modes, ...(warnings && { warnings }) });
     } catch (error) {
       if (signal.aborted || concernsWholeCall(error)) throw error;
       const description = describe(error);
       keep({ file, error: description });
-      context.complain(`${file || '""'}: ${description.message}`);
+      context.complain(`${nameOf(file)}: ${description.message}`);
     }
     if (signal.aborted) throw signal.reason;
   }
@@ -106,7 +129,7 @@ async function runPictures<P extends Item>(
 /** The pictures that need work; looking for finished ones takes a while where there are many, so that it can be interrupted. */
 async function withoutFinished<P>(
   pictures: readonly P[],
-  finished: (picture: P) => ModeEntries | undefined,
+  finished: (picture: P) => Finished | undefined,
   signal: AbortSignal,
 ): Promise<Set<P>> {
   const left = new Set<P>();

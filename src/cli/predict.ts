@@ -2,8 +2,10 @@ import type { Network } from '../api.js';
 import type { Mode } from '../base/types.js';
 import type { Context } from './context.js';
 import { expandPictures, type Item } from './expand.js';
+import type { LeftOut } from './left-out.js';
 import { loadNetwork, type ModeFlags, modesOf, type NetworkFlags, type PicturesFlags, takeShard } from './options.js';
 import { forEachPicture, type PictureTask } from './picture-files.js';
+import { readPicture } from './read-picture.js';
 import { predictionLines } from './report.js';
 import { openSummary, type Summary } from './summary.js';
 
@@ -13,13 +15,14 @@ export async function predictCommand(
   flags: NetworkFlags & ModeFlags & PicturesFlags,
   context: Context,
 ): Promise<number> {
-  const items = expandPictures(files, flags);
+  const leftOut: LeftOut[] = [];
+  const items = expandPictures(files, { recursive: flags.recursive, leftOut });
   const closing = flags.summary !== undefined || items.length > files.length;
   const summary = openSummary(flags.summary);
   try {
     const network = await loadNetwork(flags, context);
     try {
-      return await predictPictures(network, takeShard(items, flags), flags, { summary, closing }, context);
+      return await predictPictures(network, takeShard(items, flags), flags, { summary, closing, leftOut }, context);
     } finally {
       network.dispose();
     }
@@ -31,17 +34,19 @@ export async function predictCommand(
 function predictPictures(
   network: Network,
   pictures: readonly Item[],
-  flags: ModeFlags,
-  report: { summary: Summary | undefined; closing: boolean },
+  flags: ModeFlags & PicturesFlags,
+  report: { summary: Summary | undefined; closing: boolean; leftOut: readonly LeftOut[] },
   context: Context,
 ): Promise<number> {
   const { json } = flags;
   const modes = modesOf(flags);
-  const task: PictureTask<Item> = async ({ file }, run) => {
+  const task: PictureTask<Item> = async ({ file }, run, warn) => {
+    const picture = await readPicture(file, flags, context);
+    warn(picture.warnings);
     const results: Record<string, object> = {};
     for (const mode of modes)
       await run(mode, async (onProgress) => {
-        const { predictions, logits } = await network.predict(file, { mode, signal: context.signal, onProgress });
+        const { predictions, logits } = await network.predict(picture, { mode, signal: context.signal, onProgress });
         results[mode] = { predictions, logits: [...logits] };
         if (!json) await context.print(`${file}, ${mode}:\n${predictionLines(predictions)}\n`);
       });

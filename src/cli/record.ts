@@ -18,6 +18,8 @@ export interface PictureRecord {
   sizes: Record<string, number>;
   /** By mode, as in the JSON document, without `files`. */
   modes: Record<string, object>;
+  /** What was wrong with the picture's file. */
+  warnings?: readonly string[];
 }
 
 /** The keyword of the text. */
@@ -31,6 +33,9 @@ const WITHOUT_EFFECT = new Set([
   'shard',
   'resume',
   'recursive',
+  'maxPixels',
+  'maxMemory',
+  'maxFile',
   'summary',
   'yes',
   'threads',

@@ -1,6 +1,7 @@
 import { basename, dirname } from 'node:path';
 import type { Prediction } from '../base/types.js';
 import { UsageError } from './context.js';
+import type { LeftOut } from './left-out.js';
 import { prepareFolder, writeFiles } from './output.js';
 
 /** A picture's part of the JSON document. */
@@ -8,6 +9,8 @@ export interface PictureEntry {
   file: string;
   modes?: Record<string, object>;
   error?: { code: string; message: string };
+  /** What was wrong with its file, though it could be read. */
+  warnings?: readonly string[];
   /** It was finished by an earlier call. */
   skipped?: boolean;
 }
@@ -23,7 +26,7 @@ interface ModeEntry {
 
 const COLUMNS = [
   ...['file', 'mode', 'index', 'label', 'probability'],
-  ...['target_index', 'target_label', 'score', 'flat', 'seconds', 'skipped', 'error', 'message'],
+  ...['target_index', 'target_label', 'score', 'flat', 'seconds', 'skipped', 'error', 'message', 'warnings'],
 ] as const;
 
 type Cell = string | number | boolean | undefined;
@@ -77,12 +80,17 @@ export class Summary extends TableFile<(typeof COLUMNS)[number]> {
     super(path, COLUMNS);
   }
 
-  add({ file, modes = {}, error, skipped = false }: PictureEntry): void {
+  /** Files that were not taken for pictures. */
+  addLeftOut(files: readonly LeftOut[]): void {
+    for (const { file, reason } of files) this.addRow({ file, error: 'LEFT_OUT', message: reason });
+  }
+
+  add({ file, modes = {}, error, skipped = false, warnings }: PictureEntry): void {
     if (error) this.addRow({ file, error: error.code, message: error.message });
     for (const [mode, entry] of Object.entries(modes)) {
       const { predictions, target, score, map, seconds } = entry as ModeEntry;
       const explained = { target_index: target?.index, target_label: target?.label, score, flat: map?.flat, seconds };
-      this.addRow({ file, mode, ...predictions[0], ...explained, skipped });
+      this.addRow({ file, mode, ...predictions[0], ...explained, skipped, warnings: warnings?.join('; ') });
     }
   }
 }

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
-import type { EpochReport, TrainOptions } from '../training.js';
-import { type Context, UsageError } from './context.js';
+import type { EpochReport, LeftOutPicture, TrainOptions } from '../training.js';
+import { type Context, describe, UsageError } from './context.js';
+import { describeLeftOut } from './left-out.js';
 import * as options from './options.js';
 import { formatDuration } from './progress.js';
 
@@ -98,11 +99,16 @@ export function addTrainCommand(program: Command, context: Context, run: Run): v
     options.trainedPreprocess(),
     new Option('--from <weights>', 'begin with these weights and their architecture, batch normalization folded'),
     new Option('--mode <pooled|dilated>', 'dilated: without pools, needs --from').choices(['pooled', 'dilated']),
-    list('--degrid-layers', "rates of convolutions added behind the dilated network's last block, such as 8,4,2,1"),
+    list(
+      '--degrid-layers, --degridding-layers',
+      "rates of convolutions added behind the dilated network's last block, such as 8,4,2,1",
+    ),
   ]);
   group(training, 'Course:', [
     stages(),
     count('--train-limit', 'train on so many pictures only, chosen by the seed'),
+    options.strict('; without it they are left out and named'),
+    options.maxPixels(),
     count('--val-limit', 'validate on so many pictures only, chosen by the seed'),
     count('--batch', 'pictures of a step (default: 32)'),
     new Option('--optimizer <sgd|adamw>', 'SGD with momentum, or AdamW (default: adamw)').choices(['sgd', 'adamw']),
@@ -153,6 +159,7 @@ async function trainCommand(
     ...(preprocess && { normalization: preprocess }),
     ...(cache !== undefined && { cache: cache * 1e6 }),
     signal,
+    ...reportFaults(context),
     onStep: ({ epoch, epochs, loss, accuracy, imagesPerSecond, done, stage }) => {
       first ??= done;
       if (first === done) progress.begin(1 - first); // what is left of a run that is resumed
@@ -164,8 +171,28 @@ async function trainCommand(
     onEpoch: (report) => print(epochLine(report)),
   });
   await printing;
+  reportLeftOut(result, context);
   await context.print(`wrote ${result.network} (${result.parameters.toLocaleString('en-US')} parameters)\n`);
   return 0;
+}
+
+/** Names each picture that is left out or damaged, when it is met. */
+export const reportFaults = (context: Context) => ({
+  onLeftOut: (path: string, error: Error) => context.complain(`${path}: ${describe(error).message}; it is left out`),
+  onWarning: (path: string, warning: string) => context.complain(`${path}: ${warning}`),
+});
+
+/** Says at the end what was left out. */
+export function reportLeftOut(
+  { leftOut, others }: { leftOut: readonly LeftOutPicture[]; others: readonly string[] },
+  context: Context,
+): void {
+  const named = (paths: readonly string[]) => paths.map((file) => ({ file }));
+  for (const line of [
+    describeLeftOut(named(leftOut.map(({ path }) => path)), 'that cannot be read'),
+    describeLeftOut(named(others), 'that are not named like pictures'),
+  ])
+    if (line) context.complain(line);
 }
 
 function epochLine(report: EpochReport): string {

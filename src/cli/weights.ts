@@ -1,5 +1,5 @@
 import { basename, dirname, resolve } from 'node:path';
-import type { NetworkInfo } from '../api.js';
+import type { LoadOptions, NetworkInfo } from '../api.js';
 import { formatBytes } from '../base/format.js';
 import {
   AtrousCamError,
@@ -31,7 +31,8 @@ export async function listCommand({ json }: JsonFlags, context: Context): Promis
       const size = bytes === undefined ? 'size not published' : formatBytes(bytes);
       return `${name.padEnd(width)}  ${path ? 'here' : '    '}  ${size.padStart(18)}  ${title}\n`;
     });
-    await context.print(`${lines.join('')}\nDownload with: atrous-cam weights pull NAME\n`);
+    const bundled = 'In the package: default (cats and dogs) and imagenet (MobileNetV1 0.25, 1000 classes).';
+    await context.print(`${lines.join('')}\nDownload with: atrous-cam weights pull NAME\n${bundled}\n`);
   }
   return 0;
 }
@@ -171,11 +172,22 @@ export async function verifyCommand(name: string, { json }: JsonFlags, context: 
   return 0;
 }
 
+/** Where the evidence of the last layer lies. */
+async function measuredEvidence(source: string | undefined, options: LoadOptions, { load, signal }: Context) {
+  const network = await load(source, { ...options, signal });
+  try {
+    const { layer, offset } = await network.evidence(undefined, { signal });
+    return { [layer]: offset };
+  } finally {
+    network.dispose();
+  }
+}
+
 /** `atrous-cam weights pack`: any weight file as one packed file. */
 export async function packCommand(
   source: string,
   out: string,
-  { dtype, json, ...flags }: InfoFlags & { dtype: 'float16' | 'float32' },
+  { dtype, evidence, json, ...flags }: InfoFlags & { dtype: 'float16' | 'float32'; evidence?: boolean },
   context: Context,
 ): Promise<number> {
   const named = source === 'default' ? undefined : source;
@@ -188,6 +200,7 @@ export async function packCommand(
     const pieces = packWeights(named, {
       ...options,
       dtype,
+      evidence: evidence ? await measuredEvidence(named, options, context) : undefined,
       signal: context.signal,
       onProgress: (done) => context.progress.update('packing', done),
     });

@@ -1,10 +1,11 @@
 import type { NodeId } from '../graph/graph.js';
 import { operatorOf } from '../operators/table.js';
-import { headOutput } from '../run/head.js';
+import { headOutput } from '../run/head-output.js';
 import { view } from '../wasm/job.js';
 import { gemmJob, matrix } from '../wasm/ops/gemm.js';
 import { densePoints, type Field, type Points, phasesOf } from './field.js';
-import { type Front, frontOf, frontValues } from './front.js';
+import { type Front, frontOf } from './front.js';
+import { frontValues } from './front-values.js';
 import { ownPhaseOf } from './raw.js';
 import type { Work } from './work.js';
 

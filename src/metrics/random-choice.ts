@@ -1,3 +1,4 @@
+import { AtrousCamError } from '../base/errors.js';
 import { mulberry32, shuffled } from '../base/random.js';
 import { refuse } from './map.js';
 import type { MaskedPicture } from './masked-pictures.js';
@@ -20,7 +21,12 @@ export async function drawMosaic(
   const cell = Math.floor(random() * cells);
   drawn.splice(cell, 0, picture);
   const { readImage } = await import('../image/input.js'); // pages, which read no folder, need not load the decoders
-  const images = await Promise.all(drawn.map(({ path }) => readImage(path)));
+  const read = async ({ path }: MaskedPicture) =>
+    readImage(path).catch((error) => {
+      if (!(error instanceof AtrousCamError)) throw error;
+      throw new AtrousCamError(error.code, `mosaic${cells} with ${error.message}`, { cause: error }); // it is another picture's
+    });
+  const images = await Promise.all(drawn.map(read));
   return { mosaic: composeMosaic(images, side), cell };
 }
 

@@ -59,6 +59,8 @@ export interface Backward<N extends Node = Node> {
   readonly accumulate: readonly boolean[];
   readonly window?: WindowCall;
   readonly rate: number;
+  /** Channels of its inputs, read or not. */
+  readonly channels?: readonly number[];
   /** ReLUs pass positive gradients only. */
   readonly guided: boolean;
   readonly packed: PackedNode;

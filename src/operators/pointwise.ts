@@ -114,11 +114,11 @@ export const concat: Operator<NodeOf<'concat'>> = {
       x.map(({ c }) => c),
     ).map(([slice, i]) => copyJob(x[i], slice)),
   // dx of absent inputs are skipped, but their channels count.
-  backward: ({ dy, dx, x, accumulate }) =>
+  backward: ({ dy, dx, x, accumulate, channels }) =>
     slices(
       dy,
       dx,
-      dx.map((part, i) => part?.c ?? x[i]!.c),
+      dx.map((part, i) => channels?.[i] ?? part?.c ?? x[i]!.c),
     ).flatMap(([slice, i]) => (dx[i] ? [copyJob(slice, dx[i], { accumulate: accumulate[i] })] : [])),
 };
 

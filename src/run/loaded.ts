@@ -10,6 +10,8 @@ export interface Loaded {
   readonly network: PackedNetwork;
   readonly labels: readonly string[];
   readonly preprocessing: Preprocessing;
+  /** Where the evidence of layers lies beside the centres of their windows, in pixels of the input, as far as it is known, by node. */
+  readonly evidence: Map<string, readonly [number, number]>;
 }
 
 /** Throws UNSUPPORTED for weights without classes. */

@@ -2,11 +2,13 @@ import type { CallOptions, Network } from '../api.js';
 import { AtrousCamError } from '../base/errors.js';
 import { oneOf } from '../base/options.js';
 import type { Mode } from '../base/types.js';
+import { decodePicture } from '../image/decode.js';
 import { throwIfAborted } from '../wasm/runtime.js';
 import { openDataset, type Sample } from './dataset.js';
+import { type LeftOutPicture, LeftOutPictures, type PictureFaults } from './left-out.js';
 
 /** What is measured, and how. */
-export interface EvaluateOptions extends Pick<CallOptions, 'preprocessing' | 'signal'> {
+export interface EvaluateOptions extends Pick<CallOptions, 'preprocessing' | 'signal'>, PictureFaults {
   /** Default `pooled`. */
   mode?: Mode;
   /** `val` (the default where there is a `val/`), `train`, or `all` pictures of the data. */
@@ -21,6 +23,7 @@ export interface EvaluateOptions extends Pick<CallOptions, 'preprocessing' | 'si
 export interface Evaluation {
   /** The network's labels. */
   readonly labels: readonly string[];
+  /** That were read and classified. */
   readonly pictures: number;
   /** Share of the pictures whose most probable class is their own. */
   readonly accuracy: number;
@@ -28,6 +31,10 @@ export interface Evaluation {
   readonly loss: number;
   /** `confusion[i][k]`: pictures of class i whose most probable class is k. */
   readonly confusion: readonly (readonly number[])[];
+  /** Pictures that could not be read. */
+  readonly leftOut: readonly LeftOutPicture[];
+  /** Files of the data that are not named like pictures. */
+  readonly others: readonly string[];
 }
 
 /** `evaluate` of src/training.ts. */
@@ -36,7 +43,7 @@ export async function runEvaluation(
   data: string,
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
-  const { mode = 'pooled', preprocessing, signal, onProgress } = options;
+  const { mode = 'pooled', preprocessing, signal, onProgress, strict, maxPixels, onWarning } = options;
   const { labels } = network;
   const dataset = await openDataset(data, { valShare: 0 });
   try {
@@ -51,22 +58,35 @@ export async function runEvaluation(
     });
     const samples = chooseSamples(dataset, options);
     const confusion = labels.map(() => labels.map(() => 0));
+    const leftOut = new LeftOutPictures(options);
+    let pictures = 0;
     let loss = 0;
     for (const [i, sample] of samples.entries()) {
       throwIfAborted(signal);
+      onProgress?.(i, samples.length);
       const label = own[sample.label];
-      const { probabilities } = await network.predict(await sample.read(), { mode, preprocessing, signal });
+      const { path } = sample;
+      const decode = async () => decodePicture(await sample.read(), { name: path, strict, maxPixels });
+      const picture = await leftOut.read(path, decode);
+      if (!picture) continue;
+      for (const warning of picture.warnings ?? []) onWarning?.(path, warning);
+      const { probabilities } = await network.predict(picture, { mode, preprocessing, signal });
+      pictures++;
       confusion[label][probabilities.indexOf(Math.max(...probabilities))]++;
       loss -= Math.log(Math.max(probabilities[label], 1e-45));
-      onProgress?.(i + 1, samples.length);
     }
+    onProgress?.(samples.length, samples.length);
+    if (pictures === 0)
+      throw new AtrousCamError('BAD_IMAGE', `"${data}": none of the ${samples.length} pictures can be read`);
     const right = confusion.reduce((sum, row, i) => sum + row[i], 0);
     return {
       labels,
-      pictures: samples.length,
+      pictures,
       confusion,
-      accuracy: right / samples.length,
-      loss: loss / samples.length,
+      accuracy: right / pictures,
+      loss: loss / pictures,
+      leftOut: leftOut.list,
+      others: dataset.others,
     };
   } finally {
     await dataset.close();

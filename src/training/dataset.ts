@@ -1,6 +1,7 @@
 import { AtrousCamError } from '../base/errors.js';
 import { isNode, nodeModule } from '../base/platform.js';
 import { shuffled } from '../base/random.js';
+import { isPictureName } from '../image/picture-name.js';
 import { randomOf } from './keyed-random.js';
 import { readTar } from './tar.js';
 
@@ -21,6 +22,8 @@ export interface Dataset {
   readonly val: readonly Sample[];
   /** Whether `val` is a folder of the data set, not a part that was taken away from `train`. */
   readonly ownVal: boolean;
+  /** Paths of files that are not named like pictures. */
+  readonly others: readonly string[];
   close(): Promise<void>;
 }
 
@@ -72,9 +75,13 @@ async function listEntries(path: string): Promise<{ entries: Entry[]; close(): P
       const { join, sep } = await nodeModule('path');
       const found = await fs.readdir(path, { recursive: true, withFileTypes: true });
       const files = found.filter((file) => !file.isDirectory());
+      const special = (path: string) =>
+        new AtrousCamError('BAD_IMAGE', `image ${JSON.stringify(path)}: no ordinary file`); // a pipe may never end
       const entries = files.map((file) => {
         const full = join(file.parentPath ?? file.path, file.name);
-        return { path: full.slice(join(path, sep).length).split(sep).join('/'), read: () => fs.readFile(full) };
+        const ordinary = file.isFile() || file.isSymbolicLink();
+        const read = () => (ordinary ? fs.readFile(full) : Promise.reject(special(full)));
+        return { path: full.slice(join(path, sep).length).split(sep).join('/'), read };
       });
       return { entries, close: async () => {} };
     }
@@ -105,9 +112,14 @@ function arrange(source: string, entries: readonly Entry[], options: DatasetOpti
   const { valShare = 0.1, seed = 1, trainLimit, valLimit } = options;
   if (!(valShare >= 0 && valShare < 1))
     throw new AtrousCamError('BAD_ARGUMENT', `valShare: expected 0 to less than 1, got ${valShare}`);
-  const pictures = entries
+  const visible = entries
     .map((entry) => ({ ...entry, path: entry.path.replace(/^(\.\/)+/, '') }))
-    .filter(({ path }) => /\.(jpe?g|png)$/i.test(path) && !/(^|\/)([._]|masks\/)/.test(path))
+    .filter(({ path }) => !/(^|\/)([._]|masks\/)/.test(path));
+  const others = visible
+    .map(({ path }) => path)
+    .filter((path) => !isPictureName(path) && !/(^|\/)index\.csv$/.test(path));
+  const pictures = visible
+    .filter(({ path }) => isPictureName(path))
     .sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
   const found = pictures.map((entry) => place(entry));
   const split = found.some(({ part }) => part !== undefined);
@@ -115,7 +127,7 @@ function arrange(source: string, entries: readonly Entry[], options: DatasetOpti
   const classes = [...new Set(used.map(({ className }) => className))].sort();
   if (classes.length < 2 || classes.includes('')) {
     const got = `${pictures.length} pictures in ${classes.length} ${classes.length === 1 ? 'folder' : 'folders'}`;
-    const expected = 'expected a folder of .jpg, .jpeg or .png pictures for each of at least two classes';
+    const expected = 'expected a folder of pictures (.jpg, .png, .webp ...) for each of at least two classes';
     throw new AtrousCamError('BAD_ARGUMENT', `"${source}": ${expected}, got ${got}`);
   }
   const sample = ({ path, className, read }: Found): Sample => ({ path, label: classes.indexOf(className), read });
@@ -128,7 +140,7 @@ function arrange(source: string, entries: readonly Entry[], options: DatasetOpti
   const missing = classes.find((_, label) => train.length > 0 && !train.some((entry) => entry.label === label));
   if (missing !== undefined)
     throw new AtrousCamError('BAD_ARGUMENT', `"${source}": class "${missing}" has no picture to train on`);
-  return { classes, train, val, ownVal };
+  return { classes, train, val, ownVal, others: others.sort() };
 }
 
 /** So many of the samples, in their order. */

@@ -3,6 +3,7 @@ import { oneOf } from '../base/options.js';
 import type { KernelSet, NormalizationName } from '../base/types.js';
 import type { WeightsSource } from '../weights/open.js';
 import type { Augmentation, Variation } from './augment.js';
+import type { PictureFaults } from './left-out.js';
 import type { Architecture } from './vgg.js';
 
 /** Epochs at one input size. */
@@ -52,7 +53,7 @@ export interface TrainingConfig extends Architecture, Augmentation {
 }
 
 /** What `train` is told. Everything has a default but `out`. */
-export interface TrainOptions extends Partial<TrainingConfig> {
+export interface TrainOptions extends Partial<TrainingConfig>, PictureFaults {
   /** Folder for checkpoint, logs, curve and network; made where it is missing. */
   out: string;
   /** Continue from the checkpoint in `out`, where there is one. */
@@ -149,7 +150,7 @@ const DECAYS = { sgd: 5e-4, adamw: 0.05 };
 /** The whole configuration. Throws BAD_ARGUMENT for values that cannot be. */
 export function checkConfig(options: Partial<TrainingConfig>): TrainingConfig {
   const given = Object.fromEntries(
-    [...Object.keys(DEFAULTS), 'degridLayers', 'trainLimit', 'valLimit']
+    [...Object.keys(DEFAULTS), 'degriddingLayers', 'trainLimit', 'valLimit']
       .map((key) => [key, options[key as keyof TrainingConfig]])
       .filter(([, value]) => value !== undefined),
   );
@@ -169,7 +170,8 @@ export function checkConfig(options: Partial<TrainingConfig>): TrainingConfig {
     const value = config[name] ?? 0;
     if (!(Number.isInteger(value) && value >= 0)) throw wrong(name, 'a whole number', value);
   }
-  if (config.degridLayers && config.mode !== 'dilated') throw wrong('degridLayers', 'mode dilated', config.mode);
+  if (config.degriddingLayers && config.mode !== 'dilated')
+    throw wrong('degriddingLayers', 'mode dilated', config.mode);
   within('learningRate', 0, 1000);
   within('weightDecay', 0, 1000);
   within('momentum', 0, 1);

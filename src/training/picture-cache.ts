@@ -1,6 +1,7 @@
 import type { RgbImage } from '../base/types.js';
-import { decodeImage, resizeImage } from '../image/decode.js';
+import { decodePicture, resizeImage } from '../image/decode.js';
 import type { Sample } from './dataset.js';
+import type { PictureFaults } from './left-out.js';
 
 /**
  * Decoded pictures, squashed to a square of `side`: those that are larger, which bounds what a picture takes, or `all` of them. They are
@@ -14,13 +15,16 @@ export class PictureCache {
     readonly side: number,
     readonly limit: number,
     readonly which: 'larger' | 'all',
+    readonly faults: PictureFaults = {},
   ) {}
 
   async get(sample: Sample): Promise<RgbImage> {
     const kept = this.#kept.get(sample);
     if (kept) return kept;
-    const decoded = decodeImage(await sample.read(), { name: sample.path });
-    const { side } = this;
+    const { side, faults } = this;
+    const { strict, maxPixels } = faults;
+    const { warnings, ...decoded } = await decodePicture(await sample.read(), { name: sample.path, strict, maxPixels });
+    for (const warning of warnings ?? []) faults.onWarning?.(sample.path, warning);
     const isLarge = decoded.width > side || decoded.height > side;
     const isOther = decoded.width !== side || decoded.height !== side;
     const image = isLarge || (this.which === 'all' && isOther) ? resizeImage(decoded, side, side, 'bilinear') : decoded;

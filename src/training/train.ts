@@ -18,6 +18,7 @@ import { type Dataset, openDataset, type Sample } from './dataset.js';
 import { encodeNetwork, stateOf, weightsOf } from './export.js';
 import { RunFiles } from './files.js';
 import { keyOf, randomOf } from './keyed-random.js';
+import { type LeftOutPicture, LeftOutPictures } from './left-out.js';
 import {
   checkConfig,
   type EpochReport,
@@ -41,6 +42,10 @@ export interface TrainResult {
   readonly classes: readonly string[];
   readonly parameters: number;
   readonly epochs: readonly EpochReport[];
+  /** Pictures that could not be read; in each training batch the next one took their place. */
+  readonly leftOut: readonly LeftOutPicture[];
+  /** Files of the data that are not named like pictures. */
+  readonly others: readonly string[];
 }
 
 /** `train` of src/training.ts. */
@@ -77,11 +82,11 @@ async function architectureFrom(
   }
   const weights = await openWeights(from, { signal });
   weights.close();
-  const { blocks, dense, inputSize, degrid } = readTopology(requireChain(weights));
+  const { blocks, dense, inputSize, degridding } = readTopology(requireChain(weights));
   if (dense.length === 0) throw new AtrousCamError('BAD_ARGUMENT', 'from: expected weights with dense layers');
-  const rates = degrid?.map(({ rate }) => rate);
-  const { degridLayers = rates } = config;
-  if (rates && (config.mode !== 'dilated' || `${rates}` !== `${degridLayers}`))
+  const rates = degridding?.map(({ rate }) => rate);
+  const { degriddingLayers = rates } = config;
+  if (rates && (config.mode !== 'dilated' || `${rates}` !== `${degriddingLayers}`))
     throw new AtrousCamError(
       'BAD_ARGUMENT',
       `from: these weights have degridding layers of rates ${rates.join(', ')}, which are trained as they are, in mode dilated`,
@@ -93,7 +98,7 @@ async function architectureFrom(
     ...config,
     widths: blocks.map((block) => block[0].cout),
     convs: blocks.map((block) => block.length),
-    ...(degridLayers && { degridLayers }),
+    ...(degriddingLayers && { degriddingLayers }),
     dense: dense.slice(0, -1).map((layer) => layer.out),
     stages: sized,
   };
@@ -106,6 +111,7 @@ class Training {
   /** Squashed to the input, as in use. */
   #valCache: PictureCache | undefined;
   readonly #files: RunFiles;
+  readonly #leftOut: LeftOutPictures;
   #position: Position = { step: 0, sums: noSums(), epochs: [] };
 
   constructor(
@@ -120,7 +126,9 @@ class Training {
     this.#stepsPerEpoch = Math.floor(dataset.train.length / config.batch);
     this.#steps = epochs * this.#stepsPerEpoch;
     // A margin of a sixteenth, so that crops of large pictures are not blurred.
-    this.#cache = new PictureCache(Math.ceil((Math.max(...sizes) * 17) / 16), this.#cacheBytes * 0.8, 'larger');
+    const side = Math.ceil((Math.max(...sizes) * 17) / 16);
+    this.#cache = new PictureCache(side, this.#cacheBytes * 0.8, 'larger', options);
+    this.#leftOut = new LeftOutPictures(options);
     this.#files = new RunFiles(options.out);
   }
 
@@ -212,7 +220,7 @@ class Training {
     const epoch = this.#epochOf(step - 1);
     const within = (step - 1) % this.#stepsPerEpoch;
     const samples = this.#batchOf(epoch, within);
-    const examples = await this.#examples(samples, this.#cache);
+    const examples = await this.#trainingExamples(samples);
     const sources = examples.map(({ image }) => image);
     const { inset } = config.stages[this.#stageOf(epoch)];
     const drawings = chooseDrawings(sources, run.side, { ...config, inset }, [config.seed, 5, step]);
@@ -280,7 +288,7 @@ class Training {
   async #calibrate(run: StageRun, epoch: number): Promise<void> {
     const batches = Math.min(Math.ceil(CALIBRATION / this.config.batch), this.#stepsPerEpoch);
     for (let i = 0; i < batches; i++) {
-      const examples = await this.#examples(this.#batchOf(epoch + 1, i), this.#cache);
+      const examples = await this.#trainingExamples(this.#batchOf(epoch + 1, i));
       await run.calibrate(examples, 1 / (i + 1), this.options.signal);
     }
   }
@@ -292,10 +300,12 @@ class Training {
     this.#report(epoch, sums.loss / sums.pictures, 'validate');
     if (step === this.#steps && options.from === undefined) await this.#calibrate(run, epoch);
     const val = noSums();
-    if (this.#valCache?.side !== run.side) this.#valCache = new PictureCache(run.side, this.#cacheBytes * 0.2, 'all');
+    if (this.#valCache?.side !== run.side)
+      this.#valCache = new PictureCache(run.side, this.#cacheBytes * 0.2, 'all', options);
     for (let i = 0; i < dataset.val.length; i += config.batch) {
       throwIfAborted(options.signal);
       const examples = await this.#examples(dataset.val.slice(i, i + config.batch), this.#valCache);
+      if (examples.length === 0) continue;
       const { loss, correct } = await run.evaluate(examples, options.signal);
       val.loss += loss * examples.length;
       val.correct += correct;
@@ -318,12 +328,29 @@ class Training {
     options.onEpoch?.(report);
   }
 
+  /** Those of the samples that can be read. */
   async #examples(samples: readonly Sample[], cache: PictureCache): Promise<Example[]> {
     const examples: Example[] = [];
     for (const sample of samples) {
       throwIfAborted(this.options.signal);
-      examples.push({ image: await cache.get(sample), label: sample.label });
+      const image = await this.#leftOut.read(sample.path, () => cache.get(sample));
+      if (image) examples.push({ image, label: sample.label });
       await this.runtime.yieldIfDue();
+    }
+    return examples;
+  }
+
+  /** As many examples as samples: the place of one that cannot be read takes the next one that can, the same in every run. */
+  async #trainingExamples(samples: readonly Sample[]): Promise<Example[]> {
+    const { train } = this.dataset;
+    const examples: Example[] = [];
+    for (const sample of samples) {
+      let found = await this.#examples([sample], this.#cache);
+      const place = found.length > 0 ? 0 : train.indexOf(sample);
+      for (let i = 1; found.length === 0 && i < train.length; i++)
+        found = await this.#examples([train[(place + i) % train.length]], this.#cache);
+      if (found.length === 0) throw new AtrousCamError('BAD_IMAGE', 'data: none of the training pictures can be read');
+      examples.push(found[0]);
     }
     return examples;
   }
@@ -335,7 +362,9 @@ class Training {
     const weights = weightsOf(layout, state, { labels: classes, normalization: config.normalization });
     await writeAtomically(this.#files.network, await encodeNetwork(weights, options.dtype ?? 'float16'));
     const { parameters } = weights;
-    return { network: this.#files.network, classes, parameters, epochs: this.#position.epochs };
+    const { others } = dataset;
+    const leftOut = this.#leftOut.list;
+    return { network: this.#files.network, classes, parameters, epochs: this.#position.epochs, leftOut, others };
   }
 
   #layout(stage: number): Layout {

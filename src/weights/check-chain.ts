@@ -3,7 +3,8 @@ import { sizeFrom } from '../base/shape.js';
 import type { Normalization } from '../base/types.js';
 import { chainGraph } from '../graph/chain.js';
 import { readTopology } from '../graph/topology.js';
-import { degridName } from './degridding.js';
+import { degriddingName } from './degridding.js';
+import { readEvidence } from './evidence.js';
 import { vggName } from './family.js';
 import { namesOfClasses } from './labels.js';
 import { preprocessingFor } from './preprocessing.js';
@@ -42,7 +43,7 @@ export interface RawNetwork {
   readonly layout: 'torch' | 'keras';
   readonly blocks: readonly (readonly RawLayer[])[];
   /** Degridding layers behind the last block, where there are any. */
-  readonly degrid?: readonly (RawLayer & { readonly rate: number })[];
+  readonly degridding?: readonly (RawLayer & { readonly rate: number })[];
   readonly dense: readonly RawLayer[];
   /** What the names of the layers say of the numbers that the input expects. */
   readonly normalization?: Normalization;
@@ -84,9 +85,9 @@ export async function assembleNetwork(
       return conv;
     }),
   );
-  const degrid = raw.degrid?.map((layer, i) => {
+  const degridding = raw.degridding?.map((layer, i) => {
     expectShape(raw.source, layer.bias, [channels]);
-    return { ...convLayer(raw, layer, degridName(i), channels), rate: layer.rate };
+    return { ...convLayer(raw, layer, degriddingName(i), channels), rate: layer.rate };
   });
   const inputSize = inputSide(raw, channels, options.inputSize);
   let inputs = (inputSize / 32) ** 2 * channels;
@@ -96,7 +97,7 @@ export async function assembleNetwork(
     inputs = made.bias.shape[0];
     return made;
   });
-  const chain: ChainWeights = { blocks, ...(degrid && { degrid }), dense, inputSize };
+  const chain: ChainWeights = { blocks, ...(degridding && { degridding }), dense, inputSize };
   const { source, layout, metadata } = raw;
   const { preprocessing, assumption } = preprocessingFor(
     {
@@ -110,9 +111,11 @@ export async function assembleNetwork(
     options.preprocessing,
   );
   const classes = dense.length === 0 ? 0 : inputs;
+  const network = chainNetwork(chain);
   return {
     source,
-    ...chainNetwork(chain),
+    ...network,
+    evidence: readEvidence(metadata.get('evidence'), network.graph, source),
     labels: await namesOfClasses(classes, { given: options.labels, json: metadata.get('labels'), source }),
     preprocessing,
     family: vggName(chain),

@@ -19,8 +19,10 @@ export async function sniffFormat(source: ByteSource): Promise<WeightFormat> {
   if (isTfjs(head)) return 'tfjs';
   const other = otherFormat(head);
   if (other) throw badWeights(source.name, `expected ${known}, got ${other}`);
+  // An ONNX file may have a brace there by chance, but not the length of a header before it.
+  const isLength = head[6] === 0 && head[7] === 0;
+  if (isOnnx(head) && !(head[8] === 0x7b && isLength)) return 'onnx';
   if (head[8] === 0x7b) return 'safetensors';
-  if (isOnnx(head)) return 'onnx';
   throw badWeights(source.name, `expected ${known}, got an unknown format`);
 }
 

@@ -22,6 +22,8 @@ export interface GraphFile {
   readonly labels?: readonly string[];
   /** Text of the package's own files: `labels` and `preprocessing` as JSON. */
   readonly metadata?: ReadonlyMap<string, string>;
+  /** See `NetworkWeights`; of packed files. */
+  readonly evidence?: NetworkWeights['evidence'];
   /** What the network is called, where names tell. */
   readonly family?: string;
   /** What was assumed, in whole sentences. */
@@ -34,7 +36,7 @@ export async function graphNetwork(
   options: ReaderOptions,
   close: () => void,
 ): Promise<NetworkWeights> {
-  const { source, layout, metadata } = file;
+  const { source, layout, metadata, evidence } = file;
   const { c } = file.graph.nodes[file.graph.logits].shape;
   const classes = file.graph.head === 'sigmoid' && c === 1 ? 2 : c;
   const usual = asChain(file);
@@ -63,6 +65,7 @@ export async function graphNetwork(
     graph,
     tensors,
     chain: usual?.chain,
+    evidence,
     family: usual ? vggName(usual.chain) : file.family,
     labels,
     preprocessing,

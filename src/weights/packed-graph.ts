@@ -1,6 +1,7 @@
 import { AtrousCamError } from '../base/errors.js';
 import { type Graph, weightShapes } from '../graph/graph.js';
 import { readGraph } from '../graph/read-graph.js';
+import { readEvidence } from './evidence.js';
 import type { GraphFile } from './graph-network.js';
 import { badWeights, quote } from './source.js';
 import { plainTensor } from './tensor.js';
@@ -34,11 +35,12 @@ export function readPackedGraph(
     }
   const stray = [...tensors.keys()].find((name) => !made.has(name));
   if (stray !== undefined) throw badWeights(source, `tensor ${quote(stray)} belongs to no node of the graph`);
+  const evidence = readEvidence(metadata.get('evidence'), graph, source);
   const family = metadata
     .get('family')
     ?.slice(0, 100)
     .replace(/\p{Cc}/gu, ' ');
-  return { source, graph, tensors: made, metadata, layout: 'torch', family, assumptions: [] };
+  return { source, graph, tensors: made, metadata, evidence, layout: 'torch', family, assumptions: [] };
 }
 
 function parseGraph(source: string, json: string): Graph {

@@ -85,7 +85,8 @@ describe('evaluate --explanations', () => {
     expect(stdout).toContain('6 pictures; means');
     expect(stderr).toBe(
       `atrous-cam: cat/1.png: mask "${join(pets, 'masks/cat-1.png')}": no such file\n` +
-        `atrous-cam: dog/2.png: mask "${join(pets, 'masks/dog-2.png')}": expected the photograph's 40 x 40 pixels, got 30 x 40\n`,
+        `atrous-cam: dog/2.png: mask "${join(pets, 'masks/dog-2.png')}": expected the photograph's 40 x 40 pixels, got 30 x 40\n` +
+        'atrous-cam: left out 2 files that cannot be measured: cat/1.png, dog/2.png\n',
     );
     expect(readFileSync(out, 'utf8')).toMatch(/\r\ncat\/1\.png,(,)+NOT_FOUND,/);
   });

@@ -146,13 +146,15 @@ describe('--summary', () => {
     const arguments_ = [bad, join(pictures, '*-[01].png'), '--mode', 'all', '--summary', file, '--out', out];
     const { code, stdout, stderr } = await command('explain', ...arguments_, '--weights', micro);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^atrous-cam: .*very.*expected a PNG or JPEG file.*\n$/);
+    expect(stderr).toMatch(/^atrous-cam: .*very.*expected a PNG, JPEG, WebP, GIF, BMP or AVIF file.*\n$/);
     expect(stdout).toContain('\n3 pictures: 2 done, 1 failed; ');
     const lines = readFileSync(file, 'utf8').split('\r\n');
     expect(lines[0]).toBe(
       'file,mode,index,label,probability,target_index,target_label,score,flat,seconds,skipped,error,message',
     );
-    expect(lines[1]).toMatch(/^"[^"]*bad, ""very"".png",,,,,,,,,,,BAD_IMAGE,"?expected a PNG or JPEG file/);
+    expect(lines[1]).toMatch(
+      /^"[^"]*bad, ""very"".png",,,,,,,,,,,BAD_IMAGE,"?expected a PNG, JPEG, WebP, GIF, BMP or AVIF file/,
+    );
     expect(lines.slice(2).map((line) => line.split(',').slice(0, 2))).toEqual([
       ...[0, 1].flatMap((i) => ['pooled', 'dilated', 'atrous'].map((mode) => [join(pictures, `${name(i)}.png`), mode])),
       [''],

@@ -38,14 +38,22 @@ describe('pictures', () => {
   const emptyFolder = mkdtempSync(join(folder, 'empty-'));
   const cases: [string, string, RegExp][] = [
     [join(folder, 'missing.jpg'), 'NOT_FOUND', /^no such file$/],
-    [emptyFolder, 'NOT_FOUND', /^no PNG or JPEG file in it; --recursive looks deeper$/],
+    [emptyFolder, 'NOT_FOUND', /^no file named like a picture in it; --recursive looks deeper$/],
     [join(folder, '*.tiff'), 'NOT_FOUND', /^no file matches this pattern$/],
     ['/dev/zero', 'NOT_FOUND', /^expected a file, got a device$/],
     ['https://example.org/dog.jpg', 'NOT_FOUND', /^pictures are not downloaded/],
-    [write('empty.png', ''), 'BAD_IMAGE', /^expected a PNG or JPEG file, got an empty one$/],
-    [write('text.jpg', 'hello'), 'BAD_IMAGE', /^expected a PNG or JPEG file, got something that begins with 68 65/],
-    [write('cut.png', png.subarray(0, png.length >> 1)), 'BAD_IMAGE', /^truncated PNG: the chunk "IDAT" ends at/],
-    [write('cut.jpg', jpeg.subarray(0, jpeg.length >> 1)), 'BAD_IMAGE', /^truncated JPEG: it ends at byte \d+/],
+    [write('empty.png', ''), 'BAD_IMAGE', /^expected a PNG, JPEG, WebP, GIF, BMP or AVIF file, got an empty one$/],
+    [
+      write('text.jpg', 'hello'),
+      'BAD_IMAGE',
+      /^expected a PNG, JPEG, WebP, GIF, BMP or AVIF file, got something that begins with 68 65/,
+    ],
+    [
+      write('cut.png', png.subarray(0, png.length >> 1)),
+      'BAD_IMAGE',
+      /^truncated PNG: expected 18496 bytes of pixel data, got \d+$/,
+    ],
+    [write('cut.jpg', jpeg.subarray(0, jpeg.length >> 1)), 'BAD_IMAGE', /truncated JPEG: it/],
     [write('flipped.png', flipped), 'BAD_IMAGE', /^damaged PNG: the checksum of the chunk "IDAT"/],
     [
       write('huge.png', resizedPng(png, 2 ** 31 - 1, 2 ** 31 - 1)),

@@ -110,6 +110,6 @@ describe('readGround', () => {
     writeMask(40, 20, [30, 0, 40, 20]);
     expect(await refused()).toBe(`BAD_IMAGE ${name} nothing of the object is in the part that the network sees`);
     writeFileSync(join(folder, 'm.png'), 'text');
-    expect(await refused()).toContain(`BAD_IMAGE ${name} expected a PNG or JPEG file`);
+    expect(await refused()).toContain(`BAD_IMAGE ${name} expected a PNG, JPEG, WebP, GIF, BMP or AVIF file`);
   });
 });

@@ -94,7 +94,7 @@ describe('vite', () => {
     expect(pixels).toEqual({ width, coloured: true });
     await page.setInputFiles('input', join(root, 'package.json'));
     await page.waitForFunction(() => /expected/.test(document.querySelector('output')!.textContent!));
-    expect(await page.textContent('output')).toMatch(/expected a PNG or JPEG file/);
+    expect(await page.textContent('output')).toMatch(/expected a PNG, JPEG, WebP, GIF, BMP or AVIF file/);
   });
 });
 

@@ -35,5 +35,11 @@ export async function loadGraph(
   const network = await packNetwork(runtime, { graph, tensors, parameters: 1 }, precision);
   const outputs = graph.nodes[graph.logits].shape.c;
   const labels = Array.from({ length: outputs === 1 ? 2 : outputs }, (_, i) => `class ${i}`);
-  return { runtime, network, labels, preprocessing: { normalization: 'torch', fit: 'squash', resize: 'bilinear' } };
+  return {
+    runtime,
+    network,
+    labels,
+    preprocessing: { normalization: 'torch', fit: 'squash', resize: 'bilinear' },
+    evidence: new Map(),
+  };
 }

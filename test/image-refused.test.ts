@@ -219,6 +219,7 @@ describe('decodeImage refuses broken JPEG files', () => {
       [0xff, 0xd9],
     );
     huge[frame + 11] = 0x11; // 4:4:4, 12000 x 8192
+    huge[frame + 1] = 0xc2; // progressive: all coefficients have to be kept
     expectRefused(huge, 'decoding 12000x8192 pixels takes more than 1024 MB; scale it down');
   });
 

@@ -44,6 +44,9 @@ const unsupportedFrames: Record<number, string> = {
   247: 'JPEG-LS',
 };
 
+/** How many times more pixels than are accepted a file may have to be decoded at a smaller size. */
+const REDUCIBLE = 2.5;
+
 /**
  * A progressive file may ask for one more pass over the whole picture with every few bytes. Encoders write about ten scans;
  * at this limit the worst file costs ten times an ordinary one.
@@ -135,7 +138,7 @@ function readSegment(walk: Walk, marker: number, at: number, end: number, maxPix
     case 0xc2: {
       readFrame(walk, data, marker === 0xc2, maxPixels);
       const segment = bytes.slice(at, end);
-      // With one component the factors mean nothing (T.81, A.2.2), but jpeg-js mistakes them.
+      // With one component the factors mean nothing (T.81, A.2.2); as 1 they need no care.
       if (segment[9] === 1) segment[11] = 0x11;
       walk.kept.push(segment);
       return end;
@@ -187,7 +190,9 @@ function readFrame(walk: Walk, data: Uint8Array, progressive: boolean, maxPixels
   }
   const width = (w1 << 8) | w0;
   const height = (h1 << 8) | h0;
-  checkDimensions(subject, width, height, maxPixels);
+  // A larger one can be decoded at a smaller size, within reason: time still grows with what is stored.
+  const reducible = !walk.decoding.strict && width * height <= REDUCIBLE * maxPixels;
+  checkDimensions(subject, width, height, reducible ? Number.POSITIVE_INFINITY : maxPixels);
   if (count !== 1 && count !== 3 && count !== 4) {
     throw badImage(subject, `unsupported kind of JPEG: expected 1, 3 or 4 components, got ${count}`);
   }

@@ -12,19 +12,12 @@ describe('published networks', () => {
   ])('%s', async (folder, file, layer) => {
     const network = await load(path(`${folder}/${file}`), { threads: 1, precision: 'exact' });
     const expected = readReferences(path(`${folder}/expected.safetensors`));
-    const [x, logits] = [expected.get('x')!, expected.get('logits')!];
-    const pictures = x.shape[0];
-    for (let i = 0; i < pictures; i++) {
-      const part = ({ data }: { data: Float32Array }) =>
-        data.slice((i * data.length) / pictures, ((i + 1) * data.length) / pictures);
-      const found = await network.predict({ tensor: part(x) });
-      const right = part(logits);
-      const largest = Math.max(...right.map(Math.abs));
-      for (const [k, value] of right.entries()) expect(Math.abs(found.logits[k] - value)).toBeLessThan(1e-4 * largest);
-    }
-    expect(Object.keys(await network.activations({ tensor: part0(x, pictures) }, { layers: [layer] }))).toHaveLength(1);
+    const [x, right] = ['x', 'logits'].map((key) => Float32Array.from(expected.get(key)!.data));
+    const { logits } = await network.predict({ tensor: x });
+    expect(logits).toHaveLength(right.length);
+    const largest = Math.max(...right.map(Math.abs));
+    for (const [i, value] of right.entries()) expect(Math.abs(logits[i] - value)).toBeLessThan(1e-4 * largest);
+    expect(Object.keys(await network.activations({ tensor: x }, { layers: [layer] }))).toHaveLength(1);
     network.dispose();
   });
 });
-
-const part0 = ({ data }: { data: Float32Array }, pictures: number) => data.slice(0, data.length / pictures);

@@ -17,6 +17,7 @@ const output = {
   onlyExplicitManualChunks: true,
   chunkFileNames: 'chunks/[name].js',
   generatedCode: 'es2015',
+  hoistTransitiveImports: false, // bare imports of chunks, of which esbuild warns
 };
 const plugins = [
   embed(),
@@ -41,7 +42,7 @@ const compression = /node_modules\/pako\//;
 const sharedWithTraining =
   /build\/js\/(calls\/pack|image\/(bad-image|decode|decoding|exif|jpeg.*|orient|place|png.*|sniff|upng)|weights\/(open|degridding|check-chain|chain-of-graph|graph-network|labels|preprocessing|source|tensor|packed|safetensors|safetensors-header|torch|types))\.js$/;
 /** What describes networks: the engine, the readers and the worker's caller have it, so it stands by itself. */
-const graphs = /build\/js\/(graph\/.*|image\/normalization)\.js$/;
+const graphs = /build\/js\/(graph\/(?!resized).*|image\/normalization)\.js$/;
 /** The licences of what is bundled, collected from the modules that really are. */
 const licences = (name) => license({ thirdParty: { output: `dist/licences/${name}.txt` } });
 /** What the collector does not see: the figure's font, which is embedded as data, and what was changed in whose code. */
@@ -56,7 +57,6 @@ const notices = {
       this.emitFile({ type: 'asset', fileName: `licences/${name}.txt`, source: readFileSync(path, 'utf8') });
     emit('open-sans', 'node_modules/@fontsource/open-sans/LICENSE');
     emit('picture-decoders', 'scripts/building/picture-decoders.txt');
-    this.emitFile({ type: 'asset', fileName: 'licences/changes.txt', source: changes });
   },
 };
 /** The kernels once more, as the files that `load({ wasm })` takes. */

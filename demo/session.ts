@@ -43,8 +43,8 @@ export function describeNetwork({ parameters, inputSize, labels, kernels, thread
 }
 
 /** Why there is one thread only, where that could be otherwise. */
-export const describeThreads = (): string =>
-  crossOriginIsolated
-    ? ''
-    : 'Computing on one thread, because the server sends no COOP and COEP headers; the results are the same. ' +
-      '“atrous-cam serve” sends them.';
+export function describeThreads(): string {
+  const why = (reason: string) => `Computing on one thread, because ${reason}; the results are the same.`;
+  if (!crossOriginIsolated) return `${why('the server sends no COOP and COEP headers')} “atrous-cam serve” sends them.`;
+  return typeof SharedArrayBuffer === 'undefined' ? why('this browser shares no memory between threads') : '';
+}

@@ -18,6 +18,7 @@ export interface Settings {
   heads: string;
   score: string;
   stride: string;
+  align: string;
   smoothing: string;
   sign: string;
   colormap: string;
@@ -35,6 +36,7 @@ export const DEFAULTS: Settings = {
   heads: '',
   score: 'logit',
   stride: '1',
+  align: 'centres',
   smoothing: '',
   sign: 'positive',
   colormap: 'turbo',
@@ -63,7 +65,7 @@ export function modesOf({ left, right }: Settings): Mode[] {
 
 /** What `explain` is asked for. Empty settings are left to the library's defaults. */
 export function explainOptions(settings: Settings, mode: Mode): ExplainOptions {
-  const { target, method, layer, heads, score, stride, smoothing, sign } = settings;
+  const { target, method, layer, heads, score, stride, align, smoothing, sign } = settings;
   return {
     mode,
     target: /^\d+$/.test(target) ? Number(target) : target,
@@ -71,6 +73,7 @@ export function explainOptions(settings: Settings, mode: Mode): ExplainOptions {
     score: score as ExplainOptions['score'],
     sign: sign as ExplainOptions['sign'],
     ...(layer && { layer }),
+    ...(align !== DEFAULTS.align && { align: align as ExplainOptions['align'] }),
     ...(mode === 'atrous' && { outputStride: Number(stride) }),
     ...(mode === 'atrous' && heads && { heads: heads as ExplainOptions['heads'] }),
     ...(smoothing &&

@@ -157,7 +157,7 @@ export interface ExplainOptions extends CallOptions {
    * (`refinecam`: those of the last three blocks). Methods that explain the input itself take none.
    */
   layer?: string | readonly string[];
-  /** How the maps of several layers become one. Default `mean`; `product` for `refinecam`. */
+  /** How the maps of several layers or zooms become one. Default `mean`; `product` for `refinecam`. */
   combine?: Combine;
   /** What is differentiated: the class logit (default) or its probability. */
   score?: Score;
@@ -174,6 +174,13 @@ export interface ExplainOptions extends CallOptions {
    * pytorch-grad-cam draws maps. Maps of the input itself have a value for each pixel and stay where they are.
    */
   align?: Align;
+  /**
+   * Sizes of the input as multiples of the network's own, such as 2 or [1, 2]: the photograph is resampled from its own pixels to each
+   * of them, and the maps are combined by `combine`, by default `product`, at the largest size. What the network says, and the target, are
+   * those of its own size. For networks that take any size: those with a global mean, or whose first dense layer weighs all cells
+   * alike. While one is computed, `onProgress` has the map of the size at hand. Default 1.
+   */
+  zoom?: number | readonly number[];
   /**
    * How the grid is averaged away, before the last normalisation; methods that explain the input itself have no lattice to average
    * over and change with `shift` alone. Default `box` in `atrous`, `none` in the other modes.
@@ -233,6 +240,8 @@ export interface Explanation extends PredictionResult {
   heads: Heads;
   /** Pixels of the input between two computed points of the map: of several layers' maps the last one's. */
   outputStride: number;
+  /** The sizes of the input, as multiples of the network's own, whose maps were combined. */
+  zoom: number[];
   /** Where the points of `raw` lie on the finished map. */
   placement: Placement;
   /** The class. Of a score that is not one class's, `index` is -1 and the label tells: `cat + dog`, `cat rather than dog`. */
@@ -245,7 +254,7 @@ export interface Explanation extends PredictionResult {
    */
   raw: { width: number; height: number; data: Float32Array };
   /**
-   * The finished map, 0..1 (-1..1 where it is `signed`), at the input's size. `flat`: all values are equal, so there is
+   * The finished map, 0..1 (-1..1 where it is `signed`), at the input's size, or that of the largest zoom. `flat`: all values are equal, so there is
    * nothing to show.
    */
   map: { width: number; height: number; data: Float32Array; flat: boolean; signed?: boolean };

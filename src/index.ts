@@ -59,7 +59,8 @@ export {
 /**
  * Loads a network.
  *
- * @param source nothing: the embedded cat/dog network; else a weight file of VGG's family: a path (Node), URL, File, Blob or its bytes,
+ * @param source nothing: the embedded cat/dog network; `imagenet`: the embedded MobileNet of ImageNet's 1000 classes; else a weight
+ *   file of a convolutional classifier (docs/networks.md): a path (Node), URL, File, Blob or its bytes, several files of one network,
  *   or the name of published weights that `pullWeights` has downloaded, such as `vgg16`
  * @throws AtrousCamError NOT_FOUND, BAD_WEIGHTS, OUT_OF_MEMORY, UNSUPPORTED, ABORTED
  * @example

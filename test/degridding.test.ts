@@ -102,7 +102,7 @@ describe('degridding layers', () => {
       expect(gradient[at] / slope, `${what}[${at}]`).toBeCloseTo(1, 3);
     };
     check(pixels, exact.input, 1e-4, 'input');
-    const [first, second] = plain.degrid;
+    const [first, second] = plain.degridding;
     check(first.kernel, exact.weights.degrid1.kernel.data, 1e-7, 'degrid1 kernel', 'block5_conv3');
     check(second.bias, exact.weights.degrid2.bias.data, 1e-7, 'degrid2 bias', 'degrid1');
     for (const name of ['block5_conv3', 'degrid1', 'degrid2', 'degrid3', 'degrid4'])
@@ -187,7 +187,7 @@ describe('degridding layers', () => {
     const pieces: Uint8Array[] = [];
     for await (const piece of packWeights(file, { dtype: 'float32' })) pieces.push(piece.slice());
     const [before, after] = [await openWeights(file), await openWeights(new Uint8Array(Buffer.concat(pieces)))];
-    expect(after.chain!.degrid!.map(({ name, rate }) => [name, rate])).toEqual(
+    expect(after.chain!.degridding!.map(({ name, rate }) => [name, rate])).toEqual(
       RATES.map((rate, i) => [`degrid${i + 1}`, rate]),
     );
     expect(await allNumbers(after)).toEqual(await allNumbers(before));

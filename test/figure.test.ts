@@ -44,6 +44,7 @@ function explanation(mode: Mode, { width = 420, height = 300, flat = false, labe
     score: 1,
     outputStride: 16,
     placement: { align: 'centres', origin: [0, 0], pitch: [2, 2] },
+    zoom: [1],
     raw: { width: 2, height: 2, data: new Float32Array(4) },
     map,
     rect: { x: 0, y: 0, width, height },

@@ -111,7 +111,7 @@ describe('VGG, against the reference of networks of five blocks', () => {
 /** A network of five blocks of one convolution each, as numbers and as a graph. */
 function vgg() {
   const builder = new GraphBuilder();
-  const network: PlainNetwork = { blocks: [], degrid: [], dense: [] };
+  const network: PlainNetwork = { blocks: [], degridding: [], dense: [] };
   const weights = new Map<string, Float64Array>();
   const ids = new Map<string, NodeId>();
   const layer = (name: string, size: number, out: number) => {

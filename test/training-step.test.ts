@@ -13,8 +13,8 @@ const SIZE = 32;
 const SEED = 77;
 const DROPOUT = 0.25;
 const topology = buildTopology({ widths: [4, 4, 8, 8, 12], convs: [1, 2, 1, 1, 1], dense: [6, 5] }, SIZE, 3);
-const withDegrid = buildTopology(
-  { widths: [4, 4, 8, 8, 12], convs: [1, 1, 1, 1, 1], degridLayers: [8, 1], dense: [6] },
+const withDegridding = buildTopology(
+  { widths: [4, 4, 8, 8, 12], convs: [1, 1, 1, 1, 1], degriddingLayers: [8, 1], dense: [6] },
   SIZE,
   3,
 );
@@ -48,7 +48,7 @@ const numbersOf = ({ convs, dense }: Layout, values: Float64Array) => {
 describe.each([
   ['pooled', topology, 'pooled'],
   ['dilated', topology, 'dilated'],
-  ['dilated with degridding layers', withDegrid, 'dilated'],
+  ['dilated with degridding layers', withDegridding, 'dilated'],
 ] as const)('a whole training step, %s', (_, topology, mode) => {
   const layout = layoutOf(topology);
 

@@ -200,8 +200,8 @@ describe('training', () => {
       return { network, losses: losses(out) };
     };
     const without = await tune('without-layers');
-    const one = await tune('degrid', { degridLayers: [4, 1], threads: 1 });
-    const two = await tune('degrid-2', { degridLayers: [4, 1], threads: 2 });
+    const one = await tune('degrid', { degriddingLayers: [4, 1], threads: 1 });
+    const two = await tune('degrid-2', { degriddingLayers: [4, 1], threads: 2 });
     expect(Math.abs(one.losses[0] - without.losses[0])).toBeLessThan(1e-5);
     expect(one.losses[1]).not.toBe(without.losses[1]);
     expect(readFileSync(one.network).equals(readFileSync(two.network))).toBe(true);
@@ -218,13 +218,15 @@ describe('training', () => {
     const [head, row] = readFileSync(join(folder, 'degrid-on/epochs.csv'), 'utf8').split('\n');
     expect(Math.abs(loss - Number(row.split(',')[head.split(',').indexOf('valLoss')]))).toBeLessThan(1e-4);
     trained.dispose();
-    const other = tune('degrid-other', { from: one.network, degridLayers: [1] });
+    const other = tune('degrid-other', { from: one.network, degriddingLayers: [1] });
     await expect(other).rejects.toThrow(
       'these weights have degridding layers of rates 4, 1, which are trained as they are',
     );
     await expect(tune('degrid-pooled', { from: one.network, mode: 'pooled' })).rejects.toThrow('in mode dilated');
-    await expect(tune('degrid-3', { degridLayers: [3] })).rejects.toThrow('rates of 1, 2, 4, 8, 16, got 3');
-    await expect(tune('degrid-none', { degridLayers: [1], mode: 'pooled' })).rejects.toThrow('expected mode dilated');
+    await expect(tune('degrid-3', { degriddingLayers: [3] })).rejects.toThrow('rates of 1, 2, 4, 8, 16, got 3');
+    await expect(tune('degrid-none', { degriddingLayers: [1], mode: 'pooled' })).rejects.toThrow(
+      'expected mode dilated',
+    );
   });
 
   it('takes part of the pictures, by the seed, and keeps to it', async () => {

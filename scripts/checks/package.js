@@ -18,8 +18,8 @@ const specifiers = Object.keys(entries)
   .filter((entry) => !entry.endsWith('.json') && !entry.includes('*'))
   .map((entry) => name + entry.slice(1));
 
-/** What a package of ES modules alone is not for: `require`, and TypeScript's oldest resolution, which knows no `exports`. */
-const NOT_FOR = new Set(['node10', 'node16-cjs']);
+/** What a package of ES modules alone is not for: `require`. */
+const NOT_FOR = new Set(['node16-cjs']);
 
 const folder = mkdtempSync(join(tmpdir(), `${name}-package-`));
 try {

@@ -32,6 +32,7 @@ const BUDGET = {
   'cli.js': 258,
   'chunks/avif-library.js': 390,
   'chunks/default-network.js': 1000,
+  'chunks/imagenet-network.js': 1000,
   'chunks/hdf5-library.js': 800,
   'chunks/graph.js': 34,
   'chunks/host-text.js': 256,
@@ -44,7 +45,7 @@ const BUDGET = {
 
 /** What the page of dist/demo loads only when it is needed: the network, photographs, and the readers of other weight files and pictures. */
 const LATER_ON_PAGE =
-  /\/(avif(-library)?|bmp|gif|webp(-library)?|default-network|hdf5(-library|-text)?|imagenet-labels|keras-file|onnx|pth|computed|evidence|graph|network-builder|open|packed-graph|safetensors-shards|siblings|tfjs|torch-graph)-|photographs\//;
+  /\/(avif(-library)?|bmp|gif|webp(-library)?|(default|imagenet)-network|hdf5(-library|-text)?|imagenet-labels|keras-file|onnx|pth|computed|evidence|graph|network-builder|open|packed-graph|safetensors-shards|siblings|tfjs|torch-graph)-|photographs\//;
 
 /** @param {string[]} files */
 const concatenate = (files) => Buffer.concat(files.map((file) => readFileSync(file)));

@@ -33,7 +33,7 @@ export interface Channel<Out, In> {
 export const workerName = 'atrous-cam';
 
 /** Starts a worker from the text of a classic script, which no bundler has to find. Throws where the platform refuses at once. */
-export async function startFromText(text: string, type: WorkerType = 'classic'): Promise<WorkerLike> {
+export async function startFromText(text: string, type: 'classic' | 'module' = 'classic'): Promise<WorkerLike> {
   if (isNode) {
     const { Worker } = await nodeModule('worker_threads');
     return new Worker(text, { eval: true, name: workerName }) as WorkerLike;

@@ -32,5 +32,6 @@ export function estimateMacs(layout: Layout, options: ExplainOptions): number {
   const once = streams
     ? planForward(layout, { mode, outputStride, head: true, fold: request.layers[0] }).macs
     : macsOf(facts.cost({ layout, ...request }), { layout, ...request }, facts.at === 'input');
-  return once * (augSmooth ? 6 : 1) * shifts.length;
+  const area = request.zooms.reduce((sum, zoom) => sum + zoom * zoom, 0);
+  return once * (augSmooth ? 6 : 1) * shifts.length * area;
 }

@@ -1,9 +1,10 @@
 import type { ExplainOptions, Explanation, Preprocessed, TensorInput } from '../api.js';
 import type { RgbImage } from '../base/types.js';
-import type { Layout } from '../graph/levels.js';
+import { type Layout, layoutOf } from '../graph/levels.js';
 import { layerName } from '../graph/names.js';
-import type { RawMap } from '../map/finish.js';
+import { combineMaps, type RawMap } from '../map/finish.js';
 import { overlayMap } from '../map/overlay.js';
+import { resample } from '../map/resample.js';
 import { finisher, type MethodResult, runMethod } from '../methods/run.js';
 import { planForward } from '../plan/forward.js';
 import type { Grid } from '../plan/modes.js';
@@ -14,9 +15,10 @@ import { type Loaded, requireHead } from '../run/loaded.js';
 import type { ScoreFunction } from '../run/score.js';
 import { evidenceOffsets } from './evidence.js';
 import { finerSubject, requireClass } from './finer.js';
-import { chooseTop, inputOf, prepare, topFive } from './predict.js';
+import { chooseTop, inputOf, predict, prepare, topFive } from './predict.js';
 import { type ExplainRequest, readRequest } from './request.js';
 import { needsTop, resolveSubject, type Subject } from './target.js';
+import type { Zoomed } from './zoomed.js';
 
 /** image -> preprocess -> network -> head -> gradient -> cam -> overlay: which pixels made the network decide. */
 export async function explain(
@@ -26,17 +28,23 @@ export async function explain(
 ): Promise<Explanation> {
   requireHead(loaded);
   const { network, labels } = loaded;
-  const { h: height, w: width } = network.graph.nodes[0].shape;
+  const { h, w } = network.graph.nodes[0].shape;
+  const size = { width: w, height: h };
   const request = await placedRequest(loaded, readRequest(network.layout, options), options.signal);
   const choose = await chooseSubject(loaded, image, request, options);
 
   const start = performance.now();
   const { tensor: input, rect, image: photograph } = preparedOf(loaded, image, options);
-  const run = await (request.streams ? streamMap : explainByMethod)(loaded, input, request, choose, options);
-  const { subject, score, raw, flat, logits, probabilities, peakBytes } = run;
-  await requireFinite(loaded, input, request.mode, logits, options.signal);
+  const run = isOwnSize(request)
+    ? {
+        ...(await explainAt(loaded, input, request, choose, options)),
+        ...size,
+        of: { layout: network.layout, request },
+      }
+    : await zoomed(loaded, image, request, options, choose);
+  const { subject, score, raw, flat, logits, probabilities, peakBytes, width, height } = run;
   const seconds = (performance.now() - start) / 1000;
-  const { spacing, origin, pitch } = placeOfRaw(network.layout, request);
+  const { spacing, origin, pitch } = placeOfRaw(network.layout, request, run.of);
   const map = { width, height, data: run.data, flat, signed: request.sign === 'signed' };
 
   return {
@@ -47,6 +55,7 @@ export async function explain(
     probabilities,
     outputStride: spacing,
     placement: { align: request.align, origin, pitch },
+    zoom: [...request.zooms],
     score,
     raw,
     map,
@@ -67,13 +76,54 @@ async function placedRequest(loaded: Loaded, request: ExplainRequest, signal?: A
   return { ...request, offsets: await evidenceOffsets(loaded, request.layers, signal) };
 }
 
-/** Where the points of the raw map lie. `spacing`: of the points that it was computed at. */
-function placeOfRaw(layout: Layout, request: ExplainRequest): Pick<Grid, 'spacing' | 'origin' | 'pitch'> {
+const isOwnSize = ({ zooms }: ExplainRequest): boolean => zooms.length === 1 && zooms[0] === 1;
+
+/** What the explanation of other sizes than the network's own takes is loaded when it is asked for. */
+async function zoomed(
+  loaded: Loaded,
+  image: RgbImage | TensorInput,
+  request: ExplainRequest,
+  options: ExplainOptions,
+  choose: (logits: Float32Array) => Subject,
+): Promise<Zoomed> {
+  const { explainZoomed } = await import('./zoomed.js');
+  const { preprocessing, signal } = options;
+  return explainZoomed(loaded, image, request, options, choose, {
+    layoutOf,
+    explainAt,
+    combineMaps,
+    resample,
+    prepare: (at, picture) => prepare(at, picture, options),
+    request: (at, other) => placedRequest(at, readRequest(at.network.layout, other), signal),
+    predict: () => predict(loaded, image, { mode: request.mode, preprocessing, signal }),
+  });
+}
+
+/** An explanation at one size of the input, which `loaded` has. */
+async function explainAt(
+  loaded: Loaded,
+  input: Float32Array,
+  request: ExplainRequest,
+  choose: (logits: Float32Array) => Subject,
+  options: Pick<ExplainOptions, 'signal' | 'onProgress'>,
+): Promise<Explained> {
+  const run = await (request.streams ? streamMap : explainByMethod)(loaded, input, request, choose, options);
+  await requireFinite(loaded, input, request.mode, run.logits, options.signal);
+  return run;
+}
+
+/** Where the points of the raw map lie. `spacing`: of the points that it was computed at. `of`: whose they are, unless it is combined. */
+function placeOfRaw(
+  network: Layout,
+  whole: ExplainRequest,
+  of: Zoomed['of'],
+): Pick<Grid, 'spacing' | 'origin' | 'pitch'> {
+  const { layout, request } = of ?? { layout: network, request: whole };
   const { facts, layers, mode, outputStride, augSmooth } = request;
   const everyPixel = { spacing: 1, origin: [0, 0], pitch: [1, 1] } as const;
   if (facts.at === 'input') return everyPixel;
   const grid = placedGrid(layout, mode, layers[layers.length - 1], outputStride, request);
-  return layers.length > 1 || augSmooth ? { ...everyPixel, spacing: grid.spacing } : grid;
+  return !of || layers.length > 1 || augSmooth ? { ...everyPixel, spacing: grid.spacing } : grid;
 }
 
 /** A picture as the network gets it; numbers that are the input already stand on a grey picture of its size. */
@@ -89,7 +139,7 @@ function preparedOf(
 }
 
 /** What both ways to explain give. */
-type Explained = Omit<MethodResult, 'seconds'> & { subject: Subject };
+export type Explained = Omit<MethodResult, 'seconds'> & { subject: Subject };
 
 /** Plain Grad-CAM of the last layer: its map refines while it is computed, and only the head goes backwards. */
 async function streamMap(

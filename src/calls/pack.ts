@@ -1,6 +1,6 @@
 import { AtrousCamError, throwIfAborted } from '../base/errors.js';
 import { sizeFrom } from '../base/shape.js';
-import { degridMetadata } from '../weights/degridding.js';
+import { degriddingMetadata } from '../weights/degridding.js';
 import { evidenceMetadata, readEvidence } from '../weights/evidence.js';
 import { encodeFloat16, firstNonFiniteHalf } from '../weights/floats.js';
 import { type OpenWeightsOptions, openWeights, type WeightsSource } from '../weights/open.js';
@@ -102,7 +102,7 @@ function header(weights: NetworkWeights, entries: readonly Entry[]): Uint8Array 
   return safetensorsHeader(tensors, {
     ...(labels.length > 0 && { labels: JSON.stringify(labels) }),
     preprocessing: JSON.stringify(preprocessing),
-    ...(chain?.degrid && { degrid: degridMetadata(chain.degrid) }),
+    ...(chain?.degridding && { degrid: degriddingMetadata(chain.degridding) }),
     ...(!chain && { graph: JSON.stringify(graph), ...(family !== undefined && { family }) }),
     ...(evidence && { evidence: evidenceMetadata(evidence) }),
   });

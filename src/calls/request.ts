@@ -28,6 +28,9 @@ export interface ExplainRequest extends Placement {
   readonly shifts: readonly Shift[];
   readonly sign: Sign;
   readonly combine: Combine;
+  /** Sizes of the input as multiples of the network's own, each once, and how their maps become one. */
+  readonly zooms: readonly number[];
+  readonly zoomCombine: Combine;
   readonly augSmooth: boolean;
   readonly eigenSmooth: boolean;
   readonly seed: number;
@@ -67,6 +70,12 @@ export function readRequest(layout: Layout, options: ExplainOptions): ExplainReq
   const period = Math.max(...layers.map((id) => gridOf(layout, mode, id, 1).rate));
   const shifts = shiftsOf(smoothing === 'shift' ? period : 1);
   const isFront = layers.length === 1 && layout.frontier.length === 1 && layout.frontier[0] === layers[0];
+  const combine = oneOf('combine', options.combine ?? facts.combine, ['mean', 'product', 'geometric-mean']);
+  if (combine === 'geometric-mean' && options.sign === 'signed')
+    throw new AtrousCamError(
+      'UNSUPPORTED',
+      "combine 'geometric-mean': signed maps have none; use 'mean', or another sign",
+    );
   return {
     mode,
     name,
@@ -82,9 +91,26 @@ export function readRequest(layout: Layout, options: ExplainOptions): ExplainReq
     align: oneOf('align', options.align ?? 'centres', ALIGNS),
     score: oneOf('score', options.score ?? 'logit', ['logit', 'probability']),
     sign: oneOf('sign', options.sign ?? 'positive', ['positive', 'negative', 'absolute', 'signed']),
-    combine: oneOf('combine', options.combine ?? facts.combine, ['mean', 'product', 'geometric-mean']),
+    combine,
+    zooms: readZooms(layout, options.zoom),
+    zoomCombine: options.combine ?? 'product',
     streams: facts.refines === true && isFront && heads === 'one' && !eigenSmooth && !augSmooth && shifts.length === 1,
   };
+}
+
+/** More would be more than any photograph has pixels for. */
+const LARGEST_ZOOM = 8;
+
+function readZooms({ graph }: Layout, wanted: ExplainOptions['zoom'] = 1): number[] {
+  const zooms = typeof wanted === 'number' ? [wanted] : [...new Set(wanted)];
+  const { h, w } = graph.nodes[0].shape;
+  const isZoom = (zoom: unknown) =>
+    typeof zoom === 'number' && zoom <= LARGEST_ZOOM && Math.round(zoom * h) >= 1 && Math.round(zoom * w) >= 1;
+  if (zooms.length > 0 && zooms.every(isZoom)) return zooms;
+  throw new AtrousCamError(
+    'BAD_ARGUMENT',
+    `zoom: expected a number above 0 and up to ${LARGEST_ZOOM}, or a list of such, got ${JSON.stringify(wanted)}`,
+  );
 }
 
 function readLayers(layout: Layout, name: MethodName, wanted: ExplainOptions['layer']): NodeId[] {

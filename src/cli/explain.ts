@@ -110,7 +110,7 @@ async function explainPictures(
 
 /** The library's options for a mode. heads and outputStride matter in atrous only, but what is refused is refused before any work. */
 export function explainOptions(mode: Mode, flags: ExplainFlags): ExplainOptions {
-  const { target, method, layer, combine, score, heads, outputStride, align, smoothing, sign } = flags;
+  const { target, method, layer, combine, score, heads, outputStride, align, zoom, smoothing, sign } = flags;
   const { augSmooth, eigenSmooth, seed } = flags;
   return {
     mode,
@@ -122,6 +122,7 @@ export function explainOptions(mode: Mode, flags: ExplainFlags): ExplainOptions 
     heads,
     outputStride,
     align,
+    zoom,
     smoothing,
     sign,
     augSmooth,
@@ -248,7 +249,7 @@ async function gridsBeside(image: Explanation['image'], network: Network, signal
 
 function toJson(explanation: Explanation, grid: GridNumbers | undefined): object {
   const { predictions, logits, target, score, raw, map, seconds, peakBytes, method, layers, heads } = explanation;
-  const { outputStride, placement } = explanation;
+  const { outputStride, placement, zoom } = explanation;
   return {
     method,
     layers,
@@ -259,6 +260,7 @@ function toJson(explanation: Explanation, grid: GridNumbers | undefined): object
     score,
     outputStride,
     placement,
+    zoom,
     map: { width: raw.width, height: raw.height, flat: map.flat },
     ...(grid && { grid }),
     seconds,

@@ -52,6 +52,7 @@ export interface ExplainFlags extends NetworkFlags, ModeFlags, PicturesFlags {
   heads?: ExplainOptions['heads'];
   outputStride?: number;
   align?: ExplainOptions['align'];
+  zoom?: number[];
   smoothing?: ExplainOptions['smoothing'];
   out: string;
   npy?: boolean;
@@ -95,6 +96,12 @@ function parseOutputStride(value: string): number {
   if (!/^[1-9]\d?$/.test(value) || Number(value) > 64)
     throw wrong('--output-stride', "a divisor of the network's stride, such as 8", value);
   return Number(value);
+}
+
+function parseZoom(value: string): number[] {
+  const zooms = value.split(',').map((part) => (/^\d+(\.\d+)?$/.test(part.trim()) ? Number(part) : 0));
+  if (!zooms.every((zoom) => zoom > 0)) throw wrong('--zoom', 'numbers above 0 with commas, such as 1,2', value);
+  return zooms;
 }
 
 function parseRetries(value: string): number {
@@ -173,7 +180,7 @@ export const combine = () =>
   choice(
     '--combine',
     ['mean', 'product', 'geometric-mean'],
-    'how maps of several layers become one (default: mean; refinecam: product)',
+    'how maps of several layers or zooms become one (default: mean; refinecam and zooms: product)',
   );
 export const align = () =>
   choice(
@@ -205,6 +212,11 @@ export const outputStride = () =>
     '--output-stride <n>',
     'atrous: pixels between points of the map (default: the finest at ten times the cost of pooled; 1 for VGG)',
   ).argParser(parseOutputStride);
+export const zoom = () =>
+  new Option(
+    '--zoom <a,b,...>',
+    "sizes of the input as multiples of the network's own, whose maps are combined (default: 1)",
+  ).argParser(parseZoom);
 /** `--degrid` is its older name. */
 export const smoothing = () =>
   choice(
@@ -215,7 +227,7 @@ export const smoothing = () =>
   );
 /** How a map is made, whichever command makes it. */
 export const mapOptions = () => [
-  ...[method(), layer(), combine(), score(), heads(), outputStride(), align()],
+  ...[method(), layer(), combine(), score(), heads(), outputStride(), align(), zoom()],
   ...[smoothing(), sign(), augSmooth(), eigenSmooth()],
 ];
 export const preprocess = () =>

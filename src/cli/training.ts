@@ -99,7 +99,10 @@ export function addTrainCommand(program: Command, context: Context, run: Run): v
     options.trainedPreprocess(),
     new Option('--from <weights>', 'begin with these weights and their architecture, batch normalization folded'),
     new Option('--mode <pooled|dilated>', 'dilated: without pools, needs --from').choices(['pooled', 'dilated']),
-    list('--degrid-layers', "rates of convolutions added behind the dilated network's last block, such as 8,4,2,1"),
+    list(
+      '--degrid-layers, --degridding-layers',
+      "rates of convolutions added behind the dilated network's last block, such as 8,4,2,1",
+    ),
   ]);
   group(training, 'Course:', [
     stages(),

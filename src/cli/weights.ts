@@ -31,7 +31,8 @@ export async function listCommand({ json }: JsonFlags, context: Context): Promis
       const size = bytes === undefined ? 'size not published' : formatBytes(bytes);
       return `${name.padEnd(width)}  ${path ? 'here' : '    '}  ${size.padStart(18)}  ${title}\n`;
     });
-    await context.print(`${lines.join('')}\nDownload with: atrous-cam weights pull NAME\n`);
+    const bundled = 'In the package: default (cats and dogs) and imagenet (MobileNetV1 0.25, 1000 classes).';
+    await context.print(`${lines.join('')}\nDownload with: atrous-cam weights pull NAME\n${bundled}\n`);
   }
   return 0;
 }

@@ -1,6 +1,7 @@
 import type { Explanation } from '../api.js';
 import { AtrousCamError } from '../base/errors.js';
 import { formatSeconds } from '../base/format.js';
+import { lazy } from '../base/lazy.js';
 import type { RgbImage } from '../base/types.js';
 import { resizeImage } from '../image/decode.js';
 import { colormapTable, defaultColormap, type OverlayOptions, overlayMap } from '../map/overlay.js';
@@ -165,7 +166,7 @@ export async function drawFigure(
 ): Promise<RgbImage> {
   const first = explanations[0];
   if (!first) throw new AtrousCamError('BAD_ARGUMENT', 'figure: expected at least one explanation, got none');
-  const { openSans } = await import('./text.js');
+  const { openSans } = await lazy(() => import('./text.js'));
   const faces: Faces = { regular: openSans('regular'), semibold: openSans('semibold') };
 
   const { image, target } = first;

@@ -10,7 +10,7 @@ const HALVE = { size: [2, 2], stride: 2 } as const;
  * them. With degridding layers it is the dilated network itself: no pools but one before the dense layers, and rates instead.
  */
 export function chainGraph(topology: Topology): Graph {
-  const { inputSize, blocks, degrid, dense } = topology;
+  const { inputSize, blocks, degridding, dense } = topology;
   const builder = new GraphBuilder();
   let x = builder.input({ h: inputSize, w: inputSize, c: 3 }, { name: 'input' });
   const convolve = (name: string, cout: number, rate: number) => {
@@ -19,12 +19,13 @@ export function chainGraph(topology: Topology): Graph {
     x = builder.activation(x, { f: 'relu' }, { name: `${name}_relu` });
   };
   for (const [block, layers] of blocks.entries()) {
-    for (const { name, cout } of layers) convolve(name, cout, degrid ? 2 ** block : 1);
+    for (const { name, cout } of layers) convolve(name, cout, degridding ? 2 ** block : 1);
     const isLast = block === blocks.length - 1;
-    if (!degrid && (!isLast || dense.length > 0)) x = builder.pool(x, 'max', HALVE, { name: `block${block + 1}_pool` });
+    if (!degridding && (!isLast || dense.length > 0))
+      x = builder.pool(x, 'max', HALVE, { name: `block${block + 1}_pool` });
   }
-  for (const { name, cout, rate } of degrid ?? []) convolve(name, cout, rate);
-  if (degrid && dense.length > 0) {
+  for (const { name, cout, rate } of degridding ?? []) convolve(name, cout, rate);
+  if (degridding && dense.length > 0) {
     const side = 2 * pooledStride(topology);
     x = builder.pool(x, 'max', { size: [side, side], stride: side }, { name: `max_pool_${side}` });
   }
@@ -32,7 +33,7 @@ export function chainGraph(topology: Topology): Graph {
     x = builder.dense(x, out, { name });
     if (i < dense.length - 1) x = builder.activation(x, { f: 'relu' }, { name: `${name}_relu` });
   }
-  return withMode(dense.length > 0 ? builder.finish(x, 'softmax') : headless(builder), degrid !== undefined);
+  return withMode(dense.length > 0 ? builder.finish(x, 'softmax') : headless(builder), degridding !== undefined);
 }
 
 /** No node is the answer of weights without dense layers. */

@@ -12,7 +12,7 @@ export interface ConvLayer {
 }
 
 /** A 3x3 convolution with ReLU behind the last block of the dilated network, as wide as that (DRN-C: Yu et al. 2017). */
-export interface DegridLayer extends ConvLayer {
+export interface DegriddingLayer extends ConvLayer {
   readonly rate: number;
 }
 
@@ -28,7 +28,7 @@ export interface Topology {
   readonly inputSize: number;
   readonly blocks: readonly (readonly ConvLayer[])[];
   /** Degridding layers, where there are any: then the network is a dilated one and has no other mode. */
-  readonly degrid?: readonly DegridLayer[];
+  readonly degridding?: readonly DegriddingLayer[];
   readonly dense: readonly DenseLayer[];
 }
 
@@ -38,24 +38,23 @@ export function readTopology(weights: ChainWeights): Topology {
     const [, , cin, cout] = kernel.shape;
     return { name, block, cin, cout };
   };
-  const { degrid, blocks } = weights;
+  const { degridding, blocks } = weights;
   return {
     inputSize: weights.inputSize,
     blocks: blocks.map((convs, block) => convs.map((layer) => conv(layer, block))),
-    ...(degrid && { degrid: degrid.map((layer) => ({ ...conv(layer, blocks.length - 1), rate: layer.rate })) }),
+    ...(degridding && {
+      degridding: degridding.map((layer) => ({ ...conv(layer, blocks.length - 1), rate: layer.rate })),
+    }),
     dense: weights.dense.map(({ name, kernel }) => ({ name, in: kernel.shape[0], out: kernel.shape[1] })),
   };
 }
 
 /** All convolutions in order, the degridding layers last. */
-export const convLayers = ({ blocks, degrid = [] }: Topology): ConvLayer[] => [...blocks.flat(), ...degrid];
-
-/** The last convolution, which the head reads. */
-export const lastLayer = (topology: Topology): ConvLayer => convLayers(topology).at(-1)!;
+export const convLayers = ({ blocks, degridding = [] }: Topology): ConvLayer[] => [...blocks.flat(), ...degridding];
 
 /** Throws UNSUPPORTED for a mode that the network does not have. */
-export function requireMode({ degrid }: Topology, mode: Mode): void {
-  if (degrid && mode !== 'dilated')
+export function requireMode({ degridding }: Topology, mode: Mode): void {
+  if (degridding && mode !== 'dilated')
     throw new AtrousCamError(
       'UNSUPPORTED',
       `mode '${mode}': these weights end in degridding layers, which were trained in the dilated network and have no other; use mode 'dilated'`,
@@ -63,7 +62,7 @@ export function requireMode({ degrid }: Topology, mode: Mode): void {
 }
 
 /** The mode of the network's own answer, whose top class is explained by default. */
-export const ownMode = ({ degrid }: Topology): Mode => (degrid ? 'dilated' : 'pooled');
+export const ownMode = ({ degridding }: Topology): Mode => (degridding ? 'dilated' : 'pooled');
 
 /** The rate of the last block: the output stride of the pooled network (16 for VGG16). */
 export const pooledStride = (topology: Topology): number => 2 ** (topology.blocks.length - 1);
@@ -73,7 +72,3 @@ export const lastChannels = (topology: Topology): number => topology.blocks.at(-
 
 /** Rows (and columns) of the pooled map that the first dense layer sees: 7 for VGG16. */
 export const headCells = (topology: Topology): number => topology.inputSize / (2 * pooledStride(topology));
-
-export const convParameters = (layer: ConvLayer): number => 9 * layer.cin * layer.cout + layer.cout;
-
-export const denseParameters = (layer: DenseLayer): number => layer.in * layer.out + layer.out;

@@ -1,3 +1,5 @@
+import { lazy } from '../base/lazy.js';
+
 /**
  * WebAssembly modules of picture decoders, each in a chunk of its own that is loaded when it is first needed. In the code that is started
  * from text, src/worker/caller-assets.ts takes this file's place.
@@ -6,6 +8,6 @@ export type DecoderName = 'webp' | 'avif';
 
 /** The bytes of a decoder's WebAssembly module. */
 export async function loadAsset(name: DecoderName): Promise<Uint8Array> {
-  if (name === 'webp') return (await import('./webp-library.js')).webpLibrary();
-  return (await import('./avif-library.js')).avifLibrary();
+  if (name === 'webp') return (await lazy(() => import('./webp-library.js'))).webpLibrary();
+  return (await lazy(() => import('./avif-library.js'))).avifLibrary();
 }

@@ -1,4 +1,5 @@
 import { AtrousCamError } from '../base/errors.js';
+import { lazy } from '../base/lazy.js';
 import type { RgbImage } from '../base/types.js';
 import { badImage, imageSubject } from './bad-image.js';
 import { overWhite } from './bytes.js';
@@ -59,10 +60,14 @@ export function decodeImage(bytes: Uint8Array, options: DecodeOptions = {}): Rgb
 const decoders = {
   png: decodePng,
   jpeg: decodeJpeg,
-  webp: async (bytes: Uint8Array, decoding: Decoding) => (await import('./webp.js')).decodeWebp(bytes, decoding),
-  gif: async (bytes: Uint8Array, decoding: Decoding) => (await import('./gif.js')).decodeGif(bytes, decoding),
-  bmp: async (bytes: Uint8Array, decoding: Decoding) => (await import('./bmp.js')).decodeBmp(bytes, decoding),
-  avif: async (bytes: Uint8Array, decoding: Decoding) => (await import('./avif.js')).decodeAvif(bytes, decoding),
+  webp: async (bytes: Uint8Array, decoding: Decoding) =>
+    (await lazy(() => import('./webp.js'))).decodeWebp(bytes, decoding),
+  gif: async (bytes: Uint8Array, decoding: Decoding) =>
+    (await lazy(() => import('./gif.js'))).decodeGif(bytes, decoding),
+  bmp: async (bytes: Uint8Array, decoding: Decoding) =>
+    (await lazy(() => import('./bmp.js'))).decodeBmp(bytes, decoding),
+  avif: async (bytes: Uint8Array, decoding: Decoding) =>
+    (await lazy(() => import('./avif.js'))).decodeAvif(bytes, decoding),
 };
 
 const decodingOf = ({ name, maxPixels = DEFAULT_MAX_PIXELS, strict = false }: DecodeOptions): Decoding => ({

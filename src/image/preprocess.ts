@@ -58,11 +58,12 @@ function normalize({ data }: RgbImage, normalization: Normalization, depth: numb
     });
   const input = new Float32Array((data.length / 3) * depth);
   const tables = Array.from({ length: depth }, (_, channel) => table(channel));
-  for (let from = 0, to = 0; from < data.length; from += 3) {
-    const luma = isGray || depth === 1 ? grey(data, from) : 0;
-    for (let channel = 0; channel < depth; channel++)
-      input[to++] = tables[channel][isGray || depth === 1 ? luma : data[from + channels[channel]]];
-  }
+  for (const [channel, values] of tables.entries())
+    if (isGray || depth === 1)
+      for (let from = 0, to = channel; from < data.length; from += 3, to += depth) input[to] = values[grey(data, from)];
+    else
+      for (let from = channels[channel], to = channel; from < data.length; from += 3, to += depth)
+        input[to] = values[data[from]];
   return input;
 }
 

@@ -1,6 +1,6 @@
 import type { NodeId } from '../graph/graph.js';
 import { operatorOf } from '../operators/table.js';
-import { headOutput } from '../run/head.js';
+import { headOutput } from '../run/head-output.js';
 import { view } from '../wasm/job.js';
 import { gemmJob, matrix } from '../wasm/ops/gemm.js';
 import { densePoints, type Field, type Points, phasesOf } from './field.js';

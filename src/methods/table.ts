@@ -1,3 +1,4 @@
+import { lazy } from '../base/lazy.js';
 import { ablationWeights } from './ablation-cam.js';
 import { CAMS, type Cam, withWeights } from './cams.js';
 import type { MethodName } from './facts.js';
@@ -30,7 +31,7 @@ export const METHOD_TABLE: Readonly<Record<MethodName, Method>> = {
   eigencam: (work) => cam(work, CAMS.eigencam),
   eigengradcam: (work) => cam(work, CAMS.eigengradcam),
   scorecam: async (work) => {
-    const { scoreCamWeights } = await import('./score-cam.js');
+    const { scoreCamWeights } = await lazy(() => import('./score-cam.js'));
     return camMaps(work, false, async (field, layer) => withWeights(await scoreCamWeights(work, field, layer)));
   },
   ablationcam: (work) =>
@@ -38,7 +39,7 @@ export const METHOD_TABLE: Readonly<Record<MethodName, Method>> = {
   refinecam: (work) => cam(work, CAMS['gradcam++']),
   finercam: (work) => cam(work, CAMS.gradcam), // of another score, see calls/target.ts
   shapleycam: async (work) => {
-    const { halfCurvature } = await import('./shapley-cam.js');
+    const { halfCurvature } = await lazy(() => import('./shapley-cam.js'));
     return camMaps(work, true, async (_, layer) => {
       const excess = await halfCurvature(work, layer);
       const weights: Cam['weights'] = async (points, pause) => {
@@ -49,13 +50,13 @@ export const METHOD_TABLE: Readonly<Record<MethodName, Method>> = {
     });
   },
   segeigencam: async (work) => cam(work, (await load.cams()).segEigenCam),
-  kpcacam: async (work) => (await import('./kpca-cam.js')).kpcaCam(work),
+  kpcacam: async (work) => (await lazy(() => import('./kpca-cam.js'))).kpcaCam(work),
   fem: async (work) => cam(work, (await load.cams()).fem),
   randomcam: async (work) => {
     const weights = (await load.cams()).randomWeights(work.request.seed);
     return camMaps(work, false, async ({ channels }) => withWeights([weights(channels)]));
   },
-  fullgrad: async (work) => atInput(work, (await import('./full-grad.js')).fullGrad(work)),
+  fullgrad: async (work) => atInput(work, (await lazy(() => import('./full-grad.js'))).fullGrad(work)),
   'guided-backprop': async (work) => atInput(work, (await load.inputs()).guidedBackprop(work)),
   'guided-gradcam': async (work) => {
     const { guidedGradCam } = await load.inputs();
@@ -64,5 +65,5 @@ export const METHOD_TABLE: Readonly<Record<MethodName, Method>> = {
   saliency: async (work) => atInput(work, (await load.inputs()).saliency(work)),
   smoothgrad: async (work) => atInput(work, (await load.inputs()).smoothgrad(work)),
   'integrated-gradients': async (work) => atInput(work, (await load.inputs()).integratedGradients(work)),
-  occlusion: async (work) => atInput(work, (await import('./occlusion.js')).occlusion(work)),
+  occlusion: async (work) => atInput(work, (await lazy(() => import('./occlusion.js'))).occlusion(work)),
 };

@@ -1,6 +1,7 @@
 import type { CallOptions, ExplainOptions, Network } from '../api.js';
 import { AtrousCamError, throwIfAborted } from '../base/errors.js';
 import type { RgbImage } from '../base/types.js';
+import { fitMap } from './fit-map.js';
 import type { BootstrapOptions, Interval } from './intervals.js';
 import { bootstrap } from './intervals.js';
 import { type GreyMap, refuse } from './map.js';
@@ -157,7 +158,11 @@ async function evaluatePicture(
   const probe = await openProbe(net, picture.path, { target, signal });
   const ground = { probe, ...(await readGround(picture, probe, side, threshold)) };
   const games = metrics.filter((name): name is keyof typeof MOSAICS => name in MOSAICS);
-  const mosaics = await Promise.all(games.map((name) => drawMosaic(picture, pictures, MOSAICS[name], side, seed)));
+  const mosaics = await Promise.all(
+    games.map((name) =>
+      drawMosaics(Object.values(maps), side, (of) => drawMosaic(picture, pictures, MOSAICS[name], of, seed)),
+    ),
+  );
   const own = metrics.filter((name): name is MetricName => !(name in MOSAICS));
   const measured: Record<string, MapMeasures> = {};
   const count = Object.keys(maps).length;
@@ -174,18 +179,38 @@ async function evaluatePicture(
       };
       return net.explain(image, { ...source, ...call });
     };
-    const { map, seconds } = await explain(probe.image, part(0, 0.4));
+    const { map: found, seconds } = await explain(probe.image, part(0, 0.4));
+    const map = fitMap(found, side, side);
     const watch = { signal, onProgress: part(0.4, 0.8) };
     const measures: MapMeasures = await measureMap(map, ground, { metrics: own, steps, seed, percentiles, ...watch });
-    for (const [i, { mosaic, cell }] of mosaics.entries()) {
+    for (const [i, drawn] of mosaics.entries()) {
+      const { mosaic, cell } = drawn.get(mosaicSide(source, side))!;
       const inMosaic = await explain(mosaic.image, () => part(0.8, 1)(i / mosaics.length), true);
-      measures[games[i]] = gridPointing(inMosaic.map, mosaic, cell);
+      const { width, height } = mosaic.image;
+      measures[games[i]] = gridPointing(fitMap(inMosaic.map, width, height), mosaic, cell);
     }
     measured[name] = { ...measures, ...(seconds !== undefined && { seconds }) };
   }
   const grid = pictureGrid(probe);
   const { file, label } = picture;
   return { file, label, target: probe.target, probability: probe.score, grid, maps: measured };
+}
+
+/** The mosaic's side: maps of several zooms are of a mosaic with as many pixels as the largest one sees. */
+function mosaicSide(source: MapSource, side: number): number {
+  const zoom = typeof source === 'string' ? 1 : (source.zoom ?? 1);
+  return side * Math.max(1, Math.ceil(Math.max(...[zoom].flat())));
+}
+
+/** A mosaic for the maps of each size, by its side. */
+async function drawMosaics<Drawn>(
+  sources: readonly MapSource[],
+  side: number,
+  draw: (side: number) => Promise<Drawn>,
+): Promise<Map<number, Drawn>> {
+  const drawn = new Map<number, Drawn>();
+  for (const size of new Set(sources.map((source) => mosaicSide(source, side)))) drawn.set(size, await draw(size));
+  return drawn;
 }
 
 const baselines: Record<BaselineName, (side: number) => GreyMap> = { uniform: uniformMap, gaussian: gaussianMap };

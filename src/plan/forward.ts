@@ -3,6 +3,7 @@ import type { Mode } from '../base/types.js';
 import type { NodeId } from '../graph/graph.js';
 import type { Layout } from '../graph/levels.js';
 import type { View } from '../wasm/job.js';
+import { keptPlan } from './kept.js';
 import { childLattices, type Lattice, ORIGIN } from './lattice.js';
 import type { Memory } from './memory.js';
 import { engineMode, gridOf } from './modes.js';
@@ -50,7 +51,8 @@ export interface ForwardRequest {
  *
  * @throws AtrousCamError UNSUPPORTED for a mode that the network does not have
  */
-export const planForward = (layout: Layout, request: ForwardRequest): Plan => new ForwardWalk(layout, request).plan();
+export const planForward = (layout: Layout, request: ForwardRequest): Plan =>
+  keptPlan(layout, request, () => new ForwardWalk(layout, request).plan());
 
 /** What a forward walk shares with the backward walk that it is a part of. */
 interface Shared {

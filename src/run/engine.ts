@@ -5,13 +5,14 @@ import type { RawMap } from '../map/finish.js';
 import type { Plan } from '../plan/forward.js';
 import type { Lattice } from '../plan/lattice.js';
 import { engineMode, gridOf } from '../plan/modes.js';
-import type { FoldStep, HeadStep, Step } from '../plan/steps.js';
+import type { ComputeStep, FoldStep, HeadStep, Step } from '../plan/steps.js';
 import { stepMacs } from '../plan/steps.js';
-import { type View, view } from '../wasm/job.js';
+import { type Job, type View, view } from '../wasm/job.js';
 import { channelSumJob } from '../wasm/ops/cam.js';
 import type { Runtime } from '../wasm/runtime.js';
 import { Executor, inFreeMemory, type Watch, workspaceOf } from './executor.js';
-import { Head, type HeadOutput } from './head.js';
+import { Head } from './head.js';
+import type { HeadOutput } from './head-output.js';
 import type { PackedNetwork } from './packed-network.js';
 
 /** What a run is for. */
@@ -32,6 +33,28 @@ export interface RunResult extends Partial<HeadOutput> {
   /** What was chosen, the score's value, and the map: absent in a prediction. */
   explained?: { subject: Subject; score: number; raw: RawMap };
   peakBytes: number;
+}
+
+/** What runs of one plan have in common, while its memory lies at the same addresses. */
+interface Kept {
+  workspace?: number;
+  base?: number;
+  at?: number;
+  jobs: Map<ComputeStep, readonly Job[]>;
+}
+
+/**
+ * Jobs of plans that ran before. Making plans and jobs anew took a quarter of the time of a small network (MobileNetV3-small,
+ * one thread: 12.5 ms of processor time a prediction, 9.9 ms with both kept).
+ */
+const KEPT = new WeakMap<PackedNetwork, WeakMap<Plan, Kept>>();
+
+function keptJobs(network: PackedNetwork, plan: Plan): Kept {
+  const plans = KEPT.get(network) ?? new WeakMap<Plan, Kept>();
+  KEPT.set(network, plans);
+  const kept = plans.get(plan) ?? { jobs: new Map() };
+  plans.set(plan, kept);
+  return kept;
 }
 
 /** Runs a forward plan on the input (rows, columns, channels). */
@@ -63,8 +86,12 @@ class Run {
     const base = arena.alloc(plan.bytes);
     this.#fold = plan.fold;
     this.#alpha = arena.alloc(this.#fold === undefined ? 0 : 4 * network.graph.nodes[this.#fold].shape.c);
-    const bytes = workspaceOf(network, plan.steps, network.precision);
-    this.#steps = new Executor(runtime, network, base, { ptr: arena.alloc(bytes), bytes }, request.signal);
+    const kept = keptJobs(network, plan);
+    kept.workspace ??= workspaceOf(network, plan.steps, network.precision);
+    const workspace = { ptr: arena.alloc(kept.workspace), bytes: kept.workspace };
+    if (kept.base !== base || kept.at !== workspace.ptr) kept.jobs = new Map();
+    [kept.base, kept.at] = [base, workspace.ptr];
+    this.#steps = new Executor(runtime, network, base, workspace, request.signal, kept.jobs);
   }
 
   async run(input: Float32Array, mark: number): Promise<RunResult> {

@@ -4,7 +4,7 @@ import type { ConvKernel, Workspace } from '../operators/convolution.js';
 import type { Backward, Forward } from '../operators/operator.js';
 import { operatorOf } from '../operators/table.js';
 import type { ComputeStep, CopyStep, GradientStep, Step } from '../plan/steps.js';
-import type { View } from '../wasm/job.js';
+import type { Job, View } from '../wasm/job.js';
 import { copyJob } from '../wasm/ops/map.js';
 import type { Runtime } from '../wasm/runtime.js';
 import type { AdjointKernels } from './adjoint.js';
@@ -47,6 +47,8 @@ export class Executor {
     readonly base: number,
     readonly workspace: Workspace,
     readonly signal?: AbortSignal,
+    /** Jobs of steps that ran before at the same addresses. */
+    readonly kept?: Map<ComputeStep, readonly Job[]>,
   ) {}
 
   /** A view of the plan with its absolute address. */
@@ -55,9 +57,15 @@ export class Executor {
   }
 
   async compute(step: ComputeStep): Promise<void> {
+    const jobs = this.kept?.get(step) ?? this.#jobsOf(step);
+    this.kept?.set(step, jobs);
+    for (const job of jobs) await this.runtime.runAsync(job, this.signal);
+  }
+
+  #jobsOf(step: ComputeStep): readonly Job[] {
     const node = this.network.graph.nodes[step.node];
     const call = { ...forwardCall(this.network, step, (v) => this.at(v)), workspace: this.workspace };
-    for (const job of operatorOf(node).forward(call)) await this.runtime.runAsync(job, this.signal);
+    return operatorOf(node).forward(call);
   }
 
   /** The gradients at a node's weights first: that at its input may take the place of the one it is made of. */

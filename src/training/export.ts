@@ -41,10 +41,10 @@ export function weightsOf(
     next += block.length;
     return convs.slice(next - block.length, next);
   });
-  const degrid = topology.degrid?.map(({ rate }, i) => ({ ...convs[next + i], rate }));
+  const degridding = topology.degridding?.map(({ rate }, i) => ({ ...convs[next + i], rate }));
   return {
     source: 'trained',
-    ...chainNetwork({ blocks, ...(degrid && { degrid }), dense, inputSize: topology.inputSize }),
+    ...chainNetwork({ blocks, ...(degridding && { degridding }), dense, inputSize: topology.inputSize }),
     labels,
     preprocessing: { normalization, ...PREPROCESSING },
     close: () => {},

@@ -150,7 +150,7 @@ const DECAYS = { sgd: 5e-4, adamw: 0.05 };
 /** The whole configuration. Throws BAD_ARGUMENT for values that cannot be. */
 export function checkConfig(options: Partial<TrainingConfig>): TrainingConfig {
   const given = Object.fromEntries(
-    [...Object.keys(DEFAULTS), 'degridLayers', 'trainLimit', 'valLimit']
+    [...Object.keys(DEFAULTS), 'degriddingLayers', 'trainLimit', 'valLimit']
       .map((key) => [key, options[key as keyof TrainingConfig]])
       .filter(([, value]) => value !== undefined),
   );
@@ -170,7 +170,8 @@ export function checkConfig(options: Partial<TrainingConfig>): TrainingConfig {
     const value = config[name] ?? 0;
     if (!(Number.isInteger(value) && value >= 0)) throw wrong(name, 'a whole number', value);
   }
-  if (config.degridLayers && config.mode !== 'dilated') throw wrong('degridLayers', 'mode dilated', config.mode);
+  if (config.degriddingLayers && config.mode !== 'dilated')
+    throw wrong('degriddingLayers', 'mode dilated', config.mode);
   within('learningRate', 0, 1000);
   within('weightDecay', 0, 1000);
   within('momentum', 0, 1);

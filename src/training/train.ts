@@ -82,11 +82,11 @@ async function architectureFrom(
   }
   const weights = await openWeights(from, { signal });
   weights.close();
-  const { blocks, dense, inputSize, degrid } = readTopology(requireChain(weights));
+  const { blocks, dense, inputSize, degridding } = readTopology(requireChain(weights));
   if (dense.length === 0) throw new AtrousCamError('BAD_ARGUMENT', 'from: expected weights with dense layers');
-  const rates = degrid?.map(({ rate }) => rate);
-  const { degridLayers = rates } = config;
-  if (rates && (config.mode !== 'dilated' || `${rates}` !== `${degridLayers}`))
+  const rates = degridding?.map(({ rate }) => rate);
+  const { degriddingLayers = rates } = config;
+  if (rates && (config.mode !== 'dilated' || `${rates}` !== `${degriddingLayers}`))
     throw new AtrousCamError(
       'BAD_ARGUMENT',
       `from: these weights have degridding layers of rates ${rates.join(', ')}, which are trained as they are, in mode dilated`,
@@ -98,7 +98,7 @@ async function architectureFrom(
     ...config,
     widths: blocks.map((block) => block[0].cout),
     convs: blocks.map((block) => block.length),
-    ...(degridLayers && { degridLayers }),
+    ...(degriddingLayers && { degriddingLayers }),
     dense: dense.slice(0, -1).map((layer) => layer.out),
     stages: sized,
   };

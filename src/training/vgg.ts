@@ -1,6 +1,6 @@
 import { AtrousCamError } from '../base/errors.js';
-import type { DegridLayer, Topology } from '../graph/topology.js';
-import { areDegridRates, DEGRID_RATES, degridName } from '../weights/degridding.js';
+import type { DegriddingLayer, Topology } from '../graph/topology.js';
+import { areDegriddingRates, DEGRIDDING_RATES, degriddingName } from '../weights/degridding.js';
 
 /** What a network is made of. */
 export interface Architecture {
@@ -9,7 +9,7 @@ export interface Architecture {
   /** Convolutions of each block. */
   readonly convs: readonly number[];
   /** Rates of degridding layers behind the last block, falling to 1 in DRN: convolutions of its width. `dilated` only. */
-  readonly degridLayers?: readonly number[];
+  readonly degriddingLayers?: readonly number[];
   /** Units of the hidden dense layers. */
   readonly dense: readonly number[];
 }
@@ -19,7 +19,7 @@ const BLOCKS = 5;
 
 /** VGG16's arrangement in any widths. Throws BAD_ARGUMENT for what cannot be built. */
 export function buildTopology(
-  { widths, convs, degridLayers: rates, dense }: Architecture,
+  { widths, convs, degriddingLayers: rates, dense }: Architecture,
   inputSize: number,
   classes: number,
 ): Topology {
@@ -28,7 +28,8 @@ export function buildTopology(
     throw wrong('widths', `${BLOCKS} multiples of 4, one a block`, widths);
   if (convs.length !== BLOCKS || !whole(convs, 1)) throw wrong('convs', `${BLOCKS} whole numbers, one a block`, convs);
   if (!whole(dense, 1)) throw wrong('dense', 'whole numbers from 1 on', dense);
-  if (rates && !areDegridRates(rates)) throw wrong('degridLayers', `rates of ${DEGRID_RATES.join(', ')}`, rates);
+  if (rates && !areDegriddingRates(rates))
+    throw wrong('degriddingLayers', `rates of ${DEGRIDDING_RATES.join(', ')}`, rates);
   const step = 2 ** BLOCKS;
   if (!(inputSize >= step && inputSize % step === 0 && inputSize <= 4096))
     throw wrong('input size', `a multiple of ${step} up to 4096`, [inputSize]);
@@ -40,8 +41,8 @@ export function buildTopology(
       return layer;
     }),
   );
-  const degrid = rates?.map(
-    (rate, i): DegridLayer => ({ name: degridName(i), block: BLOCKS - 1, cin: channels, cout: channels, rate }),
+  const degridding = rates?.map(
+    (rate, i): DegriddingLayer => ({ name: degriddingName(i), block: BLOCKS - 1, cin: channels, cout: channels, rate }),
   );
   let inputs = (inputSize / step) ** 2 * channels;
   const layers = [...dense, classes].map((out, i) => {
@@ -49,7 +50,7 @@ export function buildTopology(
     inputs = out;
     return layer;
   });
-  return { inputSize, blocks, ...(degrid && { degrid }), dense: layers };
+  return { inputSize, blocks, ...(degridding && { degridding }), dense: layers };
 }
 
 const wrong = (name: string, expected: string, got: readonly number[]) =>

@@ -84,14 +84,25 @@ export async function chooseInstructionSet(wanted: KernelSet, builds = embedded)
   return set;
 }
 
-/** Compiles a module. Throws UNSUPPORTED where the page does not allow that. */
+/** How engines say that they will not compile, and what to do there. */
+const FORBIDDEN: readonly (readonly [RegExp, string])[] = [
+  [
+    /security policy|unsafe-eval/i,
+    "the page's content security policy forbids WebAssembly; add 'wasm-unsafe-eval' to script-src",
+  ],
+  [
+    /disallowed by embedder/i, // workerd
+    'this engine compiles no WebAssembly while it runs; import a file of dist/wasm as a module, and pass { wasm: module }',
+  ],
+];
+
+/** Compiles a module. Throws UNSUPPORTED where the page, or the engine, does not allow that. */
 export async function compileBytes(bytes: Uint8Array<ArrayBuffer>): Promise<WebAssembly.Module> {
   try {
     return await WebAssembly.compile(bytes);
   } catch (cause) {
-    if (!/security policy|unsafe-eval/i.test((cause as Error).message)) throw cause;
-    const message =
-      "kernels: the page's content security policy forbids WebAssembly; add 'wasm-unsafe-eval' to script-src";
-    throw new AtrousCamError('UNSUPPORTED', message, { cause });
+    const said = (cause as Error).message;
+    const message = FORBIDDEN.find(([pattern]) => pattern.test(said))?.[1];
+    throw message ? new AtrousCamError('UNSUPPORTED', `kernels: ${message}`, { cause }) : cause;
   }
 }

@@ -42,7 +42,8 @@ export interface RuntimeOptions {
 /** The wasm kernels on one memory, run by one or several threads. Only this file and src/wasm/ops know kernel names. */
 export class Runtime {
   readonly #exports: Record<string, Kernel>;
-  readonly #names: readonly string[];
+  /** Kernels by name, as the threads number them. */
+  readonly #numbers: ReadonlyMap<string, number>;
   readonly #workers: readonly Thread[];
   readonly #control: Int32Array;
   readonly #argsPtr: number;
@@ -63,7 +64,7 @@ export class Runtime {
     },
   ) {
     this.#exports = parts.exports;
-    this.#names = parts.names;
+    this.#numbers = new Map(parts.names.map((name, i) => [name, i]));
     this.#workers = parts.workers;
     this.#control = parts.control;
     for (const worker of parts.workers)
@@ -198,7 +199,7 @@ export class Runtime {
       );
     this.arena.i32(this.#argsPtr, job.args.length).set(job.args);
     const control = this.#control;
-    control[CONTROL.kernel] = this.#names.indexOf(job.kernel);
+    control[CONTROL.kernel] = this.#numbers.get(job.kernel)!;
     control[CONTROL.args] = this.#argsPtr;
     control[CONTROL.tasks] = job.tasks;
     control[CONTROL.scratch] = this.#scratchPtr;

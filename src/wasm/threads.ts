@@ -53,11 +53,14 @@ const start = ({ module, memory, control, thread, names }, ready) => {
     Atomics.notify(control, C.done);
   }
 };
-if (typeof self === 'undefined') {
-  const { parentPort, workerData } = require('worker_threads');
+if (globalThis.process?.versions?.node) { // as src/base/platform.ts; some engines have 'self' in these workers, too
+  const { parentPort, workerData } = globalThis.process.getBuiltinModule?.('node:worker_threads') ?? require('worker_threads');
   start(workerData, () => parentPort.postMessage('ready'));
 } else self.onmessage = (event) => start(event.data, () => self.postMessage('ready'));
 `;
+
+/** Milliseconds in which a thread has to say that it runs: one that does not is done without. Tests shorten it. */
+export const limits = { start: 10_000 };
 
 /** A started thread. */
 export interface Thread {
@@ -74,7 +77,10 @@ export interface ThreadSetup {
   names: readonly string[];
 }
 
-/** Starts thread number `thread` (the calling thread is 0) and waits until it is ready. Rejects where workers cannot be started. */
+/**
+ * Starts thread number `thread` (the calling thread is 0) and waits until it is ready. Rejects where workers cannot be
+ * started, or do not say within ten seconds that they run.
+ */
 export function startThread(setup: ThreadSetup, thread: number): Promise<Thread> {
   const data = { ...setup, thread };
   return isNode ? startNodeThread(data) : startWebThread(data);
@@ -83,9 +89,10 @@ export function startThread(setup: ThreadSetup, thread: number): Promise<Thread>
 async function startNodeThread(data: unknown): Promise<Thread> {
   const { Worker } = await nodeModule('worker_threads');
   const worker = new Worker(source, { eval: true, workerData: data, name: 'atrous-cam' });
-  await new Promise<void>((resolve, reject) => {
+  await started(worker, (resolve, reject) => {
     worker.once('message', () => resolve());
     worker.once('error', reject);
+    worker.once('exit', (code) => reject(new Error(`the thread ended with exit code ${code}`)));
   });
   worker.unref(); // an idle thread must not keep the process alive
   const thread: Thread = { terminate: () => void worker.terminate() };
@@ -97,7 +104,7 @@ async function startWebThread(data: unknown): Promise<Thread> {
   const url = URL.createObjectURL(new Blob([source], { type: 'text/javascript' }));
   try {
     const worker = new Worker(url, { name: 'atrous-cam' });
-    await new Promise<void>((resolve, reject) => {
+    await started(worker, (resolve, reject) => {
       worker.onmessage = () => resolve();
       worker.onerror = () => reject(new Error('the worker did not start'));
       worker.postMessage(data);
@@ -107,6 +114,26 @@ async function startWebThread(data: unknown): Promise<Thread> {
     return thread;
   } finally {
     URL.revokeObjectURL(url);
+  }
+}
+
+/** Waits for what `listen` hears of a worker, but no longer than the limit; a worker that did not start is ended. */
+async function started(
+  worker: { terminate(): unknown },
+  listen: (resolve: () => void, reject: (reason: unknown) => void) => void,
+): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const late = () => reject(new Error(`no thread started within ${limits.start / 1000} s`));
+      timer = setTimeout(late, limits.start);
+      listen(resolve, reject);
+    });
+  } catch (error) {
+    worker.terminate();
+    throw error;
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -3,7 +3,7 @@ import { sizeFrom } from '../base/shape.js';
 import type { Normalization } from '../base/types.js';
 import { chainGraph } from '../graph/chain.js';
 import { readTopology } from '../graph/topology.js';
-import { degridName } from './degridding.js';
+import { degriddingName } from './degridding.js';
 import { readEvidence } from './evidence.js';
 import { vggName } from './family.js';
 import { namesOfClasses } from './labels.js';
@@ -43,7 +43,7 @@ export interface RawNetwork {
   readonly layout: 'torch' | 'keras';
   readonly blocks: readonly (readonly RawLayer[])[];
   /** Degridding layers behind the last block, where there are any. */
-  readonly degrid?: readonly (RawLayer & { readonly rate: number })[];
+  readonly degridding?: readonly (RawLayer & { readonly rate: number })[];
   readonly dense: readonly RawLayer[];
   /** What the names of the layers say of the numbers that the input expects. */
   readonly normalization?: Normalization;
@@ -85,9 +85,9 @@ export async function assembleNetwork(
       return conv;
     }),
   );
-  const degrid = raw.degrid?.map((layer, i) => {
+  const degridding = raw.degridding?.map((layer, i) => {
     expectShape(raw.source, layer.bias, [channels]);
-    return { ...convLayer(raw, layer, degridName(i), channels), rate: layer.rate };
+    return { ...convLayer(raw, layer, degriddingName(i), channels), rate: layer.rate };
   });
   const inputSize = inputSide(raw, channels, options.inputSize);
   let inputs = (inputSize / 32) ** 2 * channels;
@@ -97,7 +97,7 @@ export async function assembleNetwork(
     inputs = made.bias.shape[0];
     return made;
   });
-  const chain: ChainWeights = { blocks, ...(degrid && { degrid }), dense, inputSize };
+  const chain: ChainWeights = { blocks, ...(degridding && { degridding }), dense, inputSize };
   const { source, layout, metadata } = raw;
   const { preprocessing, assumption } = preprocessingFor(
     {

@@ -4,15 +4,17 @@ import { type Hdf5File, isTrap, openHdf5 } from './hdf5.js';
 import { type Hdf5Reply, type Hdf5Request, mapTensors } from './hdf5-messages.js';
 import { mapContents, readKerasContents } from './keras/contents.js';
 import { readKerasNetwork } from './keras.js';
-import { sourceAt } from './source.js';
+import { type SyncSource, sourceAt } from './source.js';
 import type { RawTensor } from './tensor.js';
 
 /** The worker that reads Keras files for src/weights/keras-file.ts, where the C library may hang or trap and harms nobody. */
+let source: SyncSource | undefined;
 let file: Hdf5File | undefined;
 let tensors: RawTensor[] = [];
 
 async function open({ as, file: place, name, size, library }: Hdf5Request & { type: 'open' }) {
-  file = await openHdf5(await sourceAt(place, name, size), async () => library!);
+  source = await sourceAt(place, name, size);
+  file = await openHdf5(source, async () => library!);
   tensors = [];
   const number = (tensor: RawTensor) => ({
     tensor: tensors.push(tensor) - 1,
@@ -34,6 +36,7 @@ async function read({ tensor, first, length, spare }: Hdf5Request & { type: 'rea
 async function answer(request: Hdf5Request, { post }: Scope<Hdf5Request, Hdf5Reply>): Promise<void> {
   if (request.type === 'close') {
     file?.close();
+    source?.close?.();
     return;
   }
   const { id } = request;

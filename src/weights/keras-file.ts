@@ -1,4 +1,5 @@
 import { abortedBy } from '../base/errors.js';
+import { lazy } from '../base/lazy.js';
 import { loadAsset } from './assets.js';
 import type { OpenedNetwork, RawLayer, RawNetwork } from './check-chain.js';
 import type { Hdf5File } from './hdf5.js';
@@ -93,7 +94,7 @@ async function openHere<Value>(
   source: ByteSource,
   read: (file: Hdf5File) => Promise<Value>,
 ): Promise<OpenedFile<Value>> {
-  const { openHdf5 } = await import('./hdf5.js');
+  const { openHdf5 } = await lazy(() => import('./hdf5.js'));
   const file = await openHdf5(await syncSource(source), () => loadAsset('hdf5'));
   try {
     return { value: await read(file), close: () => file.close() };

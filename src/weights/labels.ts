@@ -1,5 +1,6 @@
 import { distance } from 'fastest-levenshtein';
 import { AtrousCamError } from '../base/errors.js';
+import { lazy } from '../base/lazy.js';
 import type { Labels } from './label-lists.js';
 import { badWeights, quote } from './source.js';
 
@@ -18,7 +19,7 @@ export async function namesOfClasses(
 
   async function chosen(): Promise<string[]> {
     if (given === undefined) return own ? outputLabels(own, classes) : classLabels(classes, json, source);
-    const { readLabels } = await import('./label-lists.js');
+    const { readLabels } = await lazy(() => import('./label-lists.js'));
     const labels = readLabels(given);
     if (labels.length === classes || (classes === 2 && labels.length === 1)) return outputLabels(labels, classes);
     throw new AtrousCamError(
@@ -34,7 +35,7 @@ const UNPRINTABLE = /\p{Cc}+/gu;
 /** One label a class: the file's own (a JSON array), ImageNet's where there are 1000 classes, else `class 0`, `class 1`, ... */
 export async function classLabels(classes: number, json: string | undefined, source: string): Promise<string[]> {
   if (json !== undefined) return parseLabels(json, classes, source);
-  if (classes === 1000) return (await import('./imagenet-labels.js')).imagenetLabels();
+  if (classes === 1000) return (await lazy(() => import('./imagenet-labels.js'))).imagenetLabels();
   return Array.from({ length: classes }, (_, index) => `class ${index}`);
 }
 

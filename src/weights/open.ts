@@ -1,5 +1,6 @@
 import type { Limits } from '../api.js';
 import { AtrousCamError } from '../base/errors.js';
+import { lazy } from '../base/lazy.js';
 import { didYouMean } from '../base/suggest.js';
 import { loadAsset } from './assets.js';
 import { assembleNetwork, type NetworkOptions, type OpenedNetwork } from './check-chain.js';
@@ -55,7 +56,7 @@ export async function openWeights(source?: WeightsSource, options: OpenWeightsOp
   };
   abort();
   const { model, siblings } = await filesOf(source, signal);
-  const bytes = model === undefined ? await openDefault() : await openGiven(model, signal);
+  const bytes = model === undefined ? await openBundled('default') : await openGiven(model, signal);
   let close = () => bytes.close();
   try {
     abort();
@@ -101,7 +102,7 @@ async function openNetwork(bytes: ByteSource, format: WeightFormat, reading: Rea
     case 'safetensors':
       return tensorNetwork(await openSafetensors(bytes), reading);
     case 'safetensors-index': {
-      const { openShards } = await import('./safetensors-shards.js');
+      const { openShards } = await lazy(() => import('./safetensors-shards.js'));
       const { file, close } = await openShards(bytes, reading.siblings);
       try {
         return { ...(await tensorNetwork(file, reading)), close };
@@ -115,15 +116,15 @@ async function openNetwork(bytes: ByteSource, format: WeightFormat, reading: Rea
     case 'zip':
       return openArchive(bytes, reading);
     case 'legacy-pth': {
-      const { openLegacyPth } = await import('./pth.js');
+      const { openLegacyPth } = await lazy(() => import('./pth.js'));
       return tensorNetwork(await openLegacyPth(bytes), reading);
     }
     case 'tfjs': {
-      const { openTfjs } = await import('./keras/tfjs.js');
+      const { openTfjs } = await lazy(() => import('./keras/tfjs.js'));
       return openedKeras(bytes.name, await openTfjs(bytes, reading.siblings, { inputSize: reading.inputSize }));
     }
     case 'onnx': {
-      const { readOnnxGraph } = await import('./onnx/graph.js');
+      const { readOnnxGraph } = await lazy(() => import('./onnx/graph.js'));
       const { inputSize, siblings: openSibling } = reading;
       const { close, ...read } = await readOnnxGraph(bytes, { inputSize, openSibling });
       signal?.throwIfAborted();
@@ -136,11 +137,11 @@ async function tensorNetwork(file: TensorFile, { tensors: most, inputSize }: Rea
   if (file.tensors.size > most)
     throw badWeights(file.source, `expected at most ${most} tensors, got ${file.tensors.size}`);
   if (file.metadata.has('graph')) {
-    const { readPackedGraph } = await import('./packed-graph.js');
+    const { readPackedGraph } = await lazy(() => import('./packed-graph.js'));
     return { graph: readPackedGraph(file, inputSize) };
   }
   if (isPacked(file)) return { network: readPackedNetwork(file) };
-  const { readTorchGraph } = await import('./torch-graph.js');
+  const { readTorchGraph } = await lazy(() => import('./torch-graph.js'));
   const read = await readTorchGraph(file, { inputSize });
   if (!read) return { network: readTorchNetwork(file) };
   const { source, metadata } = file;
@@ -150,10 +151,10 @@ async function tensorNetwork(file: TensorFile, { tensors: most, inputSize }: Rea
 
 /** A model saved whole says what it is; a file of weights alone is known by the names of VGG's layers, if at all. */
 async function openKeras(bytes: ByteSource, { signal, inputSize }: Reading, archive?: ZipFile): Promise<Opened> {
-  const { openKerasArchive, openKerasH5 } = await import('./keras/open.js');
+  const { openKerasArchive, openKerasH5 } = await lazy(() => import('./keras/open.js'));
   const options = { inputSize };
   const read = await (archive ? openKerasArchive(archive, options, signal) : openKerasH5(bytes, options, signal));
-  if (!read) return (await import('./keras-file.js')).openKeras(bytes, signal);
+  if (!read) return (await lazy(() => import('./keras-file.js'))).openKeras(bytes, signal);
   return openedKeras(bytes.name, read);
 }
 
@@ -165,7 +166,7 @@ function openedKeras(source: string, { close, preprocessing, ...network }: Keras
 
 /** A zip archive: PyTorch's .pth or Keras' .keras, which is a .weights.h5 beside descriptions of the model. */
 async function openArchive(bytes: ByteSource, reading: Reading): Promise<Opened> {
-  const { openPth, openZip } = await import('./pth.js');
+  const { openPth, openZip } = await lazy(() => import('./pth.js'));
   const zip = await openZip(bytes);
   const keras = await zip.member('model.weights.h5');
   if (keras) return openKeras(keras, reading, zip);
@@ -184,7 +185,7 @@ async function filesOf(
   source: WeightsSource | undefined,
   signal?: AbortSignal,
 ): Promise<{ model: SingleSource | undefined; siblings: OpenSibling | undefined }> {
-  if (isList(source)) return (await import('./several.js')).severalFiles(source, signal);
+  if (isList(source)) return (await lazy(() => import('./several.js'))).severalFiles(source, signal);
   return { model: source, siblings: siblingsOf(source, signal) };
 }
 
@@ -210,7 +211,10 @@ function chainOptions({
   throw new AtrousCamError('UNSUPPORTED', `inputSize: networks of VGG's family take squares, got ${height} x ${width}`);
 }
 
-/** A file of that name comes first; then the names of published weights, which are looked for in the cache and never downloaded here. */
+/**
+ * A file of that name comes first, then the network that is in the package, then the names of published weights, which
+ * are looked for in the cache and never downloaded here.
+ */
 export async function openGiven(source: WeightsSource, signal?: AbortSignal): Promise<ByteSource> {
   if (isList(source)) return openGiven((await filesOf(source, signal)).model!, signal);
   try {
@@ -223,7 +227,8 @@ export async function openGiven(source: WeightsSource, signal?: AbortSignal): Pr
       error.code !== 'NOT_FOUND'
     )
       throw error;
-    const { manifest, manifestEntry, openCached } = await import('./cache.js');
+    if (source === 'imagenet') return openBundled(source);
+    const { manifest, manifestEntry, openCached } = await lazy(() => import('./cache.js'));
     const entry = manifestEntry(source);
     if (!entry)
       throw new AtrousCamError(
@@ -269,12 +274,13 @@ async function publishedEntry(
   source: SingleSource | undefined,
   { name }: ByteSource,
 ): Promise<ManifestEntry | undefined> {
-  if (typeof source !== 'string' || source === name || !isName(source)) return undefined;
-  return (await import('./cache.js')).manifestEntry(source);
+  if (typeof source !== 'string' || source === name || !isName(source)) return undefined; // a file, or bundled
+  return (await lazy(() => import('./cache.js'))).manifestEntry(source);
 }
 
 const isName = (source: string): boolean => /^[\w-]+$/.test(source);
 
-async function openDefault(): Promise<ByteSource> {
-  return bytesSource(await loadAsset('default-network'), 'default');
+/** The network that is in the package by this name. */
+async function openBundled(name: 'default' | 'imagenet'): Promise<ByteSource> {
+  return bytesSource(await loadAsset(`${name}-network`), name);
 }

@@ -1,5 +1,5 @@
 import type { RawLayer, RawNetwork } from './check-chain.js';
-import { degridName, degridRates } from './degridding.js';
+import { degriddingName, degriddingRates } from './degridding.js';
 import { badWeights, quote } from './source.js';
 import { requiredTensor, type TensorFile } from './tensor-file.js';
 
@@ -33,9 +33,12 @@ export function readPackedNetwork(file: TensorFile): RawNetwork {
   for (let i = 1; has(layers.dense(i)); i++) dense.push(layer(layers.dense(i)));
   if (dense.length > 0 || has(layers.last)) dense.push(layer(layers.last));
 
-  const degrid = degridRates(metadata.get('degrid'), source)?.map((rate, i) => ({ ...layer(degridName(i)), rate }));
+  const degridding = degriddingRates(metadata.get('degrid'), source)?.map((rate, i) => ({
+    ...layer(degriddingName(i)),
+    rate,
+  }));
   const known = new Set(
-    [...blocks.flat(), ...(degrid ?? []), ...dense].flatMap(({ kernel, bias }) => [kernel.name, bias.name]),
+    [...blocks.flat(), ...(degridding ?? []), ...dense].flatMap(({ kernel, bias }) => [kernel.name, bias.name]),
   );
   const stray = [...tensors.keys()].find((name) => !known.has(name));
   if (stray !== undefined)
@@ -43,5 +46,5 @@ export function readPackedNetwork(file: TensorFile): RawNetwork {
       source,
       `expected "block1_conv1" ... "predictions" without a gap, got ${quote(stray)} beside them`,
     );
-  return { source, layout: 'keras', blocks, ...(degrid && { degrid }), dense, metadata };
+  return { source, layout: 'keras', blocks, ...(degridding && { degridding }), dense, metadata };
 }

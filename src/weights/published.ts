@@ -1,4 +1,5 @@
 import { AtrousCamError, throwIfAborted } from '../base/errors.js';
+import { lazy } from '../base/lazy.js';
 import { sizeFrom } from '../base/shape.js';
 import type { ManifestEntry } from './manifest.js';
 import { openGiven, openWeights, type WeightsSource } from './open.js';
@@ -16,7 +17,7 @@ export interface PublishedWeights extends ManifestEntry {
 
 /** Everything that `load` and `pullWeights` take by name. Nothing is downloaded. */
 export async function publishedWeights(): Promise<PublishedWeights[]> {
-  const { manifest, openCached } = await import('./cache.js');
+  const { manifest, openCached } = await lazy(() => import('./cache.js'));
   return Promise.all(
     manifest.map(async (entry) => {
       const file = await openCached(entry);
@@ -38,7 +39,7 @@ export async function publishedWeights(): Promise<PublishedWeights[]> {
  * const net = await load('vgg16');
  */
 export async function pullWeights(weights: string | ManifestEntry, options?: PullOptions): Promise<Pulled> {
-  return (await import('./pull.js')).pullWeights(weights, options);
+  return (await lazy(() => import('./pull.js'))).pullWeights(weights, options);
 }
 
 /** What was found in a weight file that was read to its end. */
@@ -62,7 +63,7 @@ export async function verifyWeights(
   source: WeightsSource,
   { signal, onProgress }: { signal?: AbortSignal; onProgress?: (done: number) => void } = {},
 ): Promise<Verified> {
-  const { checksums, manifest, manifestEntry, matches } = await import('./pull.js');
+  const { checksums, manifest, manifestEntry, matches } = await lazy(() => import('./pull.js'));
   const file = await openGiven(source, signal);
   try {
     const sums = (await checksums(file, ['sha256', 'md5'], {

@@ -29,11 +29,11 @@ export interface ByteSource {
   close(): void;
 }
 
-/** A part of an open file of Node's, or a blob of a browser's. */
-export type SourcePlace = { fd: number; offset: number } | { blob: Blob };
+/** A part of an open file of Node's, a part of a file that each thread opens for itself, or a blob of a browser's. */
+export type SourcePlace = { fd: number; offset: number } | { path: string; offset: number } | { blob: Blob };
 
-/** A file that is read at once. */
-export type SyncSource = Required<Pick<ByteSource, 'name' | 'size' | 'readInto'>>;
+/** A file that is read at once; `close` where this thread has opened it. */
+export type SyncSource = Required<Pick<ByteSource, 'name' | 'size' | 'readInto'>> & { close?(): void };
 
 /** A BAD_WEIGHTS error about the file `source`. */
 export const badWeights = (source: string, message: string, options?: ErrorOptions): AtrousCamError =>
@@ -72,9 +72,9 @@ export function partSource(whole: ByteSource, offset: number, size: number): Byt
     readInto: readInto && ((from, target) => readInto(at(from, target.length), target)),
     place:
       place &&
-      ('fd' in place
-        ? { fd: place.fd, offset: place.offset + offset }
-        : { blob: place.blob.slice(offset, offset + size) }),
+      ('blob' in place
+        ? { blob: place.blob.slice(offset, offset + size) }
+        : { ...place, offset: place.offset + offset }),
     close: () => {},
   };
 }
@@ -151,13 +151,16 @@ export async function fileSource(path: string): Promise<ByteSource> {
       checkRange(path, stat.size, offset, target.length);
       if (!readFully(fs, handle.fd, offset, target)) throw shortened();
     },
-    place: { fd: handle.fd, offset: 0 },
+    place: sharesDescriptors ? { fd: handle.fd, offset: 0 } : { path, offset: 0 },
     close() {
       open = false;
       void handle.close();
     },
   };
 }
+
+/** Whether all threads know a file by the same number: not in Deno, where each has numbers of its own. */
+const sharesDescriptors = isNode && !('deno' in process.versions);
 
 const becameShorter = (size: number) => `expected ${size} bytes, the file has become shorter`;
 
@@ -173,15 +176,17 @@ function readFully({ readSync }: typeof import('node:fs'), fd: number, offset: n
 
 /** What another thread has opened, or its bytes, read in this one. */
 export async function sourceAt(place: SourcePlace | Uint8Array, name: string, size: number): Promise<SyncSource> {
-  if (!('fd' in place))
-    return syncSource(place instanceof Uint8Array ? bytesSource(place, name) : blobSource(place.blob, name));
+  if (place instanceof Uint8Array) return syncSource(bytesSource(place, name));
+  if ('blob' in place) return syncSource(blobSource(place.blob, name));
   const fs = await nodeModule('fs');
+  const isOwn = 'path' in place;
+  const fd = isOwn ? fs.openSync(place.path, 'r') : place.fd;
   const readInto = (offset: number, target: Uint8Array) => {
     checkRange(name, size, offset, target.length);
-    if (!readFully(fs, place.fd, place.offset + offset, target))
+    if (!readFully(fs, fd, place.offset + offset, target))
       throw badWeights(name, `cannot be read (${becameShorter(size)})`);
   };
-  return { name, size, readInto };
+  return { name, size, readInto, ...(isOwn && { close: () => fs.closeSync(fd) }) };
 }
 
 /** The same file, held whole where the platform cannot read it at once. */

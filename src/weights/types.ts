@@ -41,7 +41,7 @@ export interface ConvWeights {
 }
 
 /** A degridding layer behind the last block. */
-export interface DegridWeights extends ConvWeights {
+export interface DegriddingWeights extends ConvWeights {
   readonly rate: number;
 }
 
@@ -60,7 +60,7 @@ export interface ChainWeights {
   /** Convolutions by block; a 2x2 pool follows each block. */
   readonly blocks: readonly (readonly ConvWeights[])[];
   /** Degridding layers behind the last block, `degrid1` ..., where the file has any. */
-  readonly degrid?: readonly DegridWeights[];
+  readonly degridding?: readonly DegriddingWeights[];
   /** Dense layers, ReLU between them; empty for files without a head. */
   readonly dense: readonly DenseWeights[];
   /** Side of the square input in pixels. */
@@ -96,7 +96,7 @@ export interface NetworkWeights {
 }
 
 /** All convolutions in order, the degridding layers last. */
-export const convWeights = ({ blocks, degrid = [] }: Pick<ChainWeights, 'blocks' | 'degrid'>): ConvWeights[] => [
-  ...blocks.flat(),
-  ...degrid,
-];
+export const convWeights = ({
+  blocks,
+  degridding = [],
+}: Pick<ChainWeights, 'blocks' | 'degridding'>): ConvWeights[] => [...blocks.flat(), ...degridding];

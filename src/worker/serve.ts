@@ -16,8 +16,21 @@ export interface LoadReply {
 
 type Method = (input: unknown, options: object) => Promise<object>;
 
-/** Answers the calls that come to this worker. Resolves to false, and does nothing, in a thread that is no worker. */
-export async function serve(): Promise<boolean> {
+/** Where a thread keeps that it answers, whichever copy of this module asks. */
+const SERVING = Symbol.for('atrous-cam/worker-host');
+
+/**
+ * Answers the calls that come to this worker. Resolves to false, and does nothing, in a thread that is no worker. Only
+ * the first call of a thread counts: WebKit evaluates a module worker's script again when a chunk imports it back, and a
+ * second host would answer without a network.
+ */
+export function serve(): Promise<boolean> {
+  const thread = globalThis as { [SERVING]?: Promise<boolean> };
+  thread[SERVING] ??= begin();
+  return thread[SERVING];
+}
+
+async function begin(): Promise<boolean> {
   const scope = await workerScope();
   if (!scope) return false;
   const host = new Host(scope);

@@ -1,4 +1,5 @@
 import { type Channel, channelOf, workerName as name, startFromText, type WorkerLike } from '../base/channel.js';
+import { lazy } from '../base/lazy.js';
 import { isNode, nodeModule } from '../base/platform.js';
 import type { Reply, Request } from './messages.js';
 
@@ -13,7 +14,8 @@ export interface WorkerOptions {
 /** Starts a worker: the caller's own, one from a URL, or one from text that the package carries, which no bundler has to find. */
 export async function startWorker({ workerUrl, createWorker }: WorkerOptions): Promise<Channel<Request, Reply>> {
   if (createWorker) return channelOf(await createWorker());
-  if (workerUrl === undefined) return channelOf(await startFromText((await import('./host-text.js')).hostText));
+  if (workerUrl === undefined)
+    return channelOf(await startFromText((await lazy(() => import('./host-text.js'))).hostText));
   return channelOf(isNode ? await startInNode(workerUrl) : await startInBrowser(workerUrl));
 }
 

@@ -18,7 +18,7 @@ export interface PlainLayer {
 export interface PlainNetwork {
   blocks: PlainLayer[][];
   /** Degridding layers behind the last block of the dilated network. */
-  degrid: (PlainLayer & { rate: number })[];
+  degridding: (PlainLayer & { rate: number })[];
   dense: PlainLayer[];
 }
 
@@ -34,7 +34,7 @@ export async function readPlainFile(file: WeightsSource): Promise<PlainNetwork> 
 
 /** The weights of an opened file. */
 export async function readPlain({ chain }: NetworkWeights): Promise<PlainNetwork> {
-  const { blocks, degrid = [], dense } = chain!;
+  const { blocks, degridding = [], dense } = chain!;
   const read = async ({ shape, copyInto }: Tensor) => {
     const data = new Float32Array(sizeFrom(shape));
     await copyInto(data);
@@ -46,7 +46,7 @@ export async function readPlain({ chain }: NetworkWeights): Promise<PlainNetwork
     );
   return {
     blocks: await Promise.all(blocks.map(layers)),
-    degrid: (await layers(degrid)).map((layer, i) => ({ ...layer, rate: degrid[i].rate })),
+    degridding: (await layers(degridding)).map((layer, i) => ({ ...layer, rate: degridding[i].rate })),
     dense: await layers(dense),
   };
 }
@@ -56,7 +56,7 @@ export async function readPlain({ chain }: NetworkWeights): Promise<PlainNetwork
  * convolution after ReLU. Where `behind` names one of them, `input` is its output, and the maps are those of the layers behind it.
  */
 export function plainMaps(
-  { blocks, degrid }: PlainNetwork,
+  { blocks, degridding }: PlainNetwork,
   mode: Mode,
   input: Map3,
   behind?: string,
@@ -79,7 +79,7 @@ export function plainMaps(
     if (begun && mode === 'pooled') x = pooled(x);
     if (begun && mode === 'atrous') x = { ...x, data: maxPool(x, x.h, x.w, { size: 2, stride: 1, dilation: rate }) };
   }
-  for (const layer of degrid) convolve(layer, layer.rate);
+  for (const layer of degridding) convolve(layer, layer.rate);
   return maps;
 }
 

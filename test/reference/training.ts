@@ -68,7 +68,7 @@ export interface Numbers {
  * `keep(layer, i)`: what unit i of a hidden dense layer is multiplied with.
  */
 export function meanLoss(
-  { blocks, degrid = [], dense, inputSize }: Topology,
+  { blocks, degridding = [], dense, inputSize }: Topology,
   { convs, dense: heads }: Numbers,
   input: { n: number; data: ArrayLike<number> },
   targets: ArrayLike<number>,
@@ -77,7 +77,7 @@ export function meanLoss(
   const { n } = input;
   let maps: Maps = { n, h: inputSize, w: inputSize, c: 4, data: input.data };
   let next = 0;
-  for (const layers of [...blocks, degrid]) {
+  for (const layers of [...blocks, degridding]) {
     for (const { cout, block, rate = 2 ** block } of layers as readonly (ConvLayer & { rate?: number })[]) {
       const { kernel, gamma, beta } = convs[next++];
       const dilation = mode === 'dilated' ? rate : 1;
@@ -91,7 +91,7 @@ export function meanLoss(
       const raw = { n, h, w, c: cout, data: z };
       maps = { ...raw, data: normalized(raw, gamma, beta, moments(raw)) };
     }
-    if (mode === 'pooled' && layers !== degrid)
+    if (mode === 'pooled' && layers !== degridding)
       maps = { ...maps, h: maps.h / 2, w: maps.w / 2, data: pooled(maps, 2).data };
   }
   let rows: ArrayLike<number> = mode === 'pooled' ? maps.data : pooled(maps, 2 ** blocks.length).data;

@@ -20,7 +20,7 @@ export async function withDegridLayers(path: string, rates: readonly number[], i
   const limit = Math.sqrt(6 / (9 * channels));
   const centre = (i: number) =>
     i >= 4 * channels ** 2 && i < 5 * channels ** 2 && (i % channels ** 2) % (channels + 1) === 0;
-  const degrid = rates.map((rate, i) => ({
+  const degridding = rates.map((rate, i) => ({
     name: `degrid${i + 1}`,
     rate,
     kernel: tensor('kernel', [3, 3, channels, channels], (at) =>
@@ -30,7 +30,7 @@ export async function withDegridLayers(path: string, rates: readonly number[], i
   }));
   const pieces: Uint8Array[] = [];
   for await (const piece of packNetworkWeights(
-    { ...weights, ...chainNetwork({ ...weights.chain!, degrid }) },
+    { ...weights, ...chainNetwork({ ...weights.chain!, degridding }) },
     { dtype: 'float32' },
   ))
     pieces.push(piece.slice());

@@ -213,8 +213,19 @@ const ONE = [1, 1, 1, 1] as const;
 
 /** Families by name, and the sizes that their inputs have. */
 const FAMILIES = {
-  ...{ residual, resnetD, preActivation, inverted, same, valid, ceiling, normalized, grouped, branches, plain },
-  ...{ activations, padded },
+  residual,
+  resnetD,
+  preActivation,
+  inverted,
+  same,
+  valid,
+  ceiling,
+  normalized,
+  grouped,
+  branches,
+  plain,
+  activations,
+  padded,
 } satisfies Record<string, (s: Sketch, x: NodeId) => Drawing>;
 
 const SIZES = [

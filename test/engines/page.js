@@ -1,0 +1,41 @@
+/** The job on a page, then the page of `atrous-cam serve` in a frame; what came of them is posted to the server. */
+import { photo, weightFiles } from './files.js';
+import job from './job.js';
+
+const LONGEST = 50_000;
+const bytesOf = async (path) => new Uint8Array(await (await fetch(`/${path}`)).arrayBuffer());
+
+/** How many maps, each finer than the one before, are waited for. */
+const MAPS = 4;
+
+/** Waits until the page has refined its map, or is done; gives what it has shown by then, and its errors. */
+async function visit() {
+  const frame = document.createElement('iframe');
+  frame.src = '/dist/demo/index.html';
+  frame.style.cssText = 'width: 1200px; height: 900px';
+  const problems = [];
+  document.body.append(frame);
+  frame.contentWindow.addEventListener('error', ({ message }) => problems.push(message));
+  frame.addEventListener('load', () => {
+    frame.contentWindow.addEventListener('error', ({ message }) => problems.push(message));
+    frame.contentWindow.addEventListener('unhandledrejection', ({ reason }) => problems.push(String(reason)));
+  });
+  const text = (id) => frame.contentDocument?.getElementById(id)?.textContent ?? '';
+  const seen = new Set();
+  const until = performance.now() + LONGEST;
+  while (seen.size < MAPS && !text('status').startsWith('Done') && performance.now() < until) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    if (text('right-tag')) seen.add(text('right-tag'));
+  }
+  return { status: text('status'), maps: [...seen], machine: text('machine'), problems };
+}
+
+async function all() {
+  const weights = {};
+  for (const path of weightFiles) weights[path] = await bytesOf(path);
+  const result = await job({ dist: new URL('/dist/', location.href).href, photo: await bytesOf(photo), weights });
+  return { ...result, page: await visit() };
+}
+
+const report = await all().catch((error) => ({ error: `${error.code ?? error.name}: ${error.message}` }));
+await fetch('/result', { method: 'POST', body: JSON.stringify({ ...report, agent: navigator.userAgent }) });

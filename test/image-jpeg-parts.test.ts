@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { decodeImage } from '../src/image/decode.js';
 import { decodeAt } from '../src/image/jpeg.js';
 import { readJpegSegments } from '../src/image/jpeg-segments.js';
 import { chunk, expectSame, fixture } from './image-helpers.js';
+import { decodeImage } from './support/decode.js';
 
 const formats = (name: string) => new Uint8Array(readFileSync(new URL(`./fixtures/formats/${name}`, import.meta.url)));
 const bytes = (...parts: (Uint8Array | number[])[]) =>

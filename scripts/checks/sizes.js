@@ -34,7 +34,7 @@ const BUDGET = {
   'chunks/default-network.js': 1000,
   'chunks/imagenet-network.js': 1000,
   'chunks/hdf5-library.js': 800,
-  'chunks/graph.js': 34,
+  'chunks/graph.js': 27,
   'chunks/host-text.js': 260,
   'chunks/hdf5-text.js': 60,
   'chunks/hdf5.js': 60,
@@ -45,7 +45,7 @@ const BUDGET = {
 
 /** What the page of dist/demo loads only when it is needed: the network, photographs, and the readers of other weight files and pictures. */
 const LATER_ON_PAGE =
-  /\/(avif(-library)?|bmp|gif|png|webp(-library)?|(default|imagenet)-network|hdf5(-library|-text)?|imagenet-labels|keras-file|onnx|pth|computed|evidence|graph|network-builder|open|packed-graph|safetensors-shards|siblings|tfjs|torch-graph)-|photographs\//;
+  /\/((ablation|kpca|more|score|shapley)-cams?|eigenvector|finer|full-grad|input-gradients|occlusion|project|avif(-library)?|bmp|gif|png|webp(-library)?|(default|imagenet)-network|hdf5(-library|-text)?|imagenet-labels|keras-file|onnx|pth|computed|evidence|graph|network-builder|open|packed-graph|safetensors-shards|siblings|several|label-lists|slices|folding|refusals|moments|torch|graph-network|tfjs|torch-graph)-|photographs\//;
 
 /** @param {string[]} files */
 const concatenate = (files) => Buffer.concat(files.map((file) => readFileSync(file)));

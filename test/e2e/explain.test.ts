@@ -67,6 +67,9 @@ describe('the bundled photograph in all modes', () => {
       logits: [...expected[mode].logits],
       target: top, // whatever the mode itself prefers
       score: entry.logits[top.index],
+      outputStride: 224 / sides[mode],
+      placement: expected[mode].placement,
+      zoom: [1],
       map: { width: sides[mode], height: sides[mode], flat: expected[mode].map.flat },
       grid: {
         raw: gridNumber(expected[mode].raw, { spacing: 224 / sides[mode] }),

@@ -31,6 +31,23 @@ describe('layers-models of TensorFlow.js', () => {
   });
 });
 
+/** Text of JSON that readers which walk through it have no stack for. */
+describe('model.json, so deep that', () => {
+  const nested = (depth: number, open: string, close: string) => `${open.repeat(depth)}1${close.repeat(depth)}`;
+  const withLayers = (layers: string) =>
+    `{"format":"layers-model","modelTopology":{"model_config":{"class_name":"Sequential","config":{"layers":${layers}}}},"weightsManifest":[]}`;
+
+  test.each([
+    ['layers are lists', withLayers(nested(1e6, '[', ']'))],
+    ['layers are models', withLayers(nested(1e5, '[{"class_name":"Sequential","config":', '}]'))],
+    ['arguments are', withLayers(`[{"class_name":"Dense","config":{"x":${nested(1e5, '{"y":', '}')}}}]`)],
+    ['the manifest is', `{"format":"layers-model","modelTopology":{},"weightsManifest":${nested(1e6, '[', ']')}}`],
+  ])('%s, is refused', async (_, text) => {
+    const source = bytesSource(new TextEncoder().encode(text), 'model.json');
+    await expectRefused(() => openTfjs(source, undefined), 'BAD_WEIGHTS', 'damaged');
+  });
+});
+
 interface Weight {
   name: string;
   shape: number[];

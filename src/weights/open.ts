@@ -5,7 +5,7 @@ import { didYouMean } from '../base/suggest.js';
 import { loadAsset } from './assets.js';
 import { assembleNetwork, type NetworkOptions, type OpenedNetwork } from './check-chain.js';
 import { sniffFormat, type WeightFormat } from './format.js';
-import { type GraphFile, graphNetwork } from './graph-network.js';
+import type { GraphFile } from './graph-network.js';
 import type { OpenedGraph as KerasGraph } from './keras/open.js';
 import type { ManifestEntry } from './manifest.js';
 import type { OpenSibling } from './onnx/siblings.js';
@@ -21,7 +21,6 @@ import {
   type WeightsSource,
 } from './source.js';
 import type { TensorFile } from './tensor-file.js';
-import { readTorchNetwork } from './torch.js';
 import type { NetworkWeights } from './types.js';
 import type { ZipFile } from './zip.js';
 
@@ -75,7 +74,7 @@ export async function openWeights(source?: WeightsSource, options: OpenWeightsOp
     const known = { ...options, published: (await publishedEntry(model, bytes))?.preprocessing };
     const network =
       'graph' in file
-        ? await graphNetwork(file.graph, known, close)
+        ? await (await import('./graph-network.js')).graphNetwork(file.graph, known, close)
         : await assembleNetwork(file.network, chainOptions(known), close);
     return { ...network, format: formatName(format, 'graph' in file ? file.graph : file.network) };
   } catch (error) {
@@ -143,7 +142,7 @@ async function tensorNetwork(file: TensorFile, { tensors: most, inputSize }: Rea
   if (isPacked(file)) return { network: readPackedNetwork(file) };
   const { readTorchGraph } = await lazy(() => import('./torch-graph.js'));
   const read = await readTorchGraph(file, { inputSize });
-  if (!read) return { network: readTorchNetwork(file) };
+  if (!read) return { network: (await import('./torch.js')).readTorchNetwork(file) };
   const { source, metadata } = file;
   const family = read.family.replace(/^an? /, '');
   return { graph: { ...read, family, source, metadata, layout: 'torch' } };

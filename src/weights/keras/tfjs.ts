@@ -2,6 +2,7 @@ import { AtrousCamError } from '../../base/errors.js';
 import type { OpenSibling } from '../onnx/siblings.js';
 import { type ByteSource, badWeights, quote } from '../source.js';
 import { type GraphOptions, readKerasGraph } from './graph.js';
+import { parseJson } from './json.js';
 import type { OpenedGraph } from './open.js';
 import { readManifest } from './tfjs-manifest.js';
 
@@ -53,7 +54,7 @@ async function readModel(source: ByteSource): Promise<Record<string, unknown>> {
 
 function parse(source: ByteSource, text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (cause) {
     throw badWeights(source.name, 'expected a model.json of TensorFlow.js, got no JSON; the file is damaged', {
       cause,

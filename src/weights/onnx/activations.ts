@@ -2,7 +2,6 @@ import type { Activation, NodeId } from '../../graph/graph.js';
 import { quote } from '../source.js';
 import type { Call } from './call.js';
 import { ofRank } from './layout.js';
-import { negativeOf } from './moments.js';
 import type { Operators } from './operators.js';
 import { type MapValue, mapValue, type Value } from './values.js';
 
@@ -126,8 +125,9 @@ function clipped(call: Call, x: NodeId, low: number, high: number): NodeId {
   return to.activation(call, base, { f: 'clip', low: bottom, high: top });
 }
 
-function negative(call: Call): Value {
-  const part = negativeOf(call, call.value(0));
+async function negative(call: Call): Promise<Value> {
+  const given = call.value(0);
+  const part = given.kind === 'form' ? (await import('./moments.js')).negativeOf(call, given) : undefined;
   if (part) return part;
   const { node, dims } = call.map(0);
   return mapValue(call.to.affine(call, node, -1, 0), dims);

@@ -1,6 +1,5 @@
 import type { Call } from './call.js';
 import { ofRank, sameDim, sameDims, sizeOf } from './layout.js';
-import { momentsOf, powerOf, squareOf } from './moments.js';
 import type { Operators } from './operators.js';
 import { geluOf, productOf, uniform } from './patterns.js';
 import { sizesOf } from './shapes.js';
@@ -26,7 +25,7 @@ function erf(call: Call): Form {
 
 async function add(call: Call): Promise<Value> {
   const [a, b] = [call.value(0), call.value(1)];
-  const part = await momentsOf(call, 'add', a, b);
+  const part = await partOf(call, 'add', a, b);
   if (part) return part;
   if (a.kind === 'form' && b.kind === 'constant') return shifted(call, a, b);
   if (b.kind === 'form' && a.kind === 'constant') return shifted(call, b, a);
@@ -48,7 +47,7 @@ async function shifted(call: Call, of: Form, by: Constant): Promise<Form> {
 async function subtract(call: Call): Promise<Value> {
   const [a, b] = [call.value(0), call.value(1)];
   const { to } = call;
-  const part = await momentsOf(call, 'subtract', a, b);
+  const part = await partOf(call, 'subtract', a, b);
   if (part) return part;
   if (b.kind === 'constant') return withConstant(call, call.map(0), b, 'subtract');
   const x = call.map(1);
@@ -59,13 +58,24 @@ async function subtract(call: Call): Promise<Value> {
 
 async function multiply(call: Call): Promise<Value> {
   const [a, b] = [call.value(0), call.value(1)];
-  const part = await momentsOf(call, 'multiply', a, b);
+  const part = await partOf(call, 'multiply', a, b);
   if (part) return part;
   if (isForm(a)) return multipliedForm(call, a, b);
   if (isForm(b)) return multipliedForm(call, b, a);
   if (a.kind === 'constant') return withConstant(call, call.map(1), a, 'multiply');
   if (b.kind === 'constant') return withConstant(call, call.map(0), b, 'multiply');
   return combined(call, 'multiply', ...operands(call));
+}
+
+/** A sum and so on of a part of a layer normalization, which few files write out; else nothing. */
+async function partOf(
+  call: Call,
+  op: 'add' | 'subtract' | 'multiply' | 'divide',
+  a: Value,
+  b: Value,
+): Promise<Value | undefined> {
+  if (a.kind !== 'form' && b.kind !== 'form') return undefined;
+  return (await import('./moments.js')).momentsOf(call, op, a, b);
 }
 
 const isForm = (value: Value): value is Form => value.kind === 'form' && value.form.f !== 'spread';
@@ -104,7 +114,7 @@ async function multipliedForm(call: Call, of: Form, other: Value): Promise<Value
 
 async function divide(call: Call): Promise<Value> {
   const [a, b] = [call.value(0), call.value(1)];
-  const part = await momentsOf(call, 'divide', a, b);
+  const part = await partOf(call, 'divide', a, b);
   if (part) return part;
   if (b.kind === 'constant') return withConstant(call, call.map(0), b, 'divide');
   throw call.refuse('it divides by what comes from the picture, which is not understood');
@@ -175,6 +185,7 @@ async function power(call: Call): Promise<Value> {
   const x = call.value(0);
   const { to } = call;
   if (x.kind === 'form') {
+    const { powerOf, squareOf } = await import('./moments.js');
     const made = exponent === 2 ? squareOf(x) : powerOf(x, exponent);
     if (!made || call.constant(1).shape.length > x.dims.length)
       throw call.refuse(`it reads ${x.what}, which is not understood there`);
@@ -189,9 +200,9 @@ async function power(call: Call): Promise<Value> {
 }
 
 /** Square root and reciprocal, of parts of a layer normalization. */
-function rootOf(call: Call, exponent: number): Form {
+async function rootOf(call: Call, exponent: number): Promise<Form> {
   const x = call.value(0);
-  const made = x.kind === 'form' ? powerOf(x, exponent) : undefined;
+  const made = x.kind === 'form' ? (await import('./moments.js')).powerOf(x, exponent) : undefined;
   if (!made) throw call.refuse('it is understood in a layer normalization alone');
   return made;
 }

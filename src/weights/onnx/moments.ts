@@ -1,7 +1,7 @@
 import type { NodeId } from '../../graph/graph.js';
 import type { Call } from './call.js';
 import { type Dim, sameDims } from './layout.js';
-import { type Constant, type Form, type MapValue, mapValue, type Value } from './values.js';
+import { type Constant, type Form, mapValue, type Value } from './values.js';
 
 /**
  * Parts of a layer normalization that is written out: sums of products of x, the mean m of each point's channels and the inverse r of
@@ -22,15 +22,6 @@ type Coefficient = number | Float64Array;
 
 /** Products of two terms that are terms again. */
 const products: Partial<Record<`${Term} ${Term}`, Term>> = { 'x r': 'xr', 'r x': 'xr', 'm r': 'mr', 'r m': 'mr' };
-
-/** The mean of a point's channels. */
-export const meanForm = (call: Call, { node, dims }: MapValue, left: readonly Dim[]): Form => ({
-  kind: 'form',
-  form: { f: 'moments', terms: { m: 1 }, of: dims },
-  node,
-  dims: left,
-  what: `the mean over channels of ${call.label}`,
-});
 
 /** A sum, difference, product or quotient of which at least one side is a part of a layer normalization; else nothing. */
 export async function momentsOf(

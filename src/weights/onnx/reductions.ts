@@ -1,8 +1,6 @@
 import type { NodeId, PoolKind } from '../../graph/graph.js';
 import type { Call } from './call.js';
-import { foldReduction } from './folding.js';
 import { type Dim, runsOnly, sizeOf } from './layout.js';
-import { meanForm } from './moments.js';
 import type { Operators } from './operators.js';
 import { type Form, type MapValue, mapValue, type Value } from './values.js';
 
@@ -33,7 +31,7 @@ async function reduce(call: Call, kind: 'mean' | 'max' | 'sum' | 'min' | 'produc
   if (!given?.length && call.flag('noop_with_empty_axes')) return x;
   const axes = given?.length ? call.axes(given, rank) : Array.from({ length: rank }, (_, d) => d);
   const keep = call.flag('keepdims', true);
-  if (x.kind === 'constant') return foldReduction(x, kind, axes, keep);
+  if (x.kind === 'constant') return (await import('./folding.js')).foldReduction(x, kind, axes, keep);
   if (x.kind === 'failure') throw x.error;
   const left = (dims: readonly Dim[]) => dims.flatMap((dim, d) => (!axes.includes(d) ? [dim] : keep ? [[]] : []));
   const runs = axes.flatMap((d) => x.dims[d]);
@@ -85,3 +83,12 @@ function softmax(call: Call): Form {
     throw call.refuse('it is no softmax over the classes at the end of the network, which alone is understood');
   return { kind: 'form', form: { f: 'softmax' }, node, dims, what: `the probabilities of ${call.label}` };
 }
+
+/** The mean of a point's channels. */
+const meanForm = (call: Call, { node, dims }: MapValue, left: readonly Dim[]): Form => ({
+  kind: 'form',
+  form: { f: 'moments', terms: { m: 1 }, of: dims },
+  node,
+  dims: left,
+  what: `the mean over channels of ${call.label}`,
+});

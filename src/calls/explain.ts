@@ -86,7 +86,7 @@ async function zoomed(
   options: ExplainOptions,
   choose: (logits: Float32Array) => Subject,
 ): Promise<Zoomed> {
-  const { explainZoomed } = await import('./zoomed.js');
+  const { explainZoomed } = await lazy(() => import('./zoomed.js'));
   const { preprocessing, signal } = options;
   return explainZoomed(loaded, image, request, options, choose, {
     layoutOf,

@@ -1,3 +1,4 @@
+import { lazy } from '../../base/lazy.js';
 import type { Call } from './call.js';
 import { ofRank, sameDim, sameDims, sizeOf } from './layout.js';
 import type { Operators } from './operators.js';
@@ -75,7 +76,7 @@ async function partOf(
   b: Value,
 ): Promise<Value | undefined> {
   if (a.kind !== 'form' && b.kind !== 'form') return undefined;
-  return (await import('./moments.js')).momentsOf(call, op, a, b);
+  return (await lazy(() => import('./moments.js'))).momentsOf(call, op, a, b);
 }
 
 const isForm = (value: Value): value is Form => value.kind === 'form' && value.form.f !== 'spread';
@@ -185,7 +186,7 @@ async function power(call: Call): Promise<Value> {
   const x = call.value(0);
   const { to } = call;
   if (x.kind === 'form') {
-    const { powerOf, squareOf } = await import('./moments.js');
+    const { powerOf, squareOf } = await lazy(() => import('./moments.js'));
     const made = exponent === 2 ? squareOf(x) : powerOf(x, exponent);
     if (!made || call.constant(1).shape.length > x.dims.length)
       throw call.refuse(`it reads ${x.what}, which is not understood there`);
@@ -202,7 +203,7 @@ async function power(call: Call): Promise<Value> {
 /** Square root and reciprocal, of parts of a layer normalization. */
 async function rootOf(call: Call, exponent: number): Promise<Form> {
   const x = call.value(0);
-  const made = x.kind === 'form' ? (await import('./moments.js')).powerOf(x, exponent) : undefined;
+  const made = x.kind === 'form' ? (await lazy(() => import('./moments.js'))).powerOf(x, exponent) : undefined;
   if (!made) throw call.refuse('it is understood in a layer normalization alone');
   return made;
 }

@@ -64,11 +64,27 @@ function keras(name: string, path: string, md5: string, bytes?: number): Manifes
   };
 }
 
+/** What people call a network of torchvision. */
+const titleOf = (network: string): string =>
+  network
+    .replace(/^(vgg|resnet|mobilenet_v|squeezenet|densenet)/, (family) => FAMILIES[family])
+    .replace('_bn', ' with batch normalization')
+    .replaceAll(/(?<=\d)_(?=\d)/g, '.')
+    .replaceAll('_', ' ');
+
+const FAMILIES: Record<string, string> = {
+  vgg: 'VGG',
+  resnet: 'ResNet-',
+  mobilenet_v: 'MobileNetV',
+  squeezenet: 'SqueezeNet ',
+  densenet: 'DenseNet-',
+};
+
 function pth(name: string, network: string, sha256: string, bytes?: number): ManifestEntry {
   const file = `${network}-${sha256.slice(0, 8)}.pth`;
   return {
     name,
-    title: `${network.replace('vgg', 'VGG').replace('_bn', ' with batch normalization')}, torchvision`,
+    title: `${titleOf(network)}, torchvision`,
     file,
     urls: [`https://download.pytorch.org/models/${file}`],
     bytes,
@@ -121,6 +137,16 @@ export const manifest: readonly ManifestEntry[] = [
   pth('vgg16-bn-torchvision', 'vgg16_bn', '6c64b313'),
   pth('vgg19-torchvision', 'vgg19', 'dcbb9e9d'),
   pth('vgg19-bn-torchvision', 'vgg19_bn', 'c79401a0'),
+  // URL and first digits of the SHA-256 as torchvision 0.29.2 has them; it states no sizes.
+  pth('resnet18', 'resnet18', 'f37072fd'),
+  pth('resnet34', 'resnet34', 'b627a593'),
+  pth('resnet50', 'resnet50', '0676ba61'),
+  pth('resnet101', 'resnet101', '63fe2227'),
+  pth('mobilenet-v2', 'mobilenet_v2', 'b0353104'),
+  pth('mobilenet-v3-small', 'mobilenet_v3_small', '047dcff4'),
+  pth('mobilenet-v3-large', 'mobilenet_v3_large', '8738ca79'),
+  pth('squeezenet1-1', 'squeezenet1_1', 'b8a52dc0'),
+  pth('densenet121', 'densenet121', 'a639ec97'),
   timm(
     'vgg16-timm',
     'vgg16',

@@ -35,12 +35,12 @@ const plugins = [
 const sharedWithLazyChunks =
   /build\/js\/(base\/(base64|channel|errors|messages|platform|random|shape|suggest)|image\/(bytes|resize)|weights\/(assets|family|floats|source|tensor-file)|figure\/raster)\.js$/;
 /** What the methods that are loaded when needed share with the others. */
-const sharedMethods = /build\/js\/(map\/resample|methods\/(eigenvector|field))\.js$/;
+const sharedMethods = /build\/js\/(map\/resample|methods\/field)\.js$/;
 /** By itself, because metrics need none of it. */
 const compression = /node_modules\/pako\//;
 /** What training shares with the library: pictures and weight files. */
 const sharedWithTraining =
-  /build\/js\/(calls\/pack|image\/(bad-image|decode|decoding|exif|jpeg.*|orient|place|png.*|sniff|upng)|weights\/(open|degridding|check-chain|labels|preprocessing|source|tensor|packed|safetensors|safetensors-header|types))\.js$/;
+  /build\/js\/(calls\/pack|image\/(bad-image|decode|decoding|exif|orient|place|png-encode|sniff|upng)|weights\/(open|degridding|check-chain|labels|preprocessing|source|tensor|packed|safetensors|safetensors-header|types))\.js$/;
 /** What describes networks: the engine, the readers and the worker's caller have it, so it stands by itself. */
 const graphs = /build\/js\/(graph\/(?!resized).*|image\/normalization)\.js$/;
 /** The licences of what is bundled, collected from the modules that really are. */
@@ -48,7 +48,8 @@ const licences = (name) => license({ thirdParty: { output: `dist/licences/${name
 /** What the collector does not see: the figure's font, which is embedded as data, and what was changed in whose code. */
 const changes = `h5wasm 0.10.3, by the National Institute of Standards and Technology, was changed for this package in November 2026: its memory may grow
 to 256 MB instead of 2 GB (scripts/building/limit-hdf5.js), and its WebAssembly module, itself unchanged, comes from a file of its own and is
-started when it is needed (scripts/building/split-hdf5.js). Of all bundled code, white space and local names were shortened.
+started when it is needed (scripts/building/split-hdf5.js). @jsquash/avif 2.1.1 no longer asks where its JavaScript lies
+(scripts/building/avif-glue.js). Of all bundled code, white space and local names were shortened.
 `;
 const notices = {
   name: 'notices',
@@ -57,6 +58,7 @@ const notices = {
       this.emitFile({ type: 'asset', fileName: `licences/${name}.txt`, source: readFileSync(path, 'utf8') });
     emit('open-sans', 'node_modules/@fontsource/open-sans/LICENSE');
     emit('picture-decoders', 'scripts/building/picture-decoders.txt');
+    this.emitFile({ type: 'asset', fileName: 'licences/changes.txt', source: changes });
   },
 };
 /** The kernels once more, as the files that `load({ wasm })` takes. */

@@ -8,8 +8,8 @@ import { AtrousCamError } from '../src/base/errors.js';
 import type { Mode, RgbImage } from '../src/base/types.js';
 import type { Io } from '../src/cli/context.js';
 import { main } from '../src/cli/main.js';
-import { decodeImage } from '../src/image/decode.js';
 import { referenceGrid } from './reference/grid.js';
+import { decodeImage } from './support/decode.js';
 
 const labels = ['cat', 'dog'];
 const sizes: Record<Mode, number> = { pooled: 2, dilated: 32, atrous: 32 };

@@ -1,13 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { AtrousCamError } from '../src/base/errors.js';
-import { decodeImage } from '../src/image/decode.js';
 import { readOnnxGraph } from '../src/weights/onnx/graph.js';
 import { openWeights } from '../src/weights/open.js';
 import { bytesSource } from '../src/weights/source.js';
 import { damaged, imageFiles, seeds, weightFiles } from './fuzz/corpus.js';
 import { mutate } from './fuzz/mutate.js';
 import { mutateOnnx } from './fuzz/protobuf.js';
+import { decodeImage } from './support/decode.js';
 import { fixturePath } from './support/references.js';
 import { allNumbers, numbers } from './support/weight-files.js';
 

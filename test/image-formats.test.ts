@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { decodeImage, decodePicture } from '../src/image/decode.js';
+import { decodePicture } from '../src/image/decode.js';
 import { difference, expectSame } from './image-helpers.js';
+import { decodeImage } from './support/decode.js';
 
 const folder = new URL('./fixtures/formats/', import.meta.url);
 const read = (name: string) => new Uint8Array(readFileSync(new URL(name, folder)));

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { crc32, deflateSync } from 'node:zlib';
 import { expect } from 'vitest';
 import type { RgbImage } from '../src/base/types.js';
-import { decodeImage } from '../src/image/decode.js';
+import { decodeImage } from './support/decode.js';
 
 /** A picture file of test/fixtures/images. */
 export function fixture(name: string): Uint8Array {

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { decodeImage } from '../src/image/decode.js';
 import { decodeAt } from '../src/image/jpeg.js';
 import { readJpegSegments } from '../src/image/jpeg-segments.js';
-import { expectSame, fixture } from './image-helpers.js';
+import { chunk, expectSame, fixture } from './image-helpers.js';
+import { decodeImage } from './support/decode.js';
 
 const formats = (name: string) => new Uint8Array(readFileSync(new URL(`./fixtures/formats/${name}`, import.meta.url)));
 const bytes = (...parts: (Uint8Array | number[])[]) =>
@@ -119,5 +119,16 @@ describe('PNG that browsers show', () => {
     expectSame(picture, whole);
     expect(picture.warnings).toEqual([expect.stringContaining(warning)]);
     expect(refusal(file)).toContain(warning.split(';')[0]);
+  });
+
+  it('with an orientation behind its pixels: as stored, as Chromium does', () => {
+    const exif = [...Buffer.from('49492a00080000000100120103000100000006000000', 'hex')];
+    const block = chunk('eXIf', Uint8Array.from(exif));
+    const first = bytes(good.subarray(0, 33), block, good.subarray(33));
+    const last = bytes(good.subarray(0, end), block, good.subarray(end));
+    expect(decodeImage(first).width).toBe(whole.height);
+    const picture = decodeImage(last);
+    expectSame(picture, whole);
+    expect(picture.warnings).toEqual([expect.stringContaining('behind its pixels')]);
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { decodeImage } from '../src/image/decode.js';
 import { exifOrientation } from '../src/image/exif.js';
 import { decodeFixture, expectSame, fixture } from './image-helpers.js';
+import { decodeImage } from './support/decode.js';
 
 describe('decodeImage, JPEG against libjpeg-turbo', () => {
   it.each([

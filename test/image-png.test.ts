@@ -1,7 +1,7 @@
 import { inflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import type { RgbImage } from '../src/base/types.js';
-import { decodeImage, encodePng } from '../src/image/decode.js';
+import { encodePng } from '../src/image/decode.js';
 import {
   chunk,
   decodeFixture,
@@ -14,6 +14,7 @@ import {
   randomImage,
   randomIntegers,
 } from './image-helpers.js';
+import { decodeImage } from './support/decode.js';
 
 const channelsOf: Record<number, number> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
 const depthsOf: Record<number, number[]> = { 0: [1, 2, 4, 8, 16], 2: [8, 16], 3: [1, 2, 4, 8], 4: [8, 16], 6: [8, 16] };

@@ -1,8 +1,8 @@
 import { deflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { AtrousCamError } from '../src/base/errors.js';
-import { decodeImage } from '../src/image/decode.js';
 import { chunk, fixture, type Header, ihdr, png, pngSignature, randomIntegers } from './image-helpers.js';
+import { decodeImage } from './support/decode.js';
 
 const text = (value: string) => new Uint8Array(Buffer.from(value, 'latin1'));
 const bytes = (...parts: (Uint8Array | number[])[]) =>

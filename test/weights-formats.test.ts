@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { sizeFrom } from '../src/base/shape.js';
 import { load } from '../src/index.js';
 import { loadAsset } from '../src/weights/assets.js';
+import { sniffFormat } from '../src/weights/format.js';
 import { openWeights } from '../src/weights/open.js';
 import { readPickle } from '../src/weights/pickle.js';
 import { bytesSource } from '../src/weights/source.js';
@@ -454,4 +455,12 @@ describe('ONNX', () => {
   test.each(cases)('refuses %s', (_, file, message) =>
     expectRefused(async () => allNumbers(await openWeights(file)), 'BAD_WEIGHTS', message),
   );
+});
+
+test('a brace where safetensors has one does not make an ONNX file one', async () => {
+  const head = (length: readonly number[]) =>
+    Uint8Array.from([...length, 0x7b, 0x0a, 0x05, 0x69, 0x6d, 0x61, 0x67, 0x65]);
+  const formatOf = (length: readonly number[]) => sniffFormat(bytesSource(head(length), 'x'));
+  expect(await formatOf([0x08, 0x08, 0x3a, 0xdb, 0xe6, 0x86, 0x0e, 0x0a])).toBe('onnx'); // a graph whose first node has 123 bytes
+  expect(await formatOf([0x08, 0x08, 0x3a, 0, 0, 0, 0, 0])).toBe('safetensors');
 });

@@ -1,4 +1,5 @@
 import type { ExplainOptions, Explanation, Preprocessed, TensorInput } from '../api.js';
+import { lazy } from '../base/lazy.js';
 import type { RgbImage } from '../base/types.js';
 import { type Layout, layoutOf } from '../graph/levels.js';
 import { layerName } from '../graph/names.js';
@@ -12,9 +13,8 @@ import { placedGrid } from '../plan/placing.js';
 import { runPlan } from '../run/engine.js';
 import { requireFinite } from '../run/finite.js';
 import { type Loaded, requireHead } from '../run/loaded.js';
-import type { ScoreFunction } from '../run/score.js';
+import { classScore, type ScoreFunction } from '../run/score.js';
 import { evidenceOffsets } from './evidence.js';
-import { finerSubject, requireClass } from './finer.js';
 import { chooseTop, inputOf, predict, prepare, topFive } from './predict.js';
 import { type ExplainRequest, readRequest } from './request.js';
 import { needsTop, resolveSubject, type Subject } from './target.js';
@@ -202,9 +202,10 @@ async function chooseSubject(
   const { labels } = loaded;
   const { head } = loaded.network.graph;
   const known = resolveSubject(labels, target, score, 0, head);
-  if (name === 'finercam') requireClass(known);
+  const finer = name === 'finercam' ? await lazy(() => import('./finer.js')) : undefined;
+  finer?.requireClass(known);
   const seen = (subject: Subject, logits: Float32Array) =>
-    name === 'finercam' ? finerSubject(subject, logits, score, head) : subject;
+    finer?.finerSubject(subject, logits, score, head, classScore) ?? subject;
   if (!needsTop(target)) return (logits) => seen(known, logits);
   const top = await chooseTop(loaded, image, mode, options, augSmooth);
   return (logits) => seen(resolveSubject(labels, target, score, top(logits), head), logits);

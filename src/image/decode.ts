@@ -4,8 +4,6 @@ import type { RgbImage } from '../base/types.js';
 import { badImage, imageSubject } from './bad-image.js';
 import { overWhite } from './bytes.js';
 import { type Decoding, withWarnings } from './decoding.js';
-import { decodeJpeg } from './jpeg.js';
-import { decodePng } from './png.js';
 import { type Format, sniff } from './sniff.js';
 
 export { encodePng, type PngOptions } from './png-encode.js';
@@ -45,21 +43,9 @@ export async function decodePicture(bytes: Uint8Array, options: DecodeOptions = 
   return withWarnings(await decode(bytes, decoding), decoding);
 }
 
-/**
- * `decodePicture` for PNG and JPEG, at once.
- *
- * @throws AtrousCamError BAD_IMAGE; of other formats too
- */
-export function decodeImage(bytes: Uint8Array, options: DecodeOptions = {}): RgbImage {
-  const decoding = decodingOf(options);
-  const format = formatOf(bytes, decoding);
-  if (format !== 'png' && format !== 'jpeg') throw badImage(decoding.subject, `expected PNG or JPEG, got ${format}`);
-  return withWarnings(decoders[format](bytes, decoding), decoding);
-}
-
 const decoders = {
-  png: decodePng,
-  jpeg: decodeJpeg,
+  png: async (bytes: Uint8Array, decoding: Decoding) => (await import('./png.js')).decodePng(bytes, decoding),
+  jpeg: async (bytes: Uint8Array, decoding: Decoding) => (await import('./jpeg.js')).decodeJpeg(bytes, decoding),
   webp: async (bytes: Uint8Array, decoding: Decoding) =>
     (await lazy(() => import('./webp.js'))).decodeWebp(bytes, decoding),
   gif: async (bytes: Uint8Array, decoding: Decoding) =>
@@ -70,14 +56,16 @@ const decoders = {
     (await lazy(() => import('./avif.js'))).decodeAvif(bytes, decoding),
 };
 
-const decodingOf = ({ name, maxPixels = DEFAULT_MAX_PIXELS, strict = false }: DecodeOptions): Decoding => ({
+/** What decoders are told, with the defaults. */
+export const decodingOf = ({ name, maxPixels = DEFAULT_MAX_PIXELS, strict = false }: DecodeOptions): Decoding => ({
   subject: imageSubject(name),
   maxPixels,
   strict,
   warnings: [],
 });
 
-function formatOf(bytes: Uint8Array, { subject }: Decoding): Format {
+/** The file's format by its first bytes. Throws BAD_IMAGE where it is none of ours. */
+export function formatOf(bytes: Uint8Array, { subject }: Decoding): Format {
   if (bytes.length === 0) throw badImage(subject, `expected a ${FORMATS} file, got an empty one`);
   const found = sniff(bytes);
   if (found.format === 'other')

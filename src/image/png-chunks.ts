@@ -1,5 +1,6 @@
 import { badImage, checkDimensions } from './bad-image.js';
 import { type Decoding, tolerate } from './decoding.js';
+import { exifOrientation } from './exif.js';
 import { upng } from './upng.js';
 
 export type PngColor = 'grey' | 'rgb' | 'palette' | 'grey-alpha' | 'rgb-alpha';
@@ -67,7 +68,7 @@ export function readPngChunks(bytes: Uint8Array, decoding: Decoding): PngParts {
     } else if (type === 'IEND') {
       return complete(parts, subject);
     } else if (sound) {
-      keepChunk(parts, type, data, subject);
+      keepChunk(parts, type, data, decoding);
     }
     at = end;
   }
@@ -138,7 +139,7 @@ function readHeader(data: Uint8Array, subject: string, maxPixels: number): PngPa
 }
 
 /** Takes over what the pixels need of a chunk after IHDR, and checks its length. */
-function keepChunk(parts: PngParts, type: string, data: Uint8Array, subject: string): void {
+function keepChunk(parts: PngParts, type: string, data: Uint8Array, { subject, warnings }: Decoding): void {
   switch (type) {
     case 'IDAT':
       if (data.length > 0) parts.idat.push(data);
@@ -163,7 +164,10 @@ function keepChunk(parts: PngParts, type: string, data: Uint8Array, subject: str
       break;
     }
     case 'eXIf':
-      parts.exif = data;
+      // Behind the pixels browsers take no notice of it; other programs turn the picture.
+      if (parts.idat.length === 0) parts.exif = data;
+      else if (exifOrientation(data) !== 1)
+        warnings.push('its orientation stands behind its pixels; it was left as it is stored, as browsers show it');
       break;
     default:
       if (isCritical(type)) throw badImage(subject, `unsupported PNG: unknown chunk "${type}"`);

@@ -1,20 +1,33 @@
 import type { NodeId } from '../graph/graph.js';
-import { operatorOf } from '../operators/table.js';
-import { headOutput } from '../run/head-output.js';
-import { view } from '../wasm/job.js';
-import { gemmJob, matrix } from '../wasm/ops/gemm.js';
-import { densePoints, type Field, type Points, phasesOf } from './field.js';
+import type { operatorOf } from '../operators/table.js';
+import type { headOutput } from '../run/head-output.js';
+import type { view } from '../wasm/job.js';
+import type { gemmJob, matrix } from '../wasm/ops/gemm.js';
+import { densePoints, type Field, ownPhaseOf, type Points, phasesOf } from './field.js';
 import { type Front, frontOf } from './front.js';
 import { frontValues } from './front-values.js';
-import { ownPhaseOf } from './raw.js';
 import type { Work } from './work.js';
+
+/** What this module, loaded when needed, uses of the engine: it has no copy of it. */
+export interface Engine {
+  readonly operatorOf: typeof operatorOf;
+  readonly headOutput: typeof headOutput;
+  readonly view: typeof view;
+  readonly gemmJob: typeof gemmJob;
+  readonly matrix: typeof matrix;
+}
 
 /**
  * Ablation-CAM's weights (Desai and Ramaswamy 2020): alpha_k = (y - y without channel k) / |y|, the share of the score that is
  * lost; 0 where y is 0. Divided by y itself, as in pytorch-grad-cam, a negative score would turn the map upside down. In front of the
  * head only the dense layers run again, for each phase if it has a head of its own; before it, the network behind the layer.
  */
-export async function ablationWeights(work: Work, field: Field, layer: NodeId): Promise<Float64Array[]> {
+export async function ablationWeights(
+  work: Work,
+  field: Field,
+  layer: NodeId,
+  engine: Engine,
+): Promise<Float64Array[]> {
   const { heads, mode } = work.request;
   const place = work.placeOf(layer);
   const [row, column] = ownPhaseOf(place);
@@ -30,7 +43,7 @@ export async function ablationWeights(work: Work, field: Field, layer: NodeId): 
       alpha[k] = lostShare(score, await work.scoreWithout(layer, own, k, ablated[0]));
     return [alpha];
   }
-  const { whole, without } = await scoresWithout(work, front, parts, ablated);
+  const { whole, without } = await scoresWithout(work, front, parts, ablated, engine);
   const total = (scores: Float64Array) => scores.reduce((a, b) => a + b, 0);
   if (heads === 'mean') return [Float64Array.from(without, (scores) => lostShare(total(whole), total(scores)))];
   return parts.map((_, head) => Float64Array.from(without, (scores) => lostShare(whole[head], scores[head])));
@@ -56,8 +69,10 @@ async function scoresWithout(
   front: Front,
   parts: readonly Points[],
   ablated: readonly number[],
+  engine: Engine,
 ): Promise<{ whole: Float64Array; without: Float64Array[] }> {
   const { runtime, network, pause } = work;
+  const { gemmJob, matrix } = engine;
   const { signal, mode } = work.request;
   const { arena } = runtime;
   const { kernel, bias } = network.packed[front.dense].at;
@@ -78,7 +93,7 @@ async function scoresWithout(
     const w = matrix(kernel, inputs, out);
     await runtime.runAsync(gemmJob(matrix(x, heads, inputs), w, matrix(z, heads, out), { bias }), signal);
     const all = arena.f32(z, heads * out).slice();
-    const whole = await scores(work, front, z, heads);
+    const whole = await scores(work, front, z, heads, engine);
 
     const without: Float64Array[] = [];
     for (let k = 0; k < channels; k++) {
@@ -88,7 +103,7 @@ async function scoresWithout(
       await runtime.runAsync(gemmJob(matrix(part, heads, cells), rows, matrix(product, heads, out)), signal);
       const [target, lost] = [arena.f32(z, all.length), arena.f32(product, all.length)];
       for (let i = 0; i < all.length; i++) target[i] = all[i] - lost[i];
-      without.push(await scores(work, front, z, heads));
+      without.push(await scores(work, front, z, heads, engine));
       work.advance();
       await pause();
     }
@@ -99,7 +114,13 @@ async function scoresWithout(
 }
 
 /** The score of each head, from what the first dense layer gives before its activation, (heads, out) at `z`, which is overwritten. */
-async function scores(work: Work, { rest }: Front, z: number, heads: number): Promise<Float64Array> {
+async function scores(
+  work: Work,
+  { rest }: Front,
+  z: number,
+  heads: number,
+  { operatorOf, headOutput, view }: Engine,
+): Promise<Float64Array> {
   const { runtime, network } = work;
   const { subject, signal } = work.request;
   const { arena } = runtime;

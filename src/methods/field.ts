@@ -1,3 +1,5 @@
+import type { Grid } from '../plan/modes.js';
+
 /** What a layer-wise method works on: activations and the score's gradient at them, (height, width, channels) each. */
 export interface Field {
   readonly height: number;
@@ -33,6 +35,9 @@ export const phasesOf = (field: Field, period: number): Points[] =>
     column: i % period,
     density: 1,
   }));
+
+/** Row and column of the own phase among those of a map. */
+export const ownPhaseOf = ({ low, spacing }: Grid): readonly [number, number] => [-low[0] / spacing, -low[1] / spacing];
 
 export const countOf = ({ field, period, row, column }: Points): number =>
   Math.ceil((field.height - row) / period) * Math.ceil((field.width - column) / period);

@@ -1,7 +1,14 @@
-import { gemmJob, matrix, transpose } from '../wasm/ops/gemm.js';
+import type { gemmJob, matrix, transpose } from '../wasm/ops/gemm.js';
 import type { Runtime } from '../wasm/runtime.js';
 import { leadingEigenvector } from './eigenvector.js';
 import type { Pause } from './field.js';
+
+/** What this module, loaded when needed, uses of the engine: it has no copy of it. */
+export interface Products {
+  readonly gemmJob: typeof gemmJob;
+  readonly matrix: typeof matrix;
+  readonly transpose: typeof transpose;
+}
 
 /** Floats of the points that are multiplied at a time: 4 MB, which float32 sums bear. */
 const CHUNK = 1_048_576;
@@ -16,10 +23,11 @@ export async function project(
   terms: Float32Array,
   channels: number,
   pause: Pause,
+  products: Products,
 ): Promise<Float32Array> {
   const points = terms.length / channels;
   const means = await columnMeans(terms, channels, pause);
-  const covariance = await scatter(runtime, terms, means, pause);
+  const covariance = await scatter(runtime, terms, means, pause, products);
   const v = await leadingEigenvector(covariance, channels, pause);
   const raw = new Float32Array(points);
   for (let i = 0; i < points; i++) {
@@ -46,6 +54,7 @@ async function scatter(
   terms: Float32Array,
   means: Float64Array,
   pause: Pause,
+  { gemmJob, matrix, transpose }: Products,
 ): Promise<Float64Array> {
   const { arena } = runtime;
   const channels = means.length;

@@ -1,11 +1,11 @@
+import { lazy } from '../base/lazy.js';
 import type { Heads } from '../base/types.js';
 import type { NodeId } from '../graph/graph.js';
 import type { RawMap } from '../map/finish.js';
-import type { Grid } from '../plan/modes.js';
+import { gemmJob, matrix, transpose } from '../wasm/ops/gemm.js';
 import type { Runtime } from '../wasm/runtime.js';
 import type { Cam } from './cams.js';
-import { allPoints, eachPoint, type Field, type Pause, type Points, phasesOf } from './field.js';
-import { project } from './project.js';
+import { allPoints, eachPoint, type Field, ownPhaseOf, type Pause, type Points, phasesOf } from './field.js';
 import type { LocatedMap, Work } from './work.js';
 
 /** How the phases of a field take part. */
@@ -44,7 +44,9 @@ export async function rawMap(
       }
     });
   }
-  const data = projected ? await project(runtime, terms, channels, pause) : raw;
+  if (!projected) return { width, height, data: raw };
+  const { project } = await lazy(() => import('./project.js'));
+  const data = await project(runtime, terms, channels, pause, { gemmJob, matrix, transpose });
   return { width, height, data: cam.turns ? turned(data) : data };
 }
 
@@ -76,9 +78,6 @@ export async function camMaps(
   }
   return maps;
 }
-
-/** Row and column of the own phase among those of a map. */
-export const ownPhaseOf = ({ low, spacing }: Grid): readonly [number, number] => [-low[0] / spacing, -low[1] / spacing];
 
 /** Which points give the weights, and which are weighted with them. */
 function partsOf(

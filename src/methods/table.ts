@@ -1,5 +1,8 @@
 import { lazy } from '../base/lazy.js';
-import { ablationWeights } from './ablation-cam.js';
+import { operatorOf } from '../operators/table.js';
+import { headOutput } from '../run/head-output.js';
+import { view } from '../wasm/job.js';
+import { gemmJob, matrix } from '../wasm/ops/gemm.js';
 import { CAMS, type Cam, withWeights } from './cams.js';
 import type { MethodName } from './facts.js';
 import { camMaps } from './raw.js';
@@ -34,8 +37,11 @@ export const METHOD_TABLE: Readonly<Record<MethodName, Method>> = {
     const { scoreCamWeights } = await lazy(() => import('./score-cam.js'));
     return camMaps(work, false, async (field, layer) => withWeights(await scoreCamWeights(work, field, layer)));
   },
-  ablationcam: (work) =>
-    camMaps(work, false, async (field, layer) => withWeights(await ablationWeights(work, field, layer))),
+  ablationcam: async (work) => {
+    const { ablationWeights } = await lazy(() => import('./ablation-cam.js'));
+    const engine = { operatorOf, headOutput, view, gemmJob, matrix };
+    return camMaps(work, false, async (field, layer) => withWeights(await ablationWeights(work, field, layer, engine)));
+  },
   refinecam: (work) => cam(work, CAMS['gradcam++']),
   finercam: (work) => cam(work, CAMS.gradcam), // of another score, see calls/target.ts
   shapleycam: async (work) => {

@@ -1,9 +1,9 @@
 import { copyFileSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { decodeImage } from '../../src/image/decode.js';
 import { type Explanation, load, type Mode } from '../../src/index.js';
 import { gridNumber } from '../../src/metrics.js';
+import { decodeImage } from '../support/decode.js';
 import { command, micro, photo, type Result, readNpy, root, temporaryFolder } from './command.js';
 
 // The command as people run it: the built dist/cli.js in a process of its own, with the bundled network.
@@ -67,6 +67,9 @@ describe('the bundled photograph in all modes', () => {
       logits: [...expected[mode].logits],
       target: top, // whatever the mode itself prefers
       score: entry.logits[top.index],
+      outputStride: 224 / sides[mode],
+      placement: expected[mode].placement,
+      zoom: [1],
       map: { width: sides[mode], height: sides[mode], flat: expected[mode].map.flat },
       grid: {
         raw: gridNumber(expected[mode].raw, { spacing: 224 / sides[mode] }),

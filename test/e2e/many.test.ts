@@ -11,7 +11,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { decodeImage, encodePng } from '../../src/image/decode.js';
+import { encodePng } from '../../src/image/decode.js';
+import { decodeImage } from '../support/decode.js';
 import { command, micro, readNpy, root, start, temporaryFolder } from './command.js';
 
 // Many pictures in one call: folders, shards, a call that was killed and goes on, the summary.

@@ -53,11 +53,7 @@ describe('pictures', () => {
       'BAD_IMAGE',
       /^truncated PNG: expected 18496 bytes of pixel data, got \d+$/,
     ],
-    [
-      write('cut.jpg', jpeg.subarray(0, 400)),
-      'BAD_IMAGE',
-      /^truncated JPEG: a segment reaches beyond byte 400/,
-    ],
+    [write('cut.jpg', jpeg.subarray(0, 400)), 'BAD_IMAGE', /^truncated JPEG: a segment reaches beyond byte 400/],
     [write('flipped.png', flipped), 'BAD_IMAGE', /^damaged PNG: the checksum of the chunk "IDAT"/],
     [
       write('huge.png', resizedPng(png, 2 ** 31 - 1, 2 ** 31 - 1)),

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { defaultLayer, findNode } from '../../src/graph/names.js';
-import { decodeImage } from '../../src/image/decode.js';
 import { pooled, probabilities } from '../reference/graph.js';
+import { decodeImage } from '../support/decode.js';
 import { openKerasFile, weightsOf } from '../support/keras-files.js';
 import { expectClose, readReferences } from '../support/references.js';
 import { sharedPath } from '../support/shared.js';

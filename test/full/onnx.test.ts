@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { defaultLayer, findNode } from '../../src/graph/names.js';
-import { decodeImage } from '../../src/image/decode.js';
 import { readOnnxGraph } from '../../src/weights/onnx/graph.js';
 import { fileSource } from '../../src/weights/source.js';
 import { pooled, probabilities } from '../reference/graph.js';
+import { decodeImage } from '../support/decode.js';
 import { expectClose, readReferences } from '../support/references.js';
 import { sharedPath } from '../support/shared.js';
 import { numbers } from '../support/weight-files.js';

@@ -8,8 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeOnnx } from '../../bench/peers/onnx.js';
 import { transpose } from '../../bench/peers/weights.js';
 import type { Mode } from '../../src/base/types.js';
-import { decodeImage } from '../../src/image/decode.js';
 import { preprocess } from '../../src/image/preprocess.js';
+import { decodeImage } from '../support/decode.js';
 
 /** The shape of a square colour input. */
 const square = (side: number) => ({ h: side, w: side, c: 3 });

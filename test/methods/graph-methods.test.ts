@@ -76,6 +76,35 @@ describe.each(randomGraphs(1).map((item, at) => [item.title, item, at] as const)
     }
   });
 
+  it.each(modesOf(item))("%s: FullGrad is the sum of the input's and all biases' evidence", async (mode) => {
+    const evaluation = reference[mode === 'atrous' ? 'pooled' : mode](graph, weights, input);
+    const tape = evaluation.backward(plain.seedsOf(evaluation, plain.classScore(graph.head, 'logit', TARGET)));
+    const { h, w, c } = graph.nodes[0].shape;
+    const { placings } = loaded.network.layout;
+    const dx = tape.map(0);
+    const total = plainSum(
+      dx.map((g, i) => Math.abs(g * input[i])),
+      c,
+    );
+    for (const [id, node] of graph.nodes.entries()) {
+      const bias = weights.get(`${node.name}.${node.op === 'affine' ? 'shift' : 'bias'}`);
+      if (!bias || !['conv', 'affine'].includes(node.op) || placings[id].vector || placings[id].head) continue;
+      const { h: rows, w: columns } = mode === 'dilated' ? graph.nodes[0].shape : node.shape;
+      const evidence = plainSum(
+        tape.map(id).map((g, i) => Math.abs(g * bias[i % bias.length])),
+        bias.length,
+      );
+      const { stride } = loaded.network.layout.levels[placings[id].level];
+      const [step, origin] = mode === 'dilated' ? [1, [0, 0]] : [stride, placings[id].origin];
+      const at = (i: number, from: number, count: number) => Math.min(Math.max((i - from) / step, 0), count - 1);
+      for (let y = 0; y < h; y++)
+        for (let x = 0; x < w; x++)
+          total[y * w + x] += bilinear(evidence, columns, at(y, origin[0], rows), at(x, origin[1], columns));
+    }
+    const { raw } = await run({ mode, method: 'fullgrad' });
+    expectClose(raw.data, total, 1e-4, 'FullGrad');
+  });
+
   it('every method gives a map, each in one of the modes', async () => {
     const inner = { layer: name(layers[layers.length - 1]) };
     const both = { layer: [name(layers[layers.length - 1]), name(layers[0])] };
@@ -107,6 +136,26 @@ function sizes(a: ArrayLike<number>, g: ArrayLike<number>, channels: number): nu
   const sums = new Float64Array(a.length / channels);
   for (let i = 0; i < a.length; i++) sums[Math.floor(i / channels)] += Math.abs(a[i] * g[i]);
   return sums.reduce((x, y) => Math.max(x, y), 1e-12);
+}
+
+/** The sum over channels, each less its least value and over its range. */
+function plainSum(values: ArrayLike<number>, channels: number): Float64Array {
+  const parts = Array.from({ length: channels }, (_, k) => Array.from(values).filter((_, i) => i % channels === k));
+  const ranges = parts.map((part) => [Math.min(...part), Math.max(...part)]);
+  return Float64Array.from(parts[0], (_, i) =>
+    parts.reduce((sum, part, k) => sum + (part[i] - ranges[k][0]) / (1e-7 + ranges[k][1] - ranges[k][0]), 0),
+  );
+}
+
+function bilinear(map: Float64Array, columns: number, y: number, x: number): number {
+  const [top, left] = [Math.floor(y), Math.floor(x)];
+  const value = (i: number, j: number) =>
+    map[Math.min(i, map.length / columns - 1) * columns + Math.min(j, columns - 1)];
+  const [fy, fx] = [y - top, x - left];
+  return (
+    (1 - fy) * ((1 - fx) * value(top, left) + fx * value(top, left + 1)) +
+    fy * ((1 - fx) * value(top + 1, left) + fx * value(top + 1, left + 1))
+  );
 }
 
 function weighted(a: ArrayLike<number>, alpha: ArrayLike<number>): Float64Array {

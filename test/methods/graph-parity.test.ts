@@ -70,6 +70,83 @@ describe.each(graphFixtures().filter(({ name }) => NAMES.includes(name)))('$name
   });
 });
 
+describe.each(graphFixtures())('$name, shift by shift', (fixture) => {
+  const { graph, weights, input, target, outputStride, reference } = fixture;
+  const layer = layerName(graph, fixture.layer);
+  let loaded: Loaded;
+  beforeAll(async () => {
+    loaded = await loadGraph(runtime, asRead(graph), weights);
+  });
+
+  it.each([
+    ['pooled', 'one', 'gradcam'],
+    ['atrous', 'one', 'atrous_gradcam'],
+    ['atrous', 'each', 'each_gradcam'],
+    ['atrous', 'mean', 'mean_gradcam'],
+    ['dilated', 'one', 'dilated_gradcam'],
+  ] as const)("Grad-CAM's raw map is PyTorch's: %s, heads %s", async (mode, heads, key) => {
+    const { raw } = await explain(loaded, { tensor: input }, { mode, heads, target, layer, outputStride });
+    expectClose(raw.data, reference(key), 1e-5, key);
+  });
+});
+
+describe.each(graphFixtures().filter(({ graph }) => graph.head === 'sigmoid'))('$name, a sigmoid head', (fixture) => {
+  const { graph, weights, input } = fixture;
+  let loaded: Loaded;
+  beforeAll(async () => {
+    loaded = await loadGraph(runtime, asRead(graph), weights);
+  });
+  const of = (target: ExplainOptions['target'], options: ExplainOptions = {}) =>
+    explain(loaded, { tensor: input }, { mode: 'pooled', target, ...options });
+  const sum = (a: Float32Array, b: Float32Array, factor: number) => a.map((value, i) => value + factor * b[i]);
+
+  it('explains a class, several, their mean, a difference, a function and the likeliest', async () => {
+    const [zero, one] = [await of(0), await of(1)];
+    const { data: a } = zero.raw;
+    const { data: b } = one.raw;
+    const isOne = graph.nodes[graph.logits].shape.c === 1;
+    if (isOne) {
+      expectClose(
+        a,
+        b.map((value) => -value),
+        1e-6,
+        'class 0 is the opposite of class 1',
+      );
+      expect(zero.score).toBe(-one.score);
+      expectClose(
+        zero.probabilities,
+        zero.probabilities
+          .slice()
+          .reverse()
+          .map((p) => 1 - p),
+        1e-6,
+        'add up',
+      );
+    } else {
+      expectClose((await of([0, 1])).raw.data, sum(a, b, 1), 1e-5, 'several');
+      expectClose(
+        (await of({ mean: [0, 1] })).raw.data,
+        sum(a, b, 1).map((value) => value / 2),
+        1e-5,
+        'mean',
+      );
+    }
+    expectClose((await of({ for: 0, against: 1 })).raw.data, sum(a, b, -1), 1e-5, 'difference');
+    const own = (z: Float32Array) => ({ value: 2 * z[1], gradient: z.map((_, i) => (i === 1 ? 2 : 0)) });
+    expectClose((await of(own)).raw.data, sum(b, b, 1), 1e-5, 'function');
+    const { probabilities, target } = await of('top');
+    expect(target.index).toBe(probabilities.indexOf(probabilities.reduce((x, y) => Math.max(x, y))));
+    const p = one.probabilities[1];
+    const slope = p * (1 - p);
+    expectClose(
+      (await of(1, { score: 'probability' })).raw.data,
+      b.map((value) => slope * value),
+      1e-5,
+      'probability',
+    );
+  });
+});
+
 it('every method that both have is compared', () => {
   const [{ name }] = graphFixtures();
   const compared = [...readReferences(`${folder}${name}.cams.safetensors`).keys()].map((key) => key.split('/')[1]);

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ExplainOptions, Network, PixelInput } from '../../src/api.js';
+import { finerSubject } from '../../src/calls/finer.js';
 import { load, methodNames } from '../../src/index.js';
+import { classScore } from '../../src/run/score.js';
 import index from '../fixtures/references/small/index.json' with { type: 'json' };
 import { seeded } from '../support/random.js';
 import { expectClose, fixturePath, readReferences } from '../support/references.js';
@@ -121,7 +123,7 @@ describe('Finer-CAM', () => {
     const value = (z: ArrayLike<number>) => {
       const p = softmax(z);
       const three = near.slice(0, 3);
-      return three.reduce((sum, d) => sum + p[d] * (z[3] - z[d]), 0) / three.reduce((sum, d) => sum + p[d], 1e-9);
+      return three.reduce((sum, d) => sum + p[d] * (z[3] - z[d]), 0) / three.reduce((sum, d) => sum + p[d], 0);
     };
     const own = (z: Float32Array) => ({
       value: value(z),
@@ -134,6 +136,22 @@ describe('Finer-CAM', () => {
     const custom = await explain({ target: own });
     expectClose(finer.raw.data, custom.raw.data, 1e-4, 'raw');
     expect([finer.target.index, finer.score]).toEqual([3, expect.closeTo(custom.score, 4)]);
+  });
+
+  it('does not depend on how little is left for the others', async () => {
+    const { logits } = await explain({});
+    const subject = { index: 3, label: '', score: () => ({ value: 0, gradient: new Float32Array(10) }) };
+    const at = (margin: number) => {
+      const z = logits.map((value, k) => (k === 3 ? value + margin : value));
+      const p = new Float32Array(10);
+      p[3] = 1;
+      return finerSubject(subject, z, 'logit', 'softmax', classScore).score(z, p);
+    };
+    expect(at(200).value - at(100).value).toBeCloseTo(100, 3);
+    expect(at(100).gradient[3]).toBeCloseTo(1, 6);
+    const single = finerSubject({ ...subject, index: 1 }, Float32Array.of(-30, 30), 'logit', 'sigmoid', classScore);
+    const { value, gradient } = single.score(Float32Array.of(-30, 30), Float32Array.of(0, 1));
+    expect([value, ...gradient]).toEqual([60, -1, 1]);
   });
 
   it('takes one class', async () => {

@@ -4,9 +4,9 @@ import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parse } from 'yaml';
 import type { Prediction } from '../../src/base/types.js';
-import { decodeImage } from '../../src/image/decode.js';
 import { load } from '../../src/index.js';
 import { serve, startBrowser } from '../browser/harness.js';
+import { decodeImage } from '../support/decode.js';
 import { Projects, root, run } from './projects.js';
 
 // The examples as a user runs them: copied out of the repository, the packed package installed beside them.

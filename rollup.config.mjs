@@ -54,11 +54,11 @@ started when it is needed (scripts/building/split-hdf5.js). @jsquash/avif 2.1.1 
 const notices = {
   name: 'notices',
   buildStart() {
-    const emit = (name, path) =>
-      this.emitFile({ type: 'asset', fileName: `licences/${name}.txt`, source: readFileSync(path, 'utf8') });
-    emit('open-sans', 'node_modules/@fontsource/open-sans/LICENSE');
-    emit('picture-decoders', 'scripts/building/picture-decoders.txt');
-    this.emitFile({ type: 'asset', fileName: 'licences/changes.txt', source: changes });
+    const emit = (name, source) => this.emitFile({ type: 'asset', fileName: `licences/${name}.txt`, source });
+    emit('open-sans', readFileSync('node_modules/@fontsource/open-sans/LICENSE', 'utf8'));
+    emit('picture-decoders', readFileSync('scripts/building/picture-decoders.txt', 'utf8'));
+    emit('imagenet-network', readFileSync('weights/imagenet-mobilenet.LICENSE.txt', 'utf8'));
+    emit('changes', changes);
   },
 };
 /** The kernels once more, as the files that `load({ wasm })` takes. */

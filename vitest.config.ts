@@ -9,15 +9,21 @@ import { dataLeftOut } from './test/support/shared.js';
 const MINUTE = 60_000;
 const inBrowser = ['test/browser/**', 'test/package/bundlers.test.ts', 'test/package/examples.test.ts'];
 const long = { timeout: 30 * MINUTE, workers: 1 };
+/** The files that take half of the time of those that `npm run test:quick` could run. */
+const longest = [
+  ...['cli', 'degridding', 'faults', 'fuzz', 'gradients', 'graph-engine', 'graph-reference', 'hdf5-reader', 'pack'],
+  ...['training', 'training-step', 'wasm', 'weights-hdf5', 'weights-keras-changed', 'worker'],
+  ...['methods/definitions', 'methods/graph-methods', 'methods/options', 'methods/smoothing'],
+].map((name) => `test/${name}.test.ts`);
 
 /** `vitest run --mode MODE`: which files, what may be left out of them and why, how long each test may take, how many files at a time. */
 const modes = {
   /** `npm test` */
   test: { include: ['test/**'], exclude: ['test/full/**', 'test/soak/**'], timeout: 2 * MINUTE, workers: 0 },
-  /** `npm run test:quick`: no browser, no packed package, no processes of the command. */
+  /** `npm run test:quick`: no browser, no packed package, no processes of the command, none of the longest. */
   quick: {
     include: ['test/**'],
-    exclude: ['test/full/**', 'test/soak/**', 'test/browser/**', 'test/package/**', 'test/e2e/**'],
+    exclude: ['test/full/**', 'test/soak/**', 'test/browser/**', 'test/package/**', 'test/e2e/**', ...longest],
     timeout: MINUTE,
     workers: 0,
   },

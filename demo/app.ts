@@ -5,14 +5,14 @@ import type { WorkerNetwork } from '../src/worker.js';
 import { Activity } from './activity.js';
 import { announce, download, element } from './dom.js';
 import { Explanations } from './explanations.js';
-import { buildForm, fitForm, listNetworks, readForm, UNKEPT, writeForm } from './form.js';
+import { buildForm, fitForm, IMAGENET, listNetworks, readForm, UNKEPT, writeForm } from './form.js';
 import { keep, listKept, openKept, removeKept } from './kept-weights.js';
 import { measure } from './measure.js';
 import { isAbort } from './messages.js';
 import { isWeightFile, openPhoto, openSample, type Photo, SAMPLES } from './photo.js';
 import { Predictions } from './predictions.js';
 import { Probe } from './probe.js';
-import { checkBrowser, describeNetwork, describeThreads, loadNetwork } from './session.js';
+import { checkBrowser, describeNetwork, describeThreads, type Files, loadNetwork } from './session.js';
 import { DEFAULTS, formatAddress, parseAddress, type Settings, type View } from './settings.js';
 import { drawScale, type Side, Stage } from './stage.js';
 
@@ -28,8 +28,8 @@ export class App {
   readonly #predictions = new Predictions((target) => this.change({ target }));
   #settings: Settings = DEFAULTS;
   #network: WorkerNetwork | undefined;
-  /** A chosen weight file that is not kept. */
-  #unkept: File | undefined;
+  /** Chosen weight files that are not kept. */
+  #unkept: readonly File[] | undefined;
   #photo: Photo | undefined;
   #explanations: Explanations | undefined;
 
@@ -81,10 +81,10 @@ export class App {
     await this.#openPhoto(() => openSample(sample), sample.name);
   }
 
-  /** A file that was picked, dropped or pasted: a photograph or weights. */
-  async openFile(file: File): Promise<void> {
-    if (isWeightFile(file)) await this.openWeights(file);
-    else await this.#openPhoto(() => openPhoto(file), 'own');
+  /** Files that were picked, dropped or pasted: a photograph, or weights in one file or several. */
+  async openFiles(files: readonly File[]): Promise<void> {
+    if (files.some(isWeightFile)) await this.openWeights(files);
+    else if (files.length > 0) await this.#openPhoto(() => openPhoto(files[0]), 'own');
   }
 
   async #openPhoto(open: () => Promise<Photo>, name: string): Promise<void> {
@@ -106,22 +106,28 @@ export class App {
     await this.compute();
   }
 
-  /** Loads the included network (''), a kept one by its name, or the file that is not kept. */
+  /** Loads an included network, a kept one by its name, or the files that are not kept. */
   async openNetwork(name: string): Promise<void> {
-    await this.#load(async () => (name === '' ? undefined : name === UNKEPT ? this.#unkept : openKept(name)), name);
+    const open = async () => {
+      if (name === '') return undefined;
+      if (name === IMAGENET) return name;
+      return name === UNKEPT ? this.#unkept : openKept(name);
+    };
+    await this.#load(open, name);
   }
 
-  /** Loads a weight file of the visitor's own and keeps it, where the visitor wants that. */
-  async openWeights(file: File): Promise<void> {
-    this.#unkept = file;
-    const loaded = await this.#load(async () => file, UNKEPT);
-    if (!loaded || !element('keep', HTMLInputElement).checked) return;
+  /** Loads weights of the visitor's own and keeps them, where they are one file and the visitor wants that. */
+  async openWeights(files: readonly File[]): Promise<void> {
+    this.#unkept = files;
+    const [file] = files;
+    const loaded = await this.#load(async () => (files.length === 1 ? file : files), UNKEPT);
+    if (!loaded || files.length > 1 || !element('keep', HTMLInputElement).checked) return;
     const facts = element('network-facts', HTMLElement);
     const text = facts.textContent;
     facts.textContent = `${text} · keeping a copy …`;
     try {
       await keep(file);
-      if (this.#unkept !== file || this.#settings.network !== UNKEPT) return;
+      if (this.#unkept !== files || this.#settings.network !== UNKEPT) return;
       this.#unkept = undefined;
       this.#settings = { ...this.#settings, network: file.name };
       this.#writeAddress();
@@ -130,7 +136,7 @@ export class App {
       this.#activity.complain(error);
     } finally {
       facts.textContent = text;
-      listNetworks(await listKept(), this.#settings.network, this.#unkept?.name);
+      listNetworks(await listKept(), this.#settings.network, this.#unkept?.[0].name);
     }
   }
 
@@ -142,7 +148,7 @@ export class App {
     this.change({ network: '', target: 'top' });
   }
 
-  async #load(open: () => Promise<File | undefined>, name: string): Promise<boolean> {
+  async #load(open: () => Promise<Files | undefined>, name: string): Promise<boolean> {
     const target = this.#network && name !== this.#settings.network ? 'top' : this.#settings.target;
     this.#settings = { ...this.#settings, network: name, target };
     this.#writeAddress();
@@ -168,7 +174,7 @@ export class App {
     if (failure && name !== '') void this.#fallBack(failure);
     if (!network) return false;
     this.#useNetwork(network);
-    listNetworks(await listKept(), name, this.#unkept?.name);
+    listNetworks(await listKept(), name, this.#unkept?.[0].name);
     writeForm(this.#settings);
     this.#settings = { ...this.#settings, ...readForm() };
     if (this.#photo) this.#explanations = new Explanations(network, this.#photo);

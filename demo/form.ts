@@ -12,6 +12,8 @@ const HEADS = { one: 'one: the network’s own', each: 'each: every phase its ow
 
 /** The value of the weights' list that stands for a file that is not kept. */
 export const UNKEPT = '*';
+/** The included network of ImageNet's classes. */
+export const IMAGENET = 'imagenet';
 
 /** Fills what does not depend on the network. */
 export function buildForm(): void {
@@ -65,6 +67,7 @@ export function listNetworks(kept: readonly { name: string; size: number }[], ch
   const select = element('network', HTMLSelectElement);
   fillSelect(select, [
     ['', 'Cats and dogs (included)'],
+    [IMAGENET, 'ImageNet, 1000 classes (included)'],
     ...kept.map(({ name, size }) => [name, `${name} (${formatBytes(size)})`] as const),
     ...(unkept === undefined ? [] : [[UNKEPT, `${unkept} (until you leave)`] as const]),
   ]);

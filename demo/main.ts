@@ -6,12 +6,12 @@ import { element } from './dom.js';
 const app = new App();
 const onClick = (id: string, action: () => unknown) =>
   element(id, HTMLButtonElement).addEventListener('click', () => void action());
-const onFile = (id: string, action: (file: File) => unknown) => {
+const onFiles = (id: string, action: (files: readonly File[]) => unknown) => {
   const input = element(id, HTMLInputElement);
   input.addEventListener('change', () => {
-    const file = input.files?.[0];
+    const files = [...(input.files ?? [])];
     input.value = ''; // so that the same file can be chosen again
-    if (file) void action(file);
+    if (files.length > 0) void action(files);
   });
 };
 
@@ -23,8 +23,8 @@ element('samples', HTMLElement).addEventListener('click', ({ target }) => {
   const name = (target as Element).closest('button')?.value;
   if (name) void app.openSample(name);
 });
-onFile('photo-file', (file) => app.openFile(file));
-onFile('weights-file', (file) => app.openWeights(file));
+onFiles('photo-file', (files) => app.openFiles(files));
+onFiles('weights-file', (files) => app.openWeights(files));
 onClick('remove', () => app.removeNetwork());
 onClick('save-png', () => app.savePng());
 onClick('save-npy', () => app.saveNpy());
@@ -32,8 +32,7 @@ onClick('measure', () => app.measure());
 
 addEventListener('hashchange', () => app.addressChanged());
 addEventListener('paste', ({ clipboardData }) => {
-  const file = clipboardData?.files[0];
-  if (file) void app.openFile(file);
+  void app.openFiles([...(clipboardData?.files ?? [])]);
 });
 const showDropping = (dropping: boolean) => element('stage', HTMLElement).classList.toggle('dropping', dropping);
 addEventListener('dragover', (event) => {
@@ -44,8 +43,7 @@ addEventListener('dragleave', ({ relatedTarget }) => relatedTarget === null && s
 addEventListener('drop', (event) => {
   event.preventDefault();
   showDropping(false);
-  const file = event.dataTransfer?.files[0];
-  if (file) void app.openFile(file);
+  void app.openFiles([...(event.dataTransfer?.files ?? [])]);
 });
 
 void app.start();

@@ -75,4 +75,5 @@ function pixelsOf(bitmap: ImageBitmap): ImageData {
 }
 
 /** Weight files by the ends of their names; everything else is taken for a photograph. */
-export const isWeightFile = ({ name }: File): boolean => /\.(h5|hdf5|keras|safetensors|pth|pt|onnx)$/i.test(name);
+export const isWeightFile = ({ name }: File): boolean =>
+  /\.(h5|hdf5|keras|safetensors|pth|pt|onnx|json|bin|data)$/i.test(name);

@@ -16,20 +16,23 @@ export function checkBrowser(): void {
 }
 
 /**
- * Loads a network in a worker of its own: the included one, or a weight file, which the worker reads piece by piece.
+ * Loads a network in a worker of its own: an included one, or weight files, which the worker reads piece by piece.
  *
  * @throws AtrousCamError as `load` of the library
  */
 export function loadNetwork(
-  file: File | undefined,
+  source: Files | undefined,
   { signal, onProgress }: { signal: AbortSignal; onProgress: (done: number) => void },
 ): Promise<WorkerNetwork> {
-  return load(file, {
+  return load(source, {
     createWorker: () => new Worker(new URL('./worker.ts', import.meta.url), { type: 'module', name: 'atrous-cam' }),
     signal,
     onProgress: ({ done }) => onProgress(done),
   });
 }
+
+/** Where a network comes from: the name of an included one, or the file or files that hold it. */
+export type Files = string | File | readonly File[];
 
 /** One line about a loaded network. */
 export function describeNetwork({ parameters, inputSize, labels, kernels, threads }: WorkerNetwork): string {

@@ -101,7 +101,7 @@ export function addTrainCommand(program: Command, context: Context, run: Run): v
     new Option('--mode <pooled|dilated>', 'dilated: without pools, needs --from').choices(['pooled', 'dilated']),
     list(
       '--degrid-layers, --degridding-layers',
-      "rates of convolutions added behind the dilated network's last block, such as 8,4,2,1",
+      "rates of convolutions behind the dilated network's last block, such as 8,4,2,1",
     ),
   ]);
   group(training, 'Course:', [

@@ -36,7 +36,7 @@ export { AtrousCamError, type ErrorCode } from './base/errors.js';
 export type * from './base/types.js';
 export { inspect } from './calls/inspect.js';
 export { type PackOptions, packWeights } from './calls/pack.js';
-export { drawFigure, type FigureOptions } from './figure/figure.js';
+export { drawFigure, type FigureOptions } from './figure/draw.js';
 export { encodePng, type PngOptions } from './image/decode.js';
 export { type ReadImageOptions, readImage } from './image/input.js';
 export { encodeNpy } from './map/npy.js';

@@ -99,10 +99,8 @@ export function addTrainCommand(program: Command, context: Context, run: Run): v
     options.trainedPreprocess(),
     new Option('--from <weights>', 'begin with these weights and their architecture, batch normalization folded'),
     new Option('--mode <pooled|dilated>', 'dilated: without pools, needs --from').choices(['pooled', 'dilated']),
-    list(
-      '--degrid-layers, --degridding-layers',
-      "rates of convolutions behind the dilated network's last block, such as 8,4,2,1",
-    ),
+    list('--degridding-layers', "rates of convolutions behind the dilated network's last block, such as 8,4,2,1"),
+    list('--degrid-layers', 'its older name').hideHelp(),
   ]);
   group(training, 'Course:', [
     stages(),
@@ -139,12 +137,15 @@ export function addTrainCommand(program: Command, context: Context, run: Run): v
   ]);
 }
 
-type TrainFlags = TrainOptions & { preprocess?: TrainOptions['normalization'] };
+type TrainFlags = TrainOptions & {
+  preprocess?: TrainOptions['normalization'];
+  degridLayers?: TrainOptions['degriddingLayers'];
+};
 
 /** `atrous-cam train`: a line an epoch. Returns the exit code. */
 async function trainCommand(
   data: string,
-  { preprocess, cache, ...flags }: TrainFlags,
+  { preprocess, cache, degridLayers, ...flags }: TrainFlags,
   context: Context,
 ): Promise<number> {
   const { progress, signal } = context;
@@ -157,6 +158,7 @@ async function trainCommand(
   const result = await train(data, {
     ...flags,
     ...(preprocess && { normalization: preprocess }),
+    ...(degridLayers && { degriddingLayers: degridLayers }),
     ...(cache !== undefined && { cache: cache * 1e6 }),
     signal,
     ...reportFaults(context),

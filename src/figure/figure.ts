@@ -4,7 +4,8 @@ import { formatSeconds } from '../base/format.js';
 import { lazy } from '../base/lazy.js';
 import type { RgbImage } from '../base/types.js';
 import { resizeImage } from '../image/decode.js';
-import { colormapTable, defaultColormap, type OverlayOptions, overlayMap } from '../map/overlay.js';
+import { colormapTable, defaultColormap, overlayMap } from '../map/overlay.js';
+import type { FigureOptions } from './draw.js';
 import { blank, fillRect, paste } from './raster.js';
 import type { Typeface } from './text.js';
 
@@ -22,16 +23,6 @@ const TITLE = 22;
 const NAME = 17;
 const TEXT = 15;
 const TICK = 13;
-
-/** How the figure looks. */
-export interface FigureOptions extends OverlayOptions {
-  /** Name of the picture, shown below the original. */
-  name?: string;
-  /** Panels in a row, the original included; by default all of them. */
-  columns?: number;
-  /** Width of a panel's picture at most, in pixels; default 420. */
-  width?: number;
-}
 
 /** One column of the figure. */
 interface Panel {
@@ -149,17 +140,7 @@ function howExplained(explanations: readonly Explanation[]): string {
   return method !== 'gradcam' && explanations.every((e) => e.method === method) ? `, ${method}` : '';
 }
 
-/**
- * The comparison of a photograph's explanations, side by side: the original, then one panel per explanation in the
- * given order with its mode (its method where they differ in that alone), the size of its own map, its time and its top
- * prediction; a title with the explained class and its probability in the first explanation; a colour bar. The figure
- * depends on nothing but its arguments. The font is loaded when the first figure is drawn. Throws BAD_ARGUMENT without
- * explanations and for an unknown colour map.
- *
- * @example
- * const modes = [await network.explain(file, { mode: 'pooled' }), await network.explain(file, { mode: 'atrous' })];
- * await writeFile('dog.png', encodePng(await drawFigure(modes, { name: 'dog.jpg' })));
- */
+/** `drawFigure` of the library. */
 export async function drawFigure(
   explanations: readonly Explanation[],
   { name = '', colormap, alpha, columns = explanations.length + 1, width: widest = PHOTO.width }: FigureOptions = {},

@@ -19,8 +19,8 @@ const atInput = async (work: Work, raw: Promise<LocatedMap['raw']>): Promise<Loc
 
 /** Methods that not every page needs are loaded when they are asked for. */
 const load = {
-  inputs: () => import('./input-gradients.js'),
-  cams: () => import('./more-cams.js'),
+  inputs: () => lazy(() => import('./input-gradients.js')),
+  cams: () => lazy(() => import('./more-cams.js')),
 };
 
 /** Functions throughout: a bundler drops the table, and the kernels behind it, where nothing uses it; calls it would have to keep. */

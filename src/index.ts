@@ -160,9 +160,13 @@ class LoadedNetwork extends DescribedNetwork implements Network {
     options: { signal?: AbortSignal } | undefined,
     call: (picture: RgbImage | TensorInput) => Promise<T>,
   ): Promise<T> {
-    return this.#inTurn(options, async () =>
-      call(isTensor(image) ? image : await readImage(image, { maxPixels: this.#limits.pixels })),
-    );
+    return this.#inTurn(options, async () => call(isTensor(image) ? image : await this.#read(image)));
+  }
+
+  /** A limit that the caller has set is one: a larger JPEG is refused, not decoded at a smaller size. */
+  #read(image: ImageInput): Promise<RgbImage> {
+    const { pixels } = this.#limits;
+    return readImage(image, { maxPixels: pixels, ...(pixels !== undefined && { reduces: false }) });
   }
 
   /** A call that was stopped while it waited does not even read its picture. */

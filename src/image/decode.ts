@@ -18,6 +18,8 @@ export interface DecodeOptions {
   name?: string;
   /** The largest width x height accepted; default 100 million. */
   maxPixels?: number;
+  /** Whether a JPEG of up to 2.5 times as many is decoded at a half, a quarter or an eighth of its size; default true, but for `strict`. */
+  reduces?: boolean;
   /**
    * Refuse files that break their format, though other programs show them: cut off, without an end marker, with wrong checksums. By
    * default what is there is decoded, and the picture's `warnings` say what was wrong.
@@ -57,9 +59,15 @@ const decoders = {
 };
 
 /** What decoders are told, with the defaults. */
-export const decodingOf = ({ name, maxPixels = DEFAULT_MAX_PIXELS, strict = false }: DecodeOptions): Decoding => ({
+export const decodingOf = ({
+  name,
+  maxPixels = DEFAULT_MAX_PIXELS,
+  strict = false,
+  reduces = !strict,
+}: DecodeOptions): Decoding => ({
   subject: imageSubject(name),
   maxPixels,
+  reduces,
   strict,
   warnings: [],
 });

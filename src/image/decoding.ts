@@ -7,6 +7,8 @@ export interface Decoding {
   readonly subject: string;
   /** The largest width x height accepted. */
   readonly maxPixels: number;
+  /** Whether a JPEG beyond it is decoded at a smaller size. */
+  readonly reduces: boolean;
   /** Files that break their format are refused, though other programs show them. */
   readonly strict: boolean;
   /** Whole sentences without the picture's name: what is wrong with the file, and what was done. */

@@ -191,7 +191,7 @@ function readFrame(walk: Walk, data: Uint8Array, progressive: boolean, maxPixels
   const width = (w1 << 8) | w0;
   const height = (h1 << 8) | h0;
   // A larger one can be decoded at a smaller size, within reason: time still grows with what is stored.
-  const reducible = !walk.decoding.strict && width * height <= REDUCIBLE * maxPixels;
+  const reducible = walk.decoding.reduces && width * height <= REDUCIBLE * maxPixels;
   checkDimensions(subject, width, height, reducible ? Number.POSITIVE_INFINITY : maxPixels);
   if (count !== 1 && count !== 3 && count !== 4) {
     throw badImage(subject, `unsupported kind of JPEG: expected 1, 3 or 4 components, got ${count}`);

@@ -34,7 +34,7 @@ function chooseSide(parts: JpegParts, decoding: Decoding): number {
   const { width, height } = parts;
   const { maxPixels } = decoding;
   const most = width * height > maxPixels ? Math.min(REDUCED_PIXELS, maxPixels) : maxPixels;
-  for (const side of decoding.strict ? [8] : [8, 4, 2, 1]) {
+  for (const side of decoding.reduces ? [8, 4, 2, 1] : [8]) {
     const [w, h] = [reduced(width, side), reduced(height, side)];
     if (w * h > most || decodingBytes(parts, side) > MAX_BYTES) continue;
     if (side < 8) tolerate(decoding, `too large a JPEG: ${width}x${height} pixels; it was read at ${w}x${h}`);

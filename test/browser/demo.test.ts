@@ -350,7 +350,7 @@ describe('own weights', () => {
 
     await act(() => page.click('#remove'));
     expect(await text('network-facts')).toContain('2 classes');
-    expect(await page.locator('#network option').count()).toBe(1);
+    expect(await page.locator('#network option').count()).toBe(2); // the included ones
     const left = await page.evaluate(async () => {
       const kept = await (await navigator.storage.getDirectory()).getDirectoryHandle('weights');
       const names: string[] = [];

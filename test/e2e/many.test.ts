@@ -151,7 +151,7 @@ describe('--summary', () => {
     expect(stdout).toContain('\n3 pictures: 2 done, 1 failed; ');
     const lines = readFileSync(file, 'utf8').split('\r\n');
     expect(lines[0]).toBe(
-      'file,mode,index,label,probability,target_index,target_label,score,flat,seconds,skipped,error,message',
+      'file,mode,index,label,probability,target_index,target_label,score,flat,seconds,skipped,error,message,warnings',
     );
     expect(lines[1]).toMatch(
       /^"[^"]*bad, ""very"".png",,,,,,,,,,,BAD_IMAGE,"?expected a PNG, JPEG, WebP, GIF, BMP or AVIF file/,

@@ -12,6 +12,7 @@ const long = { timeout: 30 * MINUTE, workers: 1 };
 /** The files that take half of the time of those that `npm run test:quick` could run. */
 const longest = [
   ...['cli', 'degridding', 'faults', 'fuzz', 'gradients', 'graph-engine', 'graph-reference', 'hdf5-reader', 'pack'],
+  ...['backward-plan', 'kernels-window-pool', 'runtime', 'torch-graph', 'weights-formats', 'weights-keras-refused'],
   ...['training', 'training-step', 'wasm', 'weights-hdf5', 'weights-keras-changed', 'worker'],
   ...['methods/definitions', 'methods/graph-methods', 'methods/options', 'methods/smoothing'],
 ].map((name) => `test/${name}.test.ts`);

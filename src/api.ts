@@ -16,10 +16,11 @@ import type {
   TargetOption,
   WasmOption,
 } from './base/types.js';
+import type { HeadKind } from './graph/graph.js';
 import type { MethodName } from './methods/facts.js';
 import type { Labels } from './weights/label-lists.js';
 
-export type { Labels, MethodName };
+export type { HeadKind, Labels, MethodName };
 
 /**
  * A picture: a path or `file:` URL (Node), the bytes of a PNG, JPEG, WebP, GIF, BMP or AVIF file, a Blob or File, pixels (ImageData, or
@@ -51,7 +52,12 @@ export type DrawableInput =
       /** The drawing context whose pixels are read. */
       getContext(kind: '2d'): unknown;
     }
-  | { readonly displayWidth: number; readonly displayHeight: number; close(): void }
+  | {
+      readonly displayWidth: number;
+      readonly displayHeight: number;
+      /** Lets the frame go; whoever made it calls it. */
+      close(): void;
+    }
   | { readonly naturalWidth: number; readonly naturalHeight: number }
   | { readonly videoWidth: number; readonly videoHeight: number };
 
@@ -394,7 +400,7 @@ export interface NetworkInfo {
   /** What the network is called, where its names tell: `VGG16`, `ResNet`, `Keras model "sequential"`. */
   readonly family: string | undefined;
   /** How logits become probabilities; undefined of a network without classes. */
-  readonly head: 'softmax' | 'sigmoid' | undefined;
+  readonly head: HeadKind | undefined;
   /** The layer that is explained where none is named. */
   readonly defaultLayer: string;
   /** What the file does not say and was assumed, in whole sentences. */

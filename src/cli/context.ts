@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import type { InspectOptions, LoadOptions, Network, NetworkInfo } from '../api.js';
 import { AtrousCamError, type readImage } from '../index.js';
 import { readAll } from './input.js';
@@ -43,7 +44,12 @@ export class Context {
   };
 
   constructor(private readonly io: Io) {
-    this.load = (source, options) => io.load(source, options);
+    this.load = async (source, options) => {
+      const network = await io.load(source, options);
+      if (network.threads === 1 && (options.threads ?? availableParallelism()) > 1)
+        this.complain('no threads could be started; one thread computes the same results, more slowly');
+      return network;
+    };
     this.inspect = (source, options) => io.inspect(source, options);
     this.readImage = io.readImage;
     this.page = io.page;

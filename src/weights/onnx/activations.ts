@@ -1,3 +1,4 @@
+import { lazy } from '../../base/lazy.js';
 import type { Activation, NodeId } from '../../graph/graph.js';
 import { quote } from '../source.js';
 import type { Call } from './call.js';
@@ -127,7 +128,7 @@ function clipped(call: Call, x: NodeId, low: number, high: number): NodeId {
 
 async function negative(call: Call): Promise<Value> {
   const given = call.value(0);
-  const part = given.kind === 'form' ? (await import('./moments.js')).negativeOf(call, given) : undefined;
+  const part = given.kind === 'form' ? (await lazy(() => import('./moments.js'))).negativeOf(call, given) : undefined;
   if (part) return part;
   const { node, dims } = call.map(0);
   return mapValue(call.to.affine(call, node, -1, 0), dims);

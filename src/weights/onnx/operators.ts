@@ -1,9 +1,8 @@
+import { lazy } from '../../base/lazy.js';
 import { activationOperators } from './activations.js';
 import type { Call } from './call.js';
 import { elementwiseOperators } from './elementwise.js';
 import { linearOperators } from './linear.js';
-import { normalizationOperators } from './normalization.js';
-import { reductionOperators } from './reductions.js';
 import { shapeOperators } from './shapes.js';
 import type { Value } from './values.js';
 import { windowOperators } from './windows.js';
@@ -26,21 +25,29 @@ const operators = new Map(
     ...linearOperators,
     ...activationOperators,
     ...elementwiseOperators,
-    ...normalizationOperators,
-    ...reductionOperators,
     ...shapeOperators,
   }),
 );
 
-/** Operators of parts of maps, and those between constants, are read when the first of them comes. */
+/** Operators that are read when the first of them comes. */
+const LATER: readonly (readonly [RegExp, () => Promise<Operators>])[] = [
+  [/^(Slice|Split|Gather|Concat|Pad)$/, async () => (await lazy(() => import('./slices.js'))).sliceOperators],
+  [
+    /^(Reduce|Global|Softmax$|LogSoftmax$)/,
+    async () => (await lazy(() => import('./reductions.js'))).reductionOperators,
+  ],
+  [/Normalization$/, async () => (await lazy(() => import('./normalization.js'))).normalizationOperators],
+];
+
+/** Those between constants have a chunk of their own, too. */
 async function operatorOf({ node: { operator }, inputs }: Call): Promise<Operator | undefined> {
   const isFolded = inputs.length > 0 && inputs.every((value) => value === undefined || value.kind === 'constant');
-  const folded = isFolded ? (await import('./folding.js')).foldingOperators : {};
+  const folded = isFolded ? (await lazy(() => import('./folding.js'))).foldingOperators : {};
   if (Object.hasOwn(folded, operator)) return folded[operator];
-  return SLICES.test(operator) ? (await import('./slices.js')).sliceOperators[operator] : operators.get(operator);
+  const later = await LATER.find(([name]) => name.test(operator))?.[1]();
+  if (!later) return operators.get(operator);
+  return Object.hasOwn(later, operator) ? later[operator] : undefined;
 }
-
-const SLICES = /^(Slice|Split|Gather|Concat|Pad)$/;
 
 /** What sorts out, names or rounds a vector of classes: the network's answer is what comes in. */
 export const isBehindClasses = (operator: string): boolean =>
@@ -52,7 +59,7 @@ export const isBehindClasses = (operator: string): boolean =>
 export async function translate(call: Call): Promise<Value[]> {
   const { node, inputs } = call;
   const known = await operatorOf(call);
-  if (!known || node.domain !== '') throw call.refuse((await import('./refusals.js')).whyUnknown(call));
+  if (!known || node.domain !== '') throw call.refuse((await lazy(() => import('./refusals.js'))).whyUnknown(call));
   for (const [name, value] of node.attributes) {
     if (!known.attributes?.includes(name))
       throw call.refuse(`its attribute ${JSON.stringify(name.slice(0, 60))} is not understood`);

@@ -1,3 +1,4 @@
+import { lazy } from '../../base/lazy.js';
 import type { NodeId, PoolKind } from '../../graph/graph.js';
 import type { Call } from './call.js';
 import { type Dim, runsOnly, sizeOf } from './layout.js';
@@ -31,7 +32,7 @@ async function reduce(call: Call, kind: 'mean' | 'max' | 'sum' | 'min' | 'produc
   if (!given?.length && call.flag('noop_with_empty_axes')) return x;
   const axes = given?.length ? call.axes(given, rank) : Array.from({ length: rank }, (_, d) => d);
   const keep = call.flag('keepdims', true);
-  if (x.kind === 'constant') return (await import('./folding.js')).foldReduction(x, kind, axes, keep);
+  if (x.kind === 'constant') return (await lazy(() => import('./folding.js'))).foldReduction(x, kind, axes, keep);
   if (x.kind === 'failure') throw x.error;
   const left = (dims: readonly Dim[]) => dims.flatMap((dim, d) => (!axes.includes(d) ? [dim] : keep ? [[]] : []));
   const runs = axes.flatMap((d) => x.dims[d]);

@@ -1,3 +1,4 @@
+import { lazy } from '../../base/lazy.js';
 import { sizeFrom } from '../../base/shape.js';
 import { type Call, mostDimensions } from './call.js';
 import { type Dim, reshaped, sizeOf } from './layout.js';
@@ -191,7 +192,7 @@ async function expand(call: Call): Promise<Value> {
   const pad = (sizes: readonly number[]) => [...Array<number>(rank - sizes.length).fill(1), ...sizes];
   const [from, to] = [pad(before), pad(wanted)];
   const sizes = from.map((size, d) => (to[d] === 1 ? size : to[d]));
-  if (value.kind === 'constant') return (await import('./folding.js')).spreadConstant(call, value, sizes);
+  if (value.kind === 'constant') return (await lazy(() => import('./folding.js'))).spreadConstant(call, value, sizes);
   return spreadTo(call, await withSizes(call, value, from), sizes);
 }
 

@@ -122,7 +122,12 @@ function fakeNetwork(calls: Calls): Network {
   };
 }
 
-const text = (stream: PassThrough) => (stream.read() ?? '').toString();
+/** All that was written; Node 26 gives one write at a time, older ones all at once. */
+function text(stream: PassThrough): string {
+  let all = '';
+  for (let part = stream.read(); part !== null; part = stream.read()) all += part;
+  return all;
+}
 
 interface Result {
   code: number;

@@ -119,3 +119,9 @@ export function weightShapes(graph: Graph, node: Node): Record<string, readonly 
       return {};
   }
 }
+
+/** Classes of a network: outputs, or two where there is a single sigmoid. */
+export function classesOf({ nodes, logits, head }: Graph): number {
+  const { c } = nodes[logits].shape;
+  return head === 'sigmoid' && c === 1 ? 2 : c;
+}

@@ -9,6 +9,17 @@ export function overWhite(value: number, alpha: number): number {
   return ((value * alpha + 255 * (255 - alpha) + 127) / 255) | 0;
 }
 
+/** Pieces one behind the other. */
+export function concat(pieces: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}
+
 /** The nearest of 0..255. */
 export function clampByte(value: number): number {
   return Math.min(Math.max(value, 0), 255);

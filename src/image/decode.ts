@@ -2,8 +2,8 @@ import { AtrousCamError } from '../base/errors.js';
 import { lazy } from '../base/lazy.js';
 import type { RgbImage } from '../base/types.js';
 import { badImage, imageSubject } from './bad-image.js';
-import { overWhite } from './bytes.js';
 import { type Decoding, withWarnings } from './decoding.js';
+import { overWhiteAt } from './place.js';
 import { type Format, sniff } from './sniff.js';
 
 export { encodePng, type PngOptions } from './png-encode.js';
@@ -46,8 +46,10 @@ export async function decodePicture(bytes: Uint8Array, options: DecodeOptions = 
 }
 
 const decoders = {
-  png: async (bytes: Uint8Array, decoding: Decoding) => (await import('./png.js')).decodePng(bytes, decoding),
-  jpeg: async (bytes: Uint8Array, decoding: Decoding) => (await import('./jpeg.js')).decodeJpeg(bytes, decoding),
+  png: async (bytes: Uint8Array, decoding: Decoding) =>
+    (await lazy(() => import('./png.js'))).decodePng(bytes, decoding),
+  jpeg: async (bytes: Uint8Array, decoding: Decoding) =>
+    (await lazy(() => import('./jpeg.js'))).decodeJpeg(bytes, decoding),
   webp: async (bytes: Uint8Array, decoding: Decoding) =>
     (await lazy(() => import('./webp.js'))).decodeWebp(bytes, decoding),
   gif: async (bytes: Uint8Array, decoding: Decoding) =>
@@ -116,11 +118,9 @@ export function toRgbImage(pixels: {
     rgb.set(data);
     return { width, height, data: rgb, ...kept };
   }
-  for (let from = 0, to = 0; to < rgb.length; from += 4) {
-    const alpha = data[from + 3];
-    for (let channel = 0; channel < 3; channel++) rgb[to++] = overWhite(data[from + channel], alpha);
-  }
-  return { width, height, data: rgb };
+  const image = { width, height, data: rgb };
+  overWhiteAt(image, pixels);
+  return image;
 }
 
 function checkBytes(data: ArrayLike<number>): void {

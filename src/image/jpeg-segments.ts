@@ -1,4 +1,5 @@
 import { badImage, checkDimensions } from './bad-image.js';
+import { concat } from './bytes.js';
 import { type Decoding, tolerate } from './decoding.js';
 import { exifOrientation } from './exif.js';
 import { adobeCmyk, standardTables } from './jpeg-standard.js';
@@ -285,14 +286,4 @@ function hasLuma({ jfif, adobe }: Walk, components: readonly JpegComponent[]): b
 
 function startsWith(data: Uint8Array, text: string): boolean {
   return data.length >= text.length && [...text].every((char, i) => data[i] === char.charCodeAt(0));
-}
-
-function concat(pieces: Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }

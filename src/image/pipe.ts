@@ -1,5 +1,6 @@
 import { throwIfAborted } from '../base/errors.js';
 import { nodeModule } from '../base/platform.js';
+import { concat } from './bytes.js';
 
 /** Milliseconds between two looks at a pipe that has nothing yet. */
 const PAUSE = 10;
@@ -36,7 +37,7 @@ export async function readPipe(
           return undefined;
         },
       );
-      if (bytesRead === 0 && length > 0) return concat(pieces, length);
+      if (bytesRead === 0 && length > 0) return concat(pieces);
       if (bytesRead === 0 && performance.now() - began > PATIENCE) return 'unused';
       if (bytesRead) {
         pieces.push(piece.subarray(0, bytesRead).slice());
@@ -47,14 +48,4 @@ export async function readPipe(
   } finally {
     await file.close();
   }
-}
-
-function concat(pieces: readonly Uint8Array[], length: number): Uint8Array {
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }

@@ -1,5 +1,6 @@
 import pako from 'pako';
 import type { RgbImage } from '../base/types.js';
+import { concat } from './bytes.js';
 import { upng } from './upng.js';
 
 /** What a PNG file holds besides the picture. */
@@ -35,7 +36,7 @@ export function encodePng(image: RgbImage, { texts = {} }: PngOptions = {}): Uin
     ...Object.entries(texts).map(([keyword, text]) => chunk('iTXt', internationalText(keyword, text))),
     chunk('IEND', new Uint8Array(0)),
   ];
-  return concatenate(parts);
+  return concat(parts);
 }
 
 /** The rows after Paeth's filter, each behind the filter's number (PNG specification, section 9.4). */
@@ -67,7 +68,7 @@ function paeth(a: number, b: number, c: number): number {
 function internationalText(keyword: string, text: string): Uint8Array {
   // keyword, its end; compressed, by deflate; no language, no translated keyword
   const head = new TextEncoder().encode(`${keyword}\0\x01\0\0\0`);
-  return concatenate([head, pako.deflate(new TextEncoder().encode(text))]);
+  return concat([head, pako.deflate(new TextEncoder().encode(text))]);
 }
 
 /** Length, type, content, CRC-32 of type and content. */
@@ -78,15 +79,5 @@ function chunk(type: string, content: Uint8Array): Uint8Array {
   bytes.set(new TextEncoder().encode(type), 4);
   bytes.set(content, 8);
   view.setUint32(8 + content.length, upng.crc.crc(bytes, 4, 4 + content.length) >>> 0);
-  return bytes;
-}
-
-function concatenate(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
   return bytes;
 }

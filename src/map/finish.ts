@@ -1,5 +1,5 @@
 import type { Combine, Sign, Smoothing } from '../base/types.js';
-import { resample } from './resample.js';
+import { enlarge } from './resample.js';
 import { smoothMap } from './smoothing.js';
 
 /** A raw map: one float a point, row by row. */
@@ -50,8 +50,7 @@ export function finishMap(
   const normalize = normalizer(sign);
   const part = raw.data.map(shown[sign]);
   const flat = !normalize(part);
-  const source = (axis: 0 | 1) => (at: number) => (at - origin[axis]) / pitch[axis];
-  const resized = resample({ ...raw, data: part }, width, height, source(1), source(0));
+  const resized = enlarge({ ...raw, data: part }, width, height, { origin, pitch });
   const data = smoothMap(resized, width, smoothing, period);
   normalize(data);
   return { data, flat };

@@ -24,6 +24,17 @@ export function resample(
   return out;
 }
 
+/** A map at another size: bilinear between its points, which lie `pitch` apart from `origin` on (row, column), clamped beyond them. */
+export function enlarge(
+  map: RawMap,
+  width: number,
+  height: number,
+  { origin, pitch }: { readonly origin: readonly [number, number]; readonly pitch: readonly [number, number] },
+): Float32Array {
+  const source = (axis: 0 | 1) => (at: number) => (at - origin[axis]) / pitch[axis];
+  return resample(map, width, height, source(1), source(0));
+}
+
 /** The two points next to a coordinate, clamped to 0 .. n - 1, and the share of the second. */
 function neighbours(coordinate: number, n: number): [number, number, number] {
   const at = Math.min(Math.max(coordinate, 0), n - 1);

@@ -2,7 +2,7 @@ import type { Heads, Mode } from '../base/types.js';
 import type { Subject } from '../calls/target.js';
 import type { NodeId, Shape } from '../graph/graph.js';
 import type { FinishedMap, RawMap } from '../map/finish.js';
-import { resample } from '../map/resample.js';
+import { enlarge } from '../map/resample.js';
 import { biasOf } from '../operators/convolution.js';
 import { type Plan, planForward } from '../plan/forward.js';
 import type { Grid } from '../plan/modes.js';
@@ -276,11 +276,10 @@ export class Work {
     return bias;
   }
 
-  /** A map at the input's size: bilinear between its points, clamped beyond them. */
-  enlarged({ raw, place: { origin, pitch } }: LocatedMap): Float32Array {
+  /** A map at the input's size. */
+  enlarged({ raw, place }: LocatedMap): Float32Array {
     const { h, w } = this.shape;
-    const source = (axis: 0 | 1) => (at: number) => (at - origin[axis]) / pitch[axis];
-    return resample(raw, w, h, source(1), source(0));
+    return enlarge(raw, w, h, place);
   }
 
   /** What the network says of the unchanged input; computed only if no pass has told yet. */

@@ -1,6 +1,6 @@
 import { throwIfAborted } from '../base/errors.js';
 import type { Heads, Mode, Precision } from '../base/types.js';
-import type { NodeId } from '../graph/graph.js';
+import { classesOf, type NodeId } from '../graph/graph.js';
 import type { BackwardPlan } from '../plan/backward.js';
 import { ownPhase } from '../plan/lattice.js';
 import { engineMode } from '../plan/modes.js';
@@ -10,7 +10,7 @@ import type { Runtime } from '../wasm/runtime.js';
 import { type AdjointKernels, adjointBytes } from './adjoint.js';
 import { Executor, type Watch, workspaceOf } from './executor.js';
 import { Head } from './head.js';
-import { classesOf, type HeadOutput } from './head-output.js';
+import type { HeadOutput } from './head-output.js';
 import type { LayerMaps } from './layer-map.js';
 import type { PackedNetwork } from './packed-network.js';
 import type { ScoreFunction } from './score.js';
@@ -152,7 +152,7 @@ export class BackwardRun {
 
   /** The scores of a group's heads, and their gradients (rows, classes). */
   #score({ logits, probabilities }: HeadOutput, rate: number, at: HeadStep['at']): Float32Array {
-    const classes = classesOf(this.network.layout);
+    const classes = classesOf(this.network.graph);
     const own = ownPhase(at);
     const ownRow = rate > 1 && own ? own.y * rate + own.x : 0;
     const share = this.options.heads === 'mean' ? 1 / this.plan.heads : 1;

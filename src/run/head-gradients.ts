@@ -1,4 +1,4 @@
-import type { NodeId, NodeOf } from '../graph/graph.js';
+import { classesOf, type NodeId, type NodeOf } from '../graph/graph.js';
 import { operatorOf } from '../operators/table.js';
 import { type Job, type View, view } from '../wasm/job.js';
 import { denseInputGradientJob } from '../wasm/ops/dense.js';
@@ -8,7 +8,6 @@ import { globalBackwardJob, poolBackwardJob } from '../wasm/ops/pool.js';
 import type { Runtime } from '../wasm/runtime.js';
 import { clearView } from './clear-view.js';
 import { type Batch, cellsOf, type FrontMaps, type HeadLayout, type HeadStorage } from './head-layout.js';
-import { classesOf } from './head-output.js';
 import type { PackedNetwork } from './packed-network.js';
 import type { WeightSums } from './weight-sums.js';
 
@@ -135,8 +134,8 @@ export class HeadGradients {
 
   /** dlogits as the network's own outputs have it: of a single sigmoid's -z and z that of z. */
   #ownGradient(dlogits: Float32Array): Float32Array {
-    const { graph, layout } = this.#network;
-    if (classesOf(layout) === graph.nodes[graph.logits].shape.c) return dlogits;
+    const { graph } = this.#network;
+    if (classesOf(graph) === graph.nodes[graph.logits].shape.c) return dlogits;
     return Float32Array.from({ length: dlogits.length / 2 }, (_, i) => dlogits[2 * i + 1] - dlogits[2 * i]);
   }
 

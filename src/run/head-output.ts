@@ -1,3 +1,4 @@
+import { classesOf } from '../graph/graph.js';
 import type { Layout } from '../graph/levels.js';
 import { view } from '../wasm/job.js';
 import { activationJob } from '../wasm/ops/map.js';
@@ -8,12 +9,6 @@ import type { Runtime } from '../wasm/runtime.js';
 export interface HeadOutput {
   logits: Float32Array;
   probabilities: Float32Array;
-}
-
-/** Classes of a network: outputs, or two where there is a single sigmoid. */
-export function classesOf({ graph }: Pick<Layout, 'graph'>): number {
-  const { c } = graph.nodes[graph.logits].shape;
-  return graph.head === 'sigmoid' && c === 1 ? 2 : c;
 }
 
 /** Logits and probabilities of `count` rows of the network's own outputs at `x`; `y` is room for as many numbers. */
@@ -37,7 +32,7 @@ export async function headOutput(
   await runtime.runAsync(job, signal);
   const copy = (ptr: number) => arena.f32(ptr, count * columns).slice();
   const [logits, probabilities] = [copy(x), copy(to)];
-  if (classesOf(layout) === columns) return { logits, probabilities };
+  if (classesOf(graph) === columns) return { logits, probabilities };
   const pairs = (values: Float32Array, other: (value: number) => number) =>
     Float32Array.from({ length: 2 * count }, (_, i) => (i % 2 ? values[i >> 1] : other(values[i >> 1])));
   return { logits: pairs(logits, (z) => -z), probabilities: pairs(probabilities, (p) => 1 - p) };

@@ -1,6 +1,6 @@
 import { sizeFrom } from '../base/shape.js';
 import type { Normalization } from '../base/types.js';
-import type { Graph } from '../graph/graph.js';
+import { classesOf, type Graph } from '../graph/graph.js';
 import { asChain } from './chain-of-graph.js';
 import { vggName } from './family.js';
 import { namesOfClasses } from './labels.js';
@@ -37,8 +37,6 @@ export async function graphNetwork(
   close: () => void,
 ): Promise<NetworkWeights> {
   const { source, layout, metadata, evidence } = file;
-  const { c } = file.graph.nodes[file.graph.logits].shape;
-  const classes = file.graph.head === 'sigmoid' && c === 1 ? 2 : c;
   const usual = asChain(file);
   const { graph, tensors } = usual ?? file;
   const { preprocessing, assumption } = preprocessingFor(
@@ -52,7 +50,7 @@ export async function graphNetwork(
     },
     options.preprocessing,
   );
-  const labels = await namesOfClasses(classes, {
+  const labels = await namesOfClasses(classesOf(file.graph), {
     given: options.labels,
     own: file.labels,
     json: metadata?.get('labels'),

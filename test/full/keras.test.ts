@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
-import { defaultLayer, findNode } from '../../src/graph/names.js';
+import { describe, test } from 'vitest';
 import { pooled, probabilities } from '../reference/graph.js';
 import { decodeImage } from '../support/decode.js';
 import { openKerasFile, weightsOf } from '../support/keras-files.js';
-import { expectClose, readReferences } from '../support/references.js';
+import { expectPublished } from '../support/published.js';
+import { expectClose } from '../support/references.js';
 import { sharedPath } from '../support/shared.js';
 
 /** Networks that others have trained and published, with the numbers of other runtimes. */
@@ -24,20 +24,7 @@ const network = async (path: string) => {
 
 describe('published networks', () => {
   test.each(zoo)('%s', async (folder, file, name) => {
-    const { graph, weights } = await network(`zoo/${folder}/${file}`);
-    const layer = findNode(graph, name)!;
-    expect(defaultLayer(graph)).toBe(layer);
-    const references = readReferences(sharedPath(`zoo/${folder}/${folder}.safetensors`));
-    const pictures = references.get('x')!.shape[0];
-    for (let i = 0; i < pictures; i++) {
-      const part = (key: string) => {
-        const { data } = references.get(key)!;
-        return data.subarray((i * data.length) / pictures, ((i + 1) * data.length) / pictures);
-      };
-      const values = pooled(graph, weights, part('x'));
-      expectClose(values.logits(), part('logits'), 1e-5, 'logits');
-      expectClose(values.map(layer).data, part('activation'), 3e-5, name);
-    }
+    expectPublished(await network(`zoo/${folder}/${file}`), folder, name, 'logits');
   });
 });
 

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
-import { defaultLayer, findNode } from '../../src/graph/names.js';
+import { describe, test } from 'vitest';
 import { readOnnxGraph } from '../../src/weights/onnx/graph.js';
 import { fileSource } from '../../src/weights/source.js';
 import { pooled, probabilities } from '../reference/graph.js';
 import { decodeImage } from '../support/decode.js';
-import { expectClose, readReferences } from '../support/references.js';
+import { expectPublished } from '../support/published.js';
+import { expectClose } from '../support/references.js';
 import { sharedPath } from '../support/shared.js';
 import { numbers } from '../support/weight-files.js';
 
@@ -24,20 +24,7 @@ describe('published networks', () => {
     ['resnet20-cifar', 'resnet20_legacy.onnx', '/layer3/layer3.2/Relu_1_output_0'],
     ['efficientnet-lite0', 'lite0_legacy13.onnx', '/a_1/Clip_output_0'],
   ])('%s', async (folder, file, name) => {
-    const { graph, weights } = await network(`zoo/${folder}/${file}`);
-    const layer = findNode(graph, name)!;
-    expect(defaultLayer(graph)).toBe(layer);
-    const references = readReferences(sharedPath(`zoo/${folder}/${folder}.safetensors`));
-    const pictures = references.get('x')!.shape[0];
-    for (let i = 0; i < pictures; i++) {
-      const part = (key: string) => {
-        const { data } = references.get(key)!;
-        return data.subarray((i * data.length) / pictures, ((i + 1) * data.length) / pictures);
-      };
-      const values = pooled(graph, weights, part('x'));
-      expectClose(values.logits(), part('output'), 1e-5, 'output');
-      expectClose(values.map(layer).data, part('activation'), 3e-5, name);
-    }
+    expectPublished(await network(`zoo/${folder}/${file}`), folder, name, 'output');
   });
 });
 

@@ -108,6 +108,14 @@ describe('the source tree', () => {
     expect(circles).toEqual([]);
   });
 
+  it('loads chunks through base/lazy.ts, which says what an engine without import() needs', () => {
+    const library = sources.filter((file) => !file.startsWith('src/cli') && file !== 'src/base/lazy.ts');
+    const bare = library.filter((file) =>
+      /(?<!lazy\(\(\) => )\bimport\('\./.test(read(file).replace(/typeof import\('/g, '')),
+    );
+    expect(bare).toEqual([]);
+  });
+
   it('keeps src and assembly apart', () => {
     expect(imports.filter(({ to }) => to.startsWith('assembly/') || to.startsWith('../'))).toEqual([]);
     expect(files('assembly/**/*.ts').filter((file) => /from '[^']*\bsrc\//.test(read(file)))).toEqual([]);

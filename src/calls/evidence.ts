@@ -1,4 +1,5 @@
 import type { LayerEvidence } from '../api.js';
+import { lazy } from '../base/lazy.js';
 import type { NodeId } from '../graph/graph.js';
 import { layoutOf } from '../graph/levels.js';
 import { defaultLayer } from '../graph/names.js';
@@ -35,7 +36,7 @@ export async function evidenceOffsets(
 }
 
 async function measure(loaded: Loaded, id: NodeId, signal?: AbortSignal): Promise<Offset> {
-  const { measureEvidence } = await import('../methods/evidence.js');
+  const { measureEvidence } = await lazy(() => import('../methods/evidence.js'));
   const inputOf = (picture: Parameters<typeof prepare>[1]) =>
     prepare(loaded, picture, { preprocessing: { fit: 'squash' } }).tensor;
   return measureEvidence(loaded, id, { gradientsOf, layoutOf, inputOf }, signal);

@@ -1,4 +1,5 @@
 import { AtrousCamError } from '../base/errors.js';
+import { lazy } from '../base/lazy.js';
 import { isNode, nodeModule } from '../base/platform.js';
 import type { Rect, RgbImage } from '../base/types.js';
 import type { GreyMap } from './map.js';
@@ -127,7 +128,7 @@ export async function readGround(
 ): Promise<PictureGround> {
   const { image, rect } = seen;
   const bad = (what: string) => new AtrousCamError('BAD_IMAGE', `mask "${picture.maskPath}": ${what}`);
-  const { readImage } = await import('../image/input.js'); // pages, which read no folder, need not load the decoders
+  const { readImage } = await lazy(() => import('../image/input.js')); // pages, which read no folder, need not load the decoders
   const { width, height, data } = await readImage(picture.maskPath).catch((error) => {
     if (!(error instanceof AtrousCamError)) throw error;
     throw new AtrousCamError(error.code, error.message.replace(/^image /, 'mask '), { cause: error });

@@ -1,4 +1,5 @@
 import { AtrousCamError } from '../base/errors.js';
+import { lazy } from '../base/lazy.js';
 import { mulberry32, shuffled } from '../base/random.js';
 import { refuse } from './map.js';
 import type { MaskedPicture } from './masked-pictures.js';
@@ -20,7 +21,7 @@ export async function drawMosaic(
   const drawn = drawFrom(others, cells - 1, random);
   const cell = Math.floor(random() * cells);
   drawn.splice(cell, 0, picture);
-  const { readImage } = await import('../image/input.js'); // pages, which read no folder, need not load the decoders
+  const { readImage } = await lazy(() => import('../image/input.js')); // pages, which read no folder, need not load the decoders
   const read = async ({ path }: MaskedPicture) =>
     readImage(path).catch((error) => {
       if (!(error instanceof AtrousCamError)) throw error;

@@ -74,7 +74,7 @@ export async function openWeights(source?: WeightsSource, options: OpenWeightsOp
     const known = { ...options, published: (await publishedEntry(model, bytes))?.preprocessing };
     const network =
       'graph' in file
-        ? await (await import('./graph-network.js')).graphNetwork(file.graph, known, close)
+        ? await (await lazy(() => import('./graph-network.js'))).graphNetwork(file.graph, known, close)
         : await assembleNetwork(file.network, chainOptions(known), close);
     return { ...network, format: formatName(format, 'graph' in file ? file.graph : file.network) };
   } catch (error) {
@@ -142,7 +142,7 @@ async function tensorNetwork(file: TensorFile, { tensors: most, inputSize }: Rea
   if (isPacked(file)) return { network: readPackedNetwork(file) };
   const { readTorchGraph } = await lazy(() => import('./torch-graph.js'));
   const read = await readTorchGraph(file, { inputSize });
-  if (!read) return { network: (await import('./torch.js')).readTorchNetwork(file) };
+  if (!read) return { network: (await lazy(() => import('./torch.js'))).readTorchNetwork(file) };
   const { source, metadata } = file;
   const family = read.family.replace(/^an? /, '');
   return { graph: { ...read, family, source, metadata, layout: 'torch' } };

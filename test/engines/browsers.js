@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from './site.js';
 
 /** How browsers are opened on an address; each gives a function that ends it. @type {Record<string, (path: string, url: string) => Promise<{ version?: string, close(): Promise<void> }>>} */
 export const browsers = {
@@ -22,7 +23,7 @@ export const browsers = {
     const display = ':93';
     const screen = spawn('Xvfb', [display, '-screen', '0', '1280x1024x24'], { stdio: 'ignore' });
     const env = { ...process.env, DISPLAY: display, JSC_useSharedArrayBuffer: '1' };
-    const port = 20_000 + (process.pid % 20_000);
+    const port = await freePort();
     const driver = spawn(path, [`--port=${port}`], { stdio: 'ignore', env });
     const ask = async (at, body) => {
       const answer = await fetch(`http://127.0.0.1:${port}${at}`, { method: 'POST', body: JSON.stringify(body) });

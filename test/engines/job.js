@@ -5,8 +5,7 @@
  * @param {string} argument.dist URL of dist/, with a slash at its end
  * @param {Uint8Array} argument.photo an encoded picture
  * @param {Record<string, string | URL | Blob | Uint8Array>} argument.weights weight files by name
- * @param {Uint8Array} [argument.host] the bytes of a worker script, where the platform cannot start one by itself
- * @returns {Promise<{ engine: { threads: number, why: string, kernels: string }, hashes: Record<string, string> }>}
+ * @returns {Promise<{ engine: { threads: number, kernels: string }, hashes: Record<string, string> }>}
  */
 export default async function job({ dist, photo, weights }) {
   const library = await import(/* @vite-ignore */ `${dist}index.js`);
@@ -29,7 +28,7 @@ export default async function job({ dist, photo, weights }) {
     await add(`${mode} overlay`, overlay(0.5).data);
   }
   const gradients = await net.gradients(photo, { target: 'cat', wrt: ['input', 'block5_conv3'] });
-  await add('gradient at the input', gradients.input.data ?? gradients.input);
+  await add('gradient at the input', gradients.input.data);
   await add('gradient at block5_conv3', gradients.layers.block5_conv3.data);
   const { threads } = net;
   await net.dispose();

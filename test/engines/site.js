@@ -48,3 +48,13 @@ export async function serveJob() {
   const { port } = server.address();
   return { origin: `http://127.0.0.1:${port}`, result, close: () => server.close() };
 }
+
+/** A port that is free now. @returns {Promise<number>} */
+export function freePort() {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+      server.close(() => resolve(port));
+    });
+  });
+}

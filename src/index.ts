@@ -138,7 +138,7 @@ class LoadedNetwork extends DescribedNetwork implements Network {
   explain(image: ImageInput | TensorInput, options?: ExplainOptions): Promise<Explanation> {
     return this.#enqueue(image, options, async (picture) => {
       const result = await explain(this.#loaded, picture, options);
-      this.pace.note(this.estimate(options).macs, result.seconds);
+      if (!result.reused) this.pace.note(this.estimate(options).macs, result.seconds);
       return result;
     });
   }

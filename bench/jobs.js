@@ -96,10 +96,18 @@ function print({ jobs, total }) {
     kernels.set(job.kernel, row);
   }
   const busy = [...kernels.values()].reduce((sum, { time }) => sum + time, 0);
-  console.log(`${total.toFixed(2)} ms in ${jobs.length} jobs; kernels ${busy.toFixed(2)} ms, all else ${(total - busy).toFixed(2)} ms`);
+  console.log(
+    `${total.toFixed(2)} ms in ${jobs.length} jobs; kernels ${busy.toFixed(2)} ms, all else ${(total - busy).toFixed(2)} ms`,
+  );
   console.log(['kernel'.padEnd(22), ...['jobs', 'tasks', 'ms', 'share', 'longest'].map((c) => c.padStart(9))].join(''));
   for (const [name, row] of [...kernels].sort(([, a], [, b]) => b.time - a.time)) {
-    const cells = [row.jobs, row.tasks, row.time.toFixed(2), `${((100 * row.time) / total).toFixed(1)}%`, row.longest.toFixed(2)];
+    const cells = [
+      row.jobs,
+      row.tasks,
+      row.time.toFixed(2),
+      `${((100 * row.time) / total).toFixed(1)}%`,
+      row.longest.toFixed(2),
+    ];
     console.log([name.padEnd(22), ...cells.map((cell) => String(cell).padStart(9))].join(''));
   }
   console.log('longest: the sum of the longest task of each job, which no number of threads makes shorter');
@@ -110,7 +118,9 @@ function print({ jobs, total }) {
   }
   if (!values.jobs) return;
   for (const { kernel, tasks } of jobs)
-    console.log(`${kernel.padEnd(22)} ${String(tasks.length).padStart(4)} tasks ${sumOf(tasks).toFixed(3)} ms, longest ${Math.max(...tasks).toFixed(3)}`);
+    console.log(
+      `${kernel.padEnd(22)} ${String(tasks.length).padStart(4)} tasks ${sumOf(tasks).toFixed(3)} ms, longest ${Math.max(...tasks).toFixed(3)}`,
+    );
 }
 
 if (values.help) console.log(help);

@@ -71,11 +71,11 @@ export const SAMPLES: readonly Sample[] = [
     new URL('./thumbnails/abyssinian_bernard.jpg', import.meta.url),
   ),
   sample(
-    'leonberger_abyssinian',
-    'A Leonberger and an Abyssinian',
-    'Leonberg/Egyptian_cat',
-    new URL('../photos/leonberger_abyssinian.jpg', import.meta.url),
-    new URL('./thumbnails/leonberger_abyssinian.jpg', import.meta.url),
+    'bengal_spaniel',
+    'A Bengal and a cocker spaniel',
+    'cocker_spaniel/tabby',
+    new URL('../photos/bengal_spaniel.jpg', import.meta.url),
+    new URL('./thumbnails/bengal_spaniel.jpg', import.meta.url),
   ),
 ];
 

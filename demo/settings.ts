@@ -1,7 +1,7 @@
 import type { ExplainOptions } from '../src/api.js';
 import type { Mode } from '../src/base/types.js';
 import { colormapNames } from '../src/map/overlay.js';
-import { methodNames } from '../src/methods/facts.js';
+import { METHODS, type MethodName, methodNames } from '../src/methods/facts.js';
 
 /**
  * What a side shows: the photograph; the map as other tools draw it (pooled, enlarged as if its cells tiled the picture); this library's
@@ -158,6 +158,8 @@ export function explainOptions(settings: Settings, step: Step): ExplainOptions {
     ...(layer && { layer }),
     ...(placed !== DEFAULTS.align && { align: placed as ExplainOptions['align'] }),
     ...(zoom && { zoom }),
+    // It ranks points as the product does, with a contrast that the eye can follow; of layers the method says how they become one.
+    ...(zoom && METHODS[method as MethodName].levels === 1 && { combine: 'geometric-mean' as const }),
     ...(outputStride !== undefined && { outputStride }),
     ...(mode === 'atrous' && heads && { heads: heads as ExplainOptions['heads'] }),
     ...(smoothed && { smoothing: smoothing as ExplainOptions['smoothing'] }),

@@ -43,7 +43,7 @@ describe('the settings of the page', () => {
     };
     expect(explainOptions(settings, { mode: 'pooled' })).toEqual({ ...common, mode: 'pooled' });
     const fine = { mode: 'atrous', outputStride: 4, zoom: [1, 2] } as const;
-    expect(explainOptions(settings, fine)).toEqual({ ...common, ...fine, heads: 'mean' });
+    expect(explainOptions(settings, fine)).toEqual({ ...common, ...fine, combine: 'geometric-mean', heads: 'mean' });
     const { smoothing, ...plain } = common;
     expect(explainOptions(settings, { mode: 'pooled', usual: true })).toEqual({
       ...plain,

@@ -6,8 +6,8 @@ import { chromium } from 'playwright-core';
 import { launchOptions } from '../find-browser.js';
 
 const root = resolve(fileURLToPath(new URL('../..', import.meta.url)));
-const WIDTH = 208; // twice what the page shows
-const QUALITY = 0.5;
+const WIDTH = 192; // twice what the page shows
+const QUALITY = 0.42;
 
 const browser = await chromium.launch(launchOptions());
 const page = await browser.newPage();

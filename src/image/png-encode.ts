@@ -1,4 +1,5 @@
 import pako from 'pako';
+import { nodeModuleAtOnce } from '../base/platform.js';
 import type { RgbImage } from '../base/types.js';
 import { concat } from './bytes.js';
 import { upng } from './upng.js';
@@ -13,8 +14,8 @@ export interface PngOptions {
 const RGB = 3;
 /** The number of the filter that predicts a byte from its three neighbours; best on average for photographs. */
 const PAETH = 4;
-/** Of pako's levels 1 to 9; 6 takes three times as long for 2% less. */
-const LEVEL = 4;
+/** Only runs are looked for (Z_RLE): behind Paeth's filter that is smaller than level 4 (245 and 255 kB) and takes half its time. */
+const HOW = { level: 1, strategy: 3 } as const;
 const SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
 
 /**
@@ -32,25 +33,35 @@ export function encodePng(image: RgbImage, { texts = {} }: PngOptions = {}): Uin
   const parts = [
     SIGNATURE,
     chunk('IHDR', header),
-    chunk('IDAT', pako.deflate(filterRows(image), { level: LEVEL })),
+    chunk('IDAT', compress(filterRows(image))),
     ...Object.entries(texts).map(([keyword, text]) => chunk('iTXt', internationalText(keyword, text))),
     chunk('IEND', new Uint8Array(0)),
   ];
   return concat(parts);
 }
 
-/** The rows after Paeth's filter, each behind the filter's number (PNG specification, section 9.4). */
+/** Node's own zlib takes a third of pako's time; both files hold the same picture. */
+function compress(bytes: Uint8Array): Uint8Array {
+  const zlib = nodeModuleAtOnce('zlib');
+  return zlib ? zlib.deflateSync(bytes, HOW) : pako.deflate(bytes, HOW);
+}
+
+/** The rows after Paeth's filter, each behind the filter's number (PNG specification, section 9.4). Beyond the picture all is 0. */
 function filterRows({ width, height, data }: RgbImage): Uint8Array {
   const row = width * RGB;
   const out = new Uint8Array(height * (1 + row));
-  const above = new Uint8Array(RGB + row); // the row above, with a black pixel to its left
   for (let y = 0, from = 0, to = 0; y < height; y++) {
     out[to++] = PAETH;
-    for (let x = 0; x < row; x++, from++) {
-      const a = x < RGB ? 0 : data[from - RGB];
-      out[to++] = data[from] - paeth(a, above[RGB + x], above[x]); // modulo 256
-    }
-    above.set(data.subarray(from - row, from), RGB);
+    const end = from + row;
+    for (const edge = Math.min(end, from + RGB); from < edge; from++)
+      out[to++] = data[from] - (y > 0 ? data[from - row] : 0); // paeth(0, b, 0) = b
+    if (y === 0) for (; from < end; from++) out[to++] = data[from] - data[from - RGB]; // paeth(a, 0, 0) = a
+    for (
+      ;
+      from < end;
+      from++ // modulo 256
+    )
+      out[to++] = data[from] - paeth(data[from - RGB], data[from - row], data[from - row - RGB]);
   }
   return out;
 }

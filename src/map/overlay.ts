@@ -55,13 +55,19 @@ export function colormapTable(name: string): Uint8Array {
       `colormap: expected one of ${colormapNames.join(', ')}, got "${name}"${didYouMean(name, colormapNames)}`,
     );
   }
+  const known = tables.get(name);
+  if (known) return known.slice();
   const table = new Uint8Array(256 * 3);
   for (let i = 0; i < 256; i++) {
     const { r, g, b } = rgb(interpolators[name](i / 255));
     table.set([Math.round(r), Math.round(g), Math.round(b)], 3 * i);
   }
-  return table;
+  tables.set(name, table);
+  return table.slice();
 }
+
+/** Tables that were made before: d3 gives colours as text. */
+const tables = new Map<string, Uint8Array>();
 
 /** Where each of the pixels `from..to` of the photograph lies between two points of a map axis with `n` points. */
 interface Axis {
@@ -116,8 +122,12 @@ export function overlayMap(
   const colours = colormapTable(colormap);
   const columns = axis(map.width, rect.x, rect.width, image.width);
   const rows = axis(map.height, rect.y, rect.height, image.height);
-  const data = new Uint8Array(image.data.length);
-  for (let i = 0; i < data.length; i++) data[i] = Math.round(image.data[i] * OUTSIDE);
+  const photo = image.data;
+  const data = new Uint8Array(photo.length);
+  const darkened = Uint8Array.from({ length: 256 }, (_, byte) => Math.round(byte * OUTSIDE));
+  for (let i = 0; i < data.length; i++) data[i] = darkened[photo[i]];
+  const under = Float64Array.from({ length: 256 }, (_, byte) => byte * (1 - alpha));
+  const over = Float64Array.from(colours, (byte) => byte * alpha);
   for (let y = rows.from; y < rows.to; y++) {
     const row = y - rows.from;
     const top = rows.low[row] * map.width;
@@ -132,10 +142,12 @@ export function overlayMap(
       const mixed = above + (below - above) * rows.weight[row];
       const value = map.signed ? (mixed + 1) / 2 : mixed;
       // `value > 0` is false for NaN, so a NaN takes the colour of 0.
-      const colour = 3 * (value > 0 ? Math.round(Math.min(value, 1) * 255) : 0);
+      const colour = value > 0 ? 3 * ((Math.min(value, 1) * 255 + 0.5) | 0) : 0;
       const pixel = 3 * (y * image.width + x);
-      for (let c = 0; c < 3; c++)
-        data[pixel + c] = Math.round(image.data[pixel + c] * (1 - alpha) + colours[colour + c] * alpha);
+      // Rounded: half is added, and storing truncates.
+      data[pixel] = under[photo[pixel]] + over[colour] + 0.5;
+      data[pixel + 1] = under[photo[pixel + 1]] + over[colour + 1] + 0.5;
+      data[pixel + 2] = under[photo[pixel + 2]] + over[colour + 2] + 0.5;
     }
   }
   return { width: image.width, height: image.height, data };

@@ -40,7 +40,7 @@ export { drawFigure, type FigureOptions } from './figure/draw.js';
 export { encodePng, type PngOptions } from './image/decode.js';
 export { type ReadImageOptions, readImage } from './image/input.js';
 export { encodeNpy } from './map/npy.js';
-export { colormapNames, type OverlayOptions } from './map/overlay.js';
+export { colormapNames, drawHeatmap, type OverlayOptions } from './map/overlay.js';
 export { smoothingNames } from './map/smoothing.js';
 export { methodNames } from './methods/facts.js';
 export type { SingleSource, WeightsSource } from './weights/open.js';
@@ -53,6 +53,7 @@ export {
   publishedWeights,
   pullWeights,
   type Verified,
+  type VerifyOptions,
   verifyWeights,
 } from './weights/published.js';
 
@@ -137,7 +138,7 @@ class LoadedNetwork extends DescribedNetwork implements Network {
   explain(image: ImageInput | TensorInput, options?: ExplainOptions): Promise<Explanation> {
     return this.#enqueue(image, options, async (picture) => {
       const result = await explain(this.#loaded, picture, options);
-      this.pace.note(this.estimate(options).macs, result.seconds);
+      if (!result.reused) this.pace.note(this.estimate(options).macs, result.seconds);
       return result;
     });
   }

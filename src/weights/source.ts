@@ -1,4 +1,5 @@
 import { AtrousCamError } from '../base/errors.js';
+import { fetchPatiently } from '../base/patience.js';
 import { isNode, nodeModule } from '../base/platform.js';
 
 /** One weight file; a string is a path (Node) or a URL. */
@@ -222,13 +223,14 @@ function notInBrowser(source: string): never {
 async function urlSource(url: URL, signal?: AbortSignal): Promise<ByteSource> {
   if (url.protocol === 'file:' && isNode) return fileSource((await nodeModule('url')).fileURLToPath(url));
   const name = url.protocol === 'data:' ? 'data: URL' : url.href;
-  const response = await fetch(url, { signal }).catch((cause: Error) => {
+  const failed = (cause: Error) => {
     if (signal?.aborted) throw new AtrousCamError('ABORTED', `weights ${quote(name)}: aborted`, { cause });
     throw new AtrousCamError('NOT_FOUND', `weights ${quote(name)}: cannot be fetched (${cause.message})`, { cause });
-  });
+  };
+  const response = await fetchPatiently(url, signal).catch(failed);
   if (!response.ok)
     throw new AtrousCamError('NOT_FOUND', `weights ${quote(name)}: the server answers ${response.status}`);
-  return blobSource(await response.blob(), name); // a blob, because browsers may keep it on disk
+  return blobSource(await response.blob().catch(failed), name); // a blob, because browsers may keep it on disk
 }
 
 function notFound(path: string, cause: NodeJS.ErrnoException): AtrousCamError {

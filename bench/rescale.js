@@ -7,12 +7,15 @@ import { load, packWeights } from '../dist/index.js';
  *
  * @param {string} file weights of any format
  * @param {string[]} pictures paths of photographs; their classes do not matter
- * @param {{ threads?: number }} [options]
+ * @param {object} [options]
+ * @param {number} [options.threads]
+ * @param {number} [options.window] of the pool that is left behind the last convolution: 32 in front of dense layers, 1 before a mean
+ * @param {Pick<import('../dist/types/index.js').PackOptions, 'preprocessing' | 'labels'>} [options.read] what the file does not say
  * @returns {Promise<Buffer>} the packed network, float32
  */
-export async function rescale(file, pictures, { threads } = {}) {
+export async function rescale(file, pictures, { threads, window: left = 32, read = {} } = {}) {
   const pieces = [];
-  for await (const piece of packWeights(file, { dtype: 'float32' })) pieces.push(piece);
+  for await (const piece of packWeights(file, { ...read, dtype: 'float32' })) pieces.push(piece);
   const bytes = Buffer.concat(pieces);
   const begin = 8 + Number(bytes.readBigUInt64LE(0));
   const header = JSON.parse(bytes.toString('utf8', 8, begin));
@@ -29,7 +32,7 @@ export async function rescale(file, pictures, { threads } = {}) {
   for (const [i, name] of layers.entries()) {
     /** @type {number[]} */
     const got = [];
-    const window = i === layers.length - 1 ? 32 : 1; // the only pool that is left
+    const window = i === layers.length - 1 ? left : 1; // the only pool that is left
     for (const picture of pictures) {
       const activations = await net.activations(picture, { mode: 'dilated', layers: [name] });
       addTo(got, meansOf(activations[name], window));

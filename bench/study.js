@@ -1,39 +1,32 @@
 #!/usr/bin/env node
 import { readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { packWeights } from '../dist/index.js';
 import { readMaskedPictures } from '../dist/metrics.js';
 import { machine } from './alternate.js';
-import { hashOf, openCache } from './study/cache.js';
+import { hashCode, hashNetwork, openCache } from './study/cache.js';
 import { printPlan } from './study/estimate.js';
+import { networkOf, networks } from './study/networks.js';
 import { drawPage } from './study/page.js';
-import {
-  counts,
-  metricsOf,
-  orderPictures,
-  PERCENTILES,
-  pendingWork,
-  planTasks,
-  STEPS,
-  scaleCounts,
-} from './study/plan.js';
+import { counts, orderPictures, PERCENTILES, pendingWork, planTasks, STEPS, scaleCounts } from './study/plan.js';
 import { runPool } from './study/pool.js';
 import { tables, withTables } from './study/report.js';
-import { chooseRows, reference, rows } from './study/rows.js';
-import { mergeStudies, summarizeRow } from './study/summary.js';
+import { chooseRows } from './study/rows.js';
+import { summarizeNetwork } from './study/summary.js';
 
-const help = `node bench/study.js FOLDER [options]
+const help = `node bench/study.js PETS ZOO [options]
 
-Is a full-resolution map better, and when? Measures the maps of all modes, cures and methods with the bundled network on FOLDER (pictures
-with masks and an index.csv, see readMaskedPictures) and writes bench/results/study.json, the tables of docs/study.md and docs/study.png.
-Takes about 12 minutes on two cores; a run that was interrupted goes on. Needs \`npm run build\`.
+Which map is good for what? Makes the maps of all rows with several networks on PETS (photographs with masks and an index.csv, see
+readMaskedPictures) and writes bench/results/study.json, the tables of docs/study.md and docs/study.png. ZOO has the networks' files, see
+bench/study/networks.js. Prints how long it takes; a run that was interrupted goes on. Needs \`npm run build\`.
 
-  --rescaled FILE the bundled network, rescaled for dilated mode: the rows rescaled*
-  --tuned FILE    that, fine-tuned in dilated mode: the rows tuned*
-  --drn FILE      the same with degridding layers: the row DRN-C
-  --rows A,B      these rows only, atrous* for all that begin so; the others stay in study.json as they are
-  --pictures N    a trial with N instead of ${counts.all.pictures} pictures, all else in proportion: prints the tables and writes nothing
-  --report        only makes the tables again from study.json
+  --networks A,B  these networks only (${networks.map(({ name }) => name).join(', ')})
+  --rows "A;B"    these rows only, atrous* for all that begin so
+  --pictures N    a trial with N photographs a network at most: prints the tables and writes nothing, as with the two above
+  --minutes N     begins nothing after N minutes: the tables are of what is there, the same pictures for all rows of a network
+  --processes N   at a time, a thread each; as many as there are cores by default
+  --page          makes docs/study.png only
+  --report        makes the tables only, from study.json
 `;
 
 const SEED = 1;
@@ -45,73 +38,63 @@ const page = new URL('../docs/study.png', import.meta.url);
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
-    rescaled: { type: 'string' },
-    tuned: { type: 'string' },
-    drn: { type: 'string' },
+    networks: { type: 'string' },
     rows: { type: 'string' },
     pictures: { type: 'string' },
+    minutes: { type: 'string' },
+    processes: { type: 'string' },
+    page: { type: 'boolean' },
     report: { type: 'boolean' },
   },
 });
-const kept = readResults();
-if (values.report && kept) report(kept);
-else if (positionals.length === 1) await main(positionals[0]);
-else console.log(help);
+const [pets, zoo] = positionals;
+if (values.report) report(JSON.parse(readFileSync(results, 'utf8')));
+else if (positionals.length !== 2) console.log(help);
+else if (values.page) writeFileSync(page, await drawPage(zoo));
+else await main();
 
-async function main(folder) {
-  const { rescaled, tuned, drn } = values;
-  const sources = { default: undefined, ...(rescaled && { rescaled }), ...(tuned && { tuned }), ...(drn && { drn }) };
-  const chosen = chooseRows(values.rows?.split(',')).filter(({ weights }) => weights in sources);
-  const planned = values.pictures ? scaleCounts(Number(values.pictures)) : counts;
-  const tasks = planTasks(orderPictures(await readMaskedPictures(folder), SEED), planned.all);
-  const hashes = await hashWeights(sources);
-  const caches = new Map(chosen.map((row) => [row.name, openCache(row, `${hashes.default} ${hashes[row.weights]}`)]));
-  const work = pendingWork(chosen, tasks, planned, (row, task) => caches.get(row).get(task)?.measures);
+async function main() {
+  const studied = values.networks?.split(',').map(networkOf) ?? networks;
+  const rows = chooseRows(values.rows?.split(';'));
+  const all = values.pictures ? scaleCounts(Number(values.pictures)) : counts;
+  const planned = Object.fromEntries(studied.map(({ name }) => [name, all[name]]));
+  const tasks = planTasks(orderPictures(await readMaskedPictures(pets), SEED), planned);
+  const code = hashCode();
+  const hashes = Object.fromEntries(studied.map((network) => [network.name, hashNetwork(network, zoo)]));
+  const caches = new Map();
+  for (const { name } of studied)
+    for (const row of rows) caches.set(`${name} ${row.name}`, openCache(row, hashes[name], code));
+  const cacheOf = (row, task) => caches.get(`${task.network} ${row}`);
+  const known = (row, task) => cacheOf(row, task).get(task.id);
+  const work = pendingWork(rows, tasks, planned, (row, task) => known(row, task)?.measures);
 
-  await printPlan(work, planned, chosen);
-  await runPool(work, sources, ({ row, task, entry }) => caches.get(row).add(task, entry), printProgress);
-
-  const settings = { network: hashes.default, seed: SEED, steps: STEPS, percentiles: PERCENTILES, counts: planned };
-  const measured = chosen.map((row) => {
-    const seen = tasks.filter((task) => metricsOf(row, task, planned).length > 0);
-    const other = row.name === reference ? undefined : caches.get(reference).get;
-    return { name: row.name, weights: hashes[row.weights], ...summarizeRow(caches.get(row.name).get, other, seen) };
-  });
-  const study = { machine: machine(), settings, rows: measured };
-  if (values.pictures) return console.log(tables(study));
-  const merged = mergeStudies(
-    kept,
-    study,
-    rows.map(({ name }) => name),
+  const minutes = Number(values.minutes ?? Number.POSITIVE_INFINITY);
+  const processes = Number(values.processes ?? availableParallelism());
+  const deadline = began + 60_000 * minutes;
+  if (minutes > 0) await printPlan(work, rows, zoo);
+  await runPool(
+    work,
+    { zoo, processes, deadline },
+    ({ row, task, entry }) => cacheOf(row, task).add(task.id, entry),
+    printProgress,
   );
-  writeFileSync(results, `${JSON.stringify(merged, null, 1)}\n`);
-  report(merged);
-  writeFileSync(page, await drawPage(sources));
-}
 
-/** The study that is kept; undefined where none is. */
-function readResults() {
-  try {
-    return JSON.parse(readFileSync(results, 'utf8'));
-  } catch (error) {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  }
+  const study = {
+    machine: machine(),
+    settings: { seed: SEED, steps: STEPS, percentiles: PERCENTILES },
+    networks: studied.map(({ name, title }) => {
+      const own = tasks.filter(({ network }) => network === name);
+      return { name, title, hash: hashes[name], rows: summarizeNetwork(rows, own, planned, known) };
+    }),
+  };
+  if (values.pictures || values.rows || values.networks) return console.log(tables(study));
+  writeFileSync(results, `${JSON.stringify(study, null, 1)}\n`);
+  report(study);
+  writeFileSync(page, await drawPage(zoo));
 }
 
 function report(study) {
   writeFileSync(document, withTables(readFileSync(document, 'utf8'), study));
-}
-
-/** Of the networks' files, by name. */
-async function hashWeights(sources) {
-  const hashes = {};
-  for (const [name, file] of Object.entries(sources)) {
-    const pieces = [];
-    for await (const piece of packWeights(file)) pieces.push(piece);
-    hashes[name] = hashOf(...pieces);
-  }
-  return hashes;
 }
 
 function printProgress(done, total) {

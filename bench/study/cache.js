@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { PERCENTILES, STEPS } from './plan.js';
 
@@ -11,22 +12,27 @@ export const hashOf = (...parts) => {
   return hash.digest('hex').slice(0, 16);
 };
 
-/** Of the built library: what another one measured is measured again. */
-function code() {
+/** Of the built library, which holds the bundled networks: what another one measured is measured again. */
+export function hashCode() {
   const dist = new URL('../../dist/', import.meta.url);
   const chunks = readdirSync(new URL('chunks/', dist)).sort();
   const files = ['index.js', 'metrics.js', ...chunks.map((name) => `chunks/${name}`)];
   return hashOf(...files.map((name) => readFileSync(new URL(name, dist))));
 }
 
+/** Of a network: its file, and how it is read. @param {import('./networks.js').Studied} network @param {string} zoo */
+export function hashNetwork(network, zoo) {
+  return hashOf(JSON.stringify(network), network.file ? readFileSync(join(zoo, network.file)) : '');
+}
+
 /**
- * What was measured of a row, by task, kept in build/study: an interrupted study goes on, and a longer one takes what a shorter one has.
- * A file holds one row with one network, a line a task; the last line of a task counts.
+ * What was measured of a row with one network, by task, kept in build/study: an interrupted study goes on, and a longer one takes what a
+ * shorter one has. A line a task; the last line of a task counts.
  *
- * @param {import('./rows.js').Row} row @param {string} weights hashes of the row's network and of the one that judges
+ * @param {import('./rows.js').Row} row @param {string} network its hash @param {string} code the library's
  */
-export function openCache(row, weights) {
-  const key = hashOf(JSON.stringify([row.name, row.explain, STEPS, PERCENTILES, weights]), code());
+export function openCache(row, network, code) {
+  const key = hashOf(JSON.stringify([row.name, row.explain, STEPS, PERCENTILES, network, code]));
   const file = fileURLToPath(new URL(`${key}.jsonl`, folder));
   const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
   const entries = new Map(lines.flatMap(parse).map(({ task, ...entry }) => [task, entry]));

@@ -1,48 +1,58 @@
-import { availableParallelism } from 'node:os';
-import { load } from '../../dist/index.js';
-import { PERCENTILES, RANDOMIZED, STEPS } from './plan.js';
-import { explainOptions } from './rows.js';
+import { partsOf } from './maps.js';
+import { mapMaker, openNetworks, processorSeconds } from './measure.js';
+import { PERCENTILES, STEPS } from './plan.js';
+import { reference } from './rows.js';
 
-/** Seconds on one core of a Zen 4 beside the network: of any map, of its localisation, of ROAD at a percentile and order. */
-const COST = { map: 0.03, localisation: 0.06, imputation: 0.1 };
-/** Networks of the randomisation test: VGG16's, and one more with each layer. */
-const NETWORKS = 17;
+/** Processor seconds beside the network, on a Zen 4: of any map's measures, of ROAD at a percentile and order. */
+const COST = { measures: 0.08, imputation: 0.1 };
+/** The randomisation test explains two photographs, once as trained and at four depths. */
+const RANDOMIZED = 10;
 
 /**
- * Prints what is left to do and about how long it takes, from what the bundled network computes in a second here and now.
+ * Prints how long what is left to do takes about, network by network, from what each computes in a second here and now.
  *
  * @param {ReturnType<typeof import('./plan.js').pendingWork>} work
- * @param {typeof import('./plan.js').counts} planned
  * @param {readonly import('./rows.js').Row[]} rows
+ * @param {string} zoo
  */
-export async function printPlan(work, planned, rows) {
-  for (const [share, parts] of Object.entries(planned)) {
-    const names = rows.filter((row) => row.share === share).map(({ name }) => name);
-    const sizes = Object.entries(parts).map(([part, count]) => `${count} ${part}`);
-    if (names.length > 0) console.log(`${sizes.join(', ')}:\n  ${names.join(', ')}`);
+export async function printPlan(work, rows, zoo) {
+  const network = openNetworks(zoo);
+  let total = 0;
+  for (const name of new Set(work.map(({ task }) => task.network))) {
+    const net = await network(name);
+    const own = work.filter(({ task }) => task.network === name);
+    const seconds = await estimateSeconds(net, own, rows);
+    total += seconds;
+    const maps = own.reduce((sum, { jobs }) => sum + jobs.length, 0);
+    console.log(`${name}: ${own.length} tasks, ${maps} maps: about ${Math.ceil(seconds / 60)} minutes of one core`);
+    net.dispose();
   }
-  const maps = work.reduce((sum, { jobs }) => sum + jobs.length, 0);
-  const seconds = work.length > 0 ? await estimateSeconds(work, rows) : 0;
-  const cores = availableParallelism();
-  console.log(`${maps} maps: about ${Math.ceil(seconds / cores / 60)} minutes on ${cores} cores`);
+  console.log(`in all about ${Math.ceil(total / 60)} minutes of one core`);
 }
 
 /** Seconds on one core. */
-async function estimateSeconds(work, rows) {
-  const net = await load(undefined, { threads: 1 });
+async function estimateSeconds(net, work, rows) {
   const side = net.inputSize;
-  const image = { width: side, height: side, data: new Uint8Array(3 * side * side) };
-  await net.explain(image, { target: 0 }); // the pace of the estimates
-  const map = ({ explain }) => (explain ? net.estimate(explainOptions({ explain }, net.layers)).seconds : 0);
-  const times = new Map(rows.map((row) => [row.name, map(row)]));
-  const pass = times.get('pooled');
-  net.dispose();
-
-  const road = 2 * PERCENTILES.length * (pass + COST.imputation);
-  const costs = { box: COST.localisation, deletion: STEPS * pass, insertion: STEPS * pass, drop: pass, road };
-  const job = ({ row, metrics }) => {
-    const made = metrics.includes('steps') ? RANDOMIZED * NETWORKS : 1;
-    return made * (times.get(row) + COST.map) + metrics.reduce((sum, name) => sum + (costs[name] ?? 0), 0);
-  };
-  return work.reduce((sum, { jobs }) => sum + jobs.reduce((part, one) => part + job(one), 0), 0);
+  const image = { width: side, height: side, data: new Uint8Array(3 * side * side).fill(128) };
+  const make = mapMaker(net, { image, target: 0 });
+  const known = rows.find(({ name }) => name === reference);
+  await make(known); // warms up
+  const before = processorSeconds();
+  await net.predict(image);
+  const pass = processorSeconds() - before;
+  const ratio = pass / net.estimate({ mode: 'pooled' }).seconds;
+  const costs = { deletion: STEPS * pass, insertion: STEPS * pass, drop: pass };
+  costs.road = 2 * PERCENTILES.length * (pass + COST.imputation);
+  const part = (options) => ratio * net.estimate(options).seconds;
+  return work.reduce((sum, { jobs }) => {
+    const parts = new Map();
+    let measures = 0;
+    for (const { row, metrics } of jobs) {
+      const { explain } = rows.find(({ name }) => name === row);
+      const times = metrics.includes('steps') ? RANDOMIZED : 1;
+      for (const options of explain ? partsOf(explain) : []) parts.set(JSON.stringify(options), times * part(options));
+      measures += times * COST.measures + metrics.reduce((all, metric) => all + (costs[metric] ?? 0), 0);
+    }
+    return sum + measures + [...parts.values()].reduce((a, b) => a + b, 0);
+  }, 0);
 }

@@ -1,112 +1,154 @@
-import { load, packWeights } from '../../dist/index.js';
 import {
   composeMosaic,
   gridPointing,
+  layersFromHead,
   measureMap,
   openProbe,
-  randomizationCheck,
+  randomizeWeights,
+  rankCorrelation,
   readGround,
+  ssim,
 } from '../../dist/metrics.js';
+import { combineMaps, partsOf, shrinkMap } from './maps.js';
+import { classOf, loadNetwork, networkOf, packNetwork } from './networks.js';
 import { PERCENTILES, STEPS } from './plan.js';
-import { explainOptions } from './rows.js';
 
 /** @typedef {import('./rows.js').Row} Row */
 /** @typedef {import('./plan.js').Task} Task */
+/** @typedef {import('./networks.js').Network} Network */
 /** @typedef {{ row: Row, metrics: string[] }} Job a row's part of a task */
-/** @typedef {{ measures: Record<string, any>, seconds?: number }} Entry a map's numbers, and its time */
+/** @typedef {{ measures: Record<string, any>, seconds?: number, bytes?: number }} Entry a map's numbers, its processor time and memory */
 
-/** Networks by name, loaded when first asked for, one thread each: several processes share the machine. */
-export function openNetworks(sources) {
+/** Pixels of a mosaic's side for each of the input's: as many as the largest zoom sees, so that zooming shows more than there was already. */
+const MOSAIC_ZOOM = 3;
+
+/** Networks by name, loaded when first asked for. */
+export function openNetworks(zoo) {
   const loaded = new Map();
   return (name) => {
-    if (!loaded.has(name)) loaded.set(name, load(sources[name], { threads: 1 }));
+    if (!loaded.has(name)) loaded.set(name, loadNetwork(name, zoo));
     return loaded.get(name);
   };
 }
 
+/** Seconds that this process has computed so far, whatever else the machine does. */
+export function processorSeconds() {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}
+
 /**
- * Makes a row's map of a picture.
+ * Makes rows' maps of one picture. Rows that combine zooms take the maps of single zooms that other rows have; all of them are told what
+ * their parts took.
  *
- * @param {Row} row @param {(name: string) => Promise<import('../../dist/types/index.js').Network>} network
+ * @param {Network} net @param {{ image: object, target: number, preprocessing?: object }} subject
+ * @returns {(row: Row) => Promise<{ map: import('./maps.js').GreyMap, seconds?: number, bytes?: number }>} maps of the network's input size
  */
-async function makeMap(row, network, { image, target, tensor, preprocessing }) {
-  const net = await network(row.weights);
-  if (row.map) return { map: row.map(net.inputSize, tensor) };
-  const explanation = await net.explain(image, { ...explainOptions(row, net.layers), target, preprocessing });
-  const { map, seconds, predictions } = explanation;
-  return { map, seconds, top: predictions[0].label };
+export function mapMaker(net, { image, target, preprocessing }) {
+  const made = new Map();
+  const part = async (options) => {
+    const key = JSON.stringify(options);
+    if (!made.has(key)) {
+      const before = processorSeconds();
+      const { map, peakBytes } = await net.explain(image, { ...options, target, preprocessing });
+      made.set(key, { map, seconds: processorSeconds() - before, bytes: peakBytes });
+    }
+    return made.get(key);
+  };
+  return async ({ map, explain }) => {
+    if (map) return { map: map(net.inputSize) };
+    const parts = [];
+    for (const options of partsOf(explain)) parts.push(await part(options));
+    const before = processorSeconds();
+    const combined = combineMaps(
+      parts.map((one) => one.map),
+      explain.combine ?? 'product',
+    );
+    const combining = processorSeconds() - before;
+    return {
+      map: shrinkMap(combined, net.inputSize),
+      seconds: parts.reduce((sum, { seconds }) => sum + seconds, combining),
+      bytes: Math.max(...parts.map(({ bytes }) => bytes)),
+    };
+  };
 }
 
 /**
  * Does all jobs of a task.
  *
  * @param {Task} task @param {readonly Job[]} jobs
- * @param {(name: string) => Promise<import('../../dist/types/index.js').Network>} network see `openNetworks`
+ * @param {(name: string) => Promise<Network>} network see `openNetworks`
+ * @param {string} zoo
  * @param {(job: Job, entry: Entry) => void} report called with each row's numbers
  */
-export async function measureTask(task, jobs, network, report) {
-  if (task.kind === 'randomization') {
-    for (const job of jobs) report(job, { measures: { steps: await randomize(job.row, task.pictures) } });
-    return;
-  }
-  const one = await openTask(task, await network('default'));
+export async function measureTask(task, jobs, network, zoo, report) {
+  if (task.kind === 'randomization') return randomize(task, jobs, network, zoo, report);
+  const net = await network(task.network);
+  const one = await (task.kind === 'picture' ? openPicture : openMosaic)(task, net);
+  const make = mapMaker(net, one);
   for (const job of jobs) {
-    const made = await makeMap(job.row, network, one);
-    report(job, { seconds: made.seconds, measures: await one.measure(made, job.metrics) });
+    const { map, seconds, bytes } = await make(job.row);
+    report(job, { seconds, bytes, measures: await one.measure(map, job.metrics) });
   }
 }
 
-const openTask = (task, judge) => (task.kind === 'picture' ? openPicture(task, judge) : openMosaic(task, judge));
-
-async function openPicture({ pictures: [picture] }, judge) {
-  const target = picture.label;
-  const probe = await openProbe(judge, picture.path, { target });
-  const ground = { probe, ...(await readGround(picture, probe, judge.inputSize)) };
-  const measure = async ({ map, top }, metrics) => {
-    const measures = await measureMap(map, ground, { metrics, steps: STEPS, percentiles: PERCENTILES });
-    return { ...measures, box: plain(measures.box), ...(top && { right: top === target ? 1 : 0 }) };
-  };
-  return { image: probe.image, target, tensor: probe.tensor, measure };
+/** The explained class of a picture by itself. */
+async function targetOf(name, net, picture) {
+  const probabilities = async () => (await net.predict(picture.path)).probabilities;
+  return classOf(networkOf(name), picture, net.labels, probabilities);
 }
 
-async function openMosaic({ kind, pictures, cell }, judge) {
-  const images = await Promise.all(pictures.map(async ({ path }) => (await judge.preprocess(path)).image));
-  const mosaic = composeMosaic(images, judge.inputSize);
-  const preprocessing = { fit: 'squash' }; // so that all of it is seen
-  const { tensor } = await judge.preprocess(mosaic.image, { preprocessing });
-  const measure = async ({ map }) => ({ [kind]: gridPointing(map, mosaic, cell) });
-  return { image: mosaic.image, target: pictures[cell].label, tensor, preprocessing, measure };
+async function openPicture({ network, pictures: [picture] }, net) {
+  const target = await targetOf(network, net, picture);
+  const probe = await openProbe(net, picture.path, { target });
+  const ground = { probe, ...(await readGround(picture, probe, net.inputSize)) };
+  const measure = (map, metrics) => measureMap(map, ground, { metrics, steps: STEPS, percentiles: PERCENTILES });
+  return { image: probe.image, target, measure };
 }
 
-/** A curve that JSON can keep: three digits decide whether a box reaches 0.3, 0.5 or 0.7. */
-function plain({ thresholds, largest, any }) {
-  const digits = (values) => Array.from(values, (value) => Math.floor(value * 1000) / 1000);
-  return { thresholds, largest: digits(largest), any: digits(any) };
+async function openMosaic({ network, kind, pictures, cell }, net) {
+  const target = await targetOf(network, net, pictures[cell]);
+  const images = await Promise.all(pictures.map(async ({ path }) => (await net.preprocess(path)).image));
+  const { image, cells } = composeMosaic(images, MOSAIC_ZOOM * net.inputSize);
+  const small = (rect) => Object.fromEntries(Object.entries(rect).map(([name, x]) => [name, x / MOSAIC_ZOOM]));
+  const own = { image: { ...image, width: net.inputSize, height: net.inputSize }, cells: cells.map(small) };
+  const measure = async (map) => ({ [kind]: gridPointing(map, own, cell) });
+  return { image, target, preprocessing: { fit: 'squash' }, measure }; // so that all of the mosaic is seen
 }
+
+/** How much of a network becomes random, from the last layer on: the classes alone, thirds of its layers, all. */
+const depths = (count) => ({ head: 1, third: Math.ceil(count / 3), most: Math.ceil((2 * count) / 3), all: count });
 
 /**
- * A row's parameter randomisation test on some photographs: how like its maps stay while the default network's layers turn random.
- *
- * @param {Row} row @param {Task['pictures']} pictures
- * @returns means over the pictures, a step a layer
+ * The parameter randomisation test on some photographs: how like rows' maps stay while the network's layers turn random. Means over the
+ * pictures.
  */
-async function randomize(row, pictures) {
-  const pieces = [];
-  for await (const piece of packWeights()) pieces.push(piece);
-  const explain = async (net) => {
-    const maps = [];
-    for (const { path, label } of pictures)
-      maps.push((await net.explain(path, { ...explainOptions(row, net.layers), target: label })).map);
+async function randomize({ network: name, pictures }, jobs, network, zoo, report) {
+  const net = await network(name);
+  const targets = [];
+  for (const picture of pictures) targets.push(await targetOf(name, net, picture));
+  const mapsOf = async (of) => {
+    const makers = pictures.map(({ path }, i) => mapMaker(of, { image: path, target: targets[i] }));
+    const maps = new Map();
+    for (const { row } of jobs) {
+      const own = [];
+      for (const make of makers) own.push((await make(row)).map);
+      maps.set(row.name, own);
+    }
     return maps;
   };
-  const steps = await randomizationCheck(new Uint8Array(Buffer.concat(pieces)), {
-    load: (weights) => load(weights, { threads: 1 }),
-    explain,
-  });
-  const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
-  return steps.map(({ layer, correlations, similarities }) => ({
-    layer,
-    correlation: mean(correlations),
-    similarity: mean(similarities),
-  }));
+  const packed = await packNetwork(name, zoo);
+  const layers = layersFromHead(packed);
+  const trained = await mapsOf(net);
+  const steps = new Map(jobs.map(({ row }) => [row.name, {}]));
+  for (const [depth, count] of Object.entries(depths(layers.length))) {
+    const changed = await loadNetwork(name, zoo, { weights: randomizeWeights(packed, layers.slice(0, count)) });
+    const maps = await mapsOf(changed);
+    changed.dispose();
+    for (const [row, own] of maps) {
+      const mean = (like) => own.reduce((sum, map, i) => sum + like(trained.get(row)[i], map), 0) / own.length;
+      steps.get(row)[depth] = { correlation: mean(rankCorrelation), similarity: mean(ssim) };
+    }
+  }
+  for (const job of jobs) report(job, { measures: { steps: steps.get(job.row.name) } });
 }

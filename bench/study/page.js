@@ -1,41 +1,49 @@
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { drawFigure, encodePng, load } from '../../dist/index.js';
-import { explainOptions, pictured, rows } from './rows.js';
+import { drawFigure, encodePng } from '../../dist/index.js';
+import { classOf, loadNetwork, networks } from './networks.js';
+import { pictured, rows } from './rows.js';
 
 const photos = new URL('../../photos/', import.meta.url);
 
-/** Class of the explained animal: each photograph has a cat and a dog. */
-const TARGET = 'cat';
+/** The explained animal: each photograph has a cat and a dog. */
+const EXPLAINED = { label: 'cat', row: { breed: 'Abyssinian' } };
 
-/**
- * The study's telling rows on the repository's photographs (the measured ones may not be shown here), as one PNG.
- *
- * @param {Record<string, string | undefined>} sources networks by the rows' `weights`; rows of others are left out
- */
-export async function drawPage(sources) {
-  const shown = pictured
-    .map((name) => rows.find((row) => row.name === name))
-    .filter(({ weights }) => weights in sources);
-  const nets = new Map();
-  for (const { weights } of shown) if (!nets.has(weights)) nets.set(weights, await load(sources[weights]));
+/** Of the repository's photographs those that are shown (the measured ones may not be shown here), and their cats. */
+const SHOWN = { 'leonberger_abyssinian.jpg': 'Abyssinian', 'staffie_bengal.jpg': 'Bengal' };
+
+/** The study's telling rows on photographs of the repository, a line a network, as one PNG. @param {string} zoo */
+export async function drawPage(zoo) {
   const figures = [];
-  for (const file of readdirSync(photos).filter((name) => name.endsWith('.jpg'))) {
-    const explanations = [];
-    for (const row of shown) {
-      const net = nets.get(row.weights);
-      const options = { ...explainOptions(row, net.layers), target: TARGET };
-      explanations.push({ ...(await net.explain(fileURLToPath(new URL(file, photos)), options)), mode: row.name }); // the caption
+  for (const file of readdirSync(photos).filter((name) => name in SHOWN)) {
+    const path = fileURLToPath(new URL(file, photos));
+    for (const network of networks) {
+      const net = await loadNetwork(network.name, zoo);
+      const picture = { ...EXPLAINED, row: { breed: SHOWN[file] } };
+      const target = await classOf(network, picture, net.labels, async () => (await net.predict(path)).probabilities);
+      const explanations = [];
+      for (const name of pictured) {
+        const { explain } = rows.find((row) => row.name === name);
+        explanations.push({ ...(await net.explain(path, { ...explain, target })), mode: name }); // the caption
+      }
+      const title = `${network.title}: ${net.labels[target]}`;
+      figures.push(await drawFigure(/** @type {any[]} */ (explanations), { name: title, columns: 7, width: 208 }));
+      net.dispose();
     }
-    figures.push(await drawFigure(explanations, { name: file, columns: 6, width: 208 }));
   }
-  for (const net of nets.values()) net.dispose();
   return encodePng(stack(figures));
 }
 
-/** Pictures of one width, one below the other. */
+/** Pictures of about one width, one below the other. */
 function stack(pictures) {
-  const [{ width }] = pictures;
+  const width = Math.max(...pictures.map((picture) => picture.width));
   const height = pictures.reduce((sum, picture) => sum + picture.height, 0);
-  return { width, height, data: Uint8Array.from(pictures.flatMap(({ data }) => [...data])) };
+  const data = new Uint8Array(3 * width * height).fill(255);
+  let top = 0;
+  for (const picture of pictures) {
+    for (let y = 0; y < picture.height; y++)
+      data.set(picture.data.subarray(3 * y * picture.width, 3 * (y + 1) * picture.width), 3 * (top + y) * width);
+    top += picture.height;
+  }
+  return { width, height, data };
 }

@@ -1,37 +1,39 @@
 import { createHash } from 'node:crypto';
-import { randomized } from './rows.js';
+import { randomized, unjudged, unzoomed } from './rows.js';
 
 /**
- * How much of the data each part of the study takes. A row's `share` of the pictures: `curves` and `road` of them are also measured for
- * faithfulness, `mosaics` of each size are played. Every row begins with the same pictures, so that rows compare picture by picture.
+ * How much of the data each network sees: `pictures` are explained, every `curves`-th of them (an odd number, for the species take turns)
+ * is measured for faithfulness too, `mosaics` of two and of four are played. All rows of a network begin with the same pictures, so that rows compare picture by picture.
+ *
+ * @typedef {{ pictures: number, mosaics: number, curves: number }} Counts
+ * @type {Record<string, Counts>} by network
  */
 export const counts = {
-  all: { pictures: 60, mosaics: 12, curves: 16, road: 8 },
-  half: { pictures: 30, mosaics: 6, curves: 16, road: 8 },
-  few: { pictures: 10, mosaics: 4, curves: 4, road: 0 },
+  lite0: { pictures: 32, mosaics: 12, curves: 5 },
+  mobilenet: { pictures: 60, mosaics: 24, curves: 5 },
+  vgg16: { pictures: 16, mosaics: 6, curves: 7 },
+  catdog: { pictures: 60, mosaics: 24, curves: 5 },
 };
 
 /** Steps of insertion and deletion, and ROAD's percentiles: what a forward pass each costs. */
-export const STEPS = 16;
-export const PERCENTILES = [50, 80];
-/** Photographs of the randomisation test. */
+export const STEPS = 8;
+export const PERCENTILES = [50];
+/** Photographs of the randomisation test, and how far into the study it comes, as a part of it. */
 export const RANDOMIZED = 2;
+const EARLY = 0.2;
 
 /**
- * All counts in proportion, `pictures` of them for the rows that see the most; at least one of each that is not 0.
+ * All counts for the first `pictures` photographs of each network at most; at least one mosaic.
  *
  * @param {number} pictures
  * @returns {typeof counts}
  */
 export function scaleCounts(pictures) {
-  const scale = pictures / counts.all.pictures;
-  const scaled = (count) => Math.ceil(count * scale);
-  return Object.fromEntries(
-    Object.entries(counts).map(([share, parts]) => [
-      share,
-      Object.fromEntries(Object.entries(parts).map(([part, count]) => [part, scaled(count)])),
-    ]),
-  );
+  const scaled = ([name, { pictures: most, mosaics, curves }]) => {
+    const count = Math.min(pictures, most);
+    return [name, { pictures: count, mosaics: Math.ceil((mosaics * count) / most), curves }];
+  };
+  return Object.fromEntries(Object.entries(counts).map(scaled));
 }
 
 /** Names in an order that looks random and is the same for the same seed, whatever other names there are. */
@@ -65,81 +67,87 @@ export function orderPictures(pictures, seed) {
 }
 
 /**
- * What is measured at a time: a photograph; a mosaic of two or four, whose one picture of the explained class lies in `cell`; or what
- * becomes of some photographs' maps when the network's weights turn random.
+ * What is measured at a time with one network: a photograph; a mosaic of two or four, whose one picture of the explained species lies in
+ * `cell`; or what becomes of some photographs' maps when the network's weights turn random.
  *
  * @typedef {object} Task
  * @property {string} id
+ * @property {string} network
  * @property {'picture' | 'mosaic2' | 'mosaic4' | 'randomization'} kind
- * @property {number} index among its kind
+ * @property {number} index among its kind and network
  * @property {{ file: string, label: string }[]} pictures as `readMaskedPictures` gives them
  * @property {number} [cell]
  */
 
 /**
- * The tasks of the rows that see the most; the others take the first of each kind.
+ * The tasks of all networks, mixed so that each beginning of the list has the same part of every network and kind. All networks see the same
+ * pictures and mosaics, as many as each sees.
  *
- * @param {readonly { file: string, label: string }[]} ordered of two classes
- * @param {typeof counts.all} most
+ * @param {readonly { file: string, label: string }[]} ordered of two species
+ * @param {Record<string, Counts>} planned by network
  * @returns {Task[]}
  */
-export function planTasks(ordered, { pictures, mosaics }) {
-  const single = ordered
-    .slice(0, pictures)
-    .map((picture, index) => ({ id: picture.file, kind: 'picture', index, pictures: [picture] }));
-  const some = ordered.slice(0, RANDOMIZED);
-  const randomization = {
-    id: `randomization of ${some.map(({ file }) => file)}`,
-    kind: 'randomization',
-    index: 0,
-    pictures: some,
-  };
-  const mosaic = (size) => (_, index) => {
-    const [one, others] = pick(ordered, size, index);
-    const cell = Math.floor(index / 2) % size;
-    const cells = [...others.slice(0, cell), one, ...others.slice(cell)];
-    return { id: `mosaic of ${cells.map(({ file }) => file)}`, kind: `mosaic${size}`, index, pictures: cells, cell };
-  };
-  return [randomization, ...single, ...[2, 4].flatMap((size) => Array.from({ length: mosaics }, mosaic(size)))];
+export function planTasks(ordered, planned) {
+  const all = Object.entries(planned).flatMap(([network, { pictures, mosaics }]) => {
+    const kinds = {
+      picture: [pictures, (index) => ({ pictures: [ordered[index]] })],
+      mosaic2: [mosaics, (index) => pickMosaic(ordered, 2, index)],
+      mosaic4: [mosaics, (index) => pickMosaic(ordered, 4, index)],
+      randomization: [1, () => ({ pictures: ordered.slice(0, RANDOMIZED) })],
+    };
+    return Object.entries(kinds).flatMap(([kind, [count, contents]]) =>
+      Array.from({ length: Math.min(count, ordered.length) }, (_, index) => {
+        const held = contents(index);
+        const id = `${network} ${kind} ${held.pictures.map(({ file }) => file).join(' ')}`;
+        const place = kind === 'randomization' ? EARLY : (index + 0.5) / count;
+        return { task: { id, network, kind, index, ...held }, place };
+      }),
+    );
+  });
+  return all.sort((a, b) => a.place - b.place).map(({ task }) => task);
 }
 
-/** One picture of a class, the classes in turn, and `size` - 1 of the other. */
-function pick(ordered, size, index) {
+/** One picture of a species, the species in turn, and `size` - 1 of the other; and the cell of that one. */
+function pickMosaic(ordered, size, index) {
   const { label } = ordered[index % 2];
   const [own, other] = [true, false].map((same) => ordered.filter((picture) => (picture.label === label) === same));
   const at = (list, i) => list[i % list.length];
   const others = Array.from({ length: size - 1 }, (_, i) => at(other, index * (size - 1) + i));
-  return [at(own, index), others];
+  const cell = Math.floor(index / 2) % size;
+  const one = at(own, Math.floor(index / 2));
+  return { pictures: [...others.slice(0, cell), one, ...others.slice(cell)], cell };
 }
+
+/** Of every map of a photograph, and of every so manieth. */
+const LOCALISATION = ['precision', 'maskiou', 'pointing', 'energy'];
+const FAITHFULNESS = ['deletion', 'insertion', 'road', 'drop'];
 
 /**
  * The metrics of a row's map of a task; nothing where the row does not see it.
  *
- * @param {{ name: string, share: string }} row @param {Pick<Task, 'kind' | 'index'>} task
+ * @param {Pick<import('./rows.js').Row, 'name' | 'explain' | 'most'>} row @param {Pick<Task, 'kind' | 'index' | 'network'>} task
  * @returns {string[]}
  */
-export function metricsOf({ name, share }, { kind, index }, planned = counts) {
-  const { pictures, mosaics, curves, road } = planned[share];
-  if (kind === 'randomization') return randomized.includes(name) ? ['steps'] : [];
-  if (kind !== 'picture') return index < mosaics ? [kind] : [];
-  if (index >= pictures) return [];
-  const faithfulness = [
-    ...(index < curves ? ['deletion', 'insertion', 'drop'] : []),
-    ...(index < road ? ['road'] : []),
-  ];
-  return ['grid', 'pointing', 'energy', 'box', ...faithfulness];
+export function metricsOf({ name, explain, most }, { kind, index, network }, planned = counts) {
+  const limit = most?.[network] ?? Number.POSITIVE_INFINITY;
+  if (kind === 'randomization')
+    return randomized.includes(name) && !(explain?.zoom && unzoomed.includes(network)) ? ['steps'] : [];
+  if (kind !== 'picture') return index < limit / 2 ? [kind] : [];
+  if (index >= limit) return [];
+  const judged = index % planned[network].curves === 0 && !unjudged.includes(name);
+  return judged ? [...LOCALISATION, ...FAITHFULNESS] : LOCALISATION;
 }
 
 /**
  * What is left to do: for each task the rows whose maps of it have not been measured, and how. Picture by picture, so
  * that all rows grow alike.
  *
- * @param {readonly import('./rows.js').Row[]} rows @param {readonly Task[]} tasks @param {typeof counts} planned
- * @param {(row: string, task: string) => Record<string, unknown> | undefined} known what was measured
+ * @param {readonly import('./rows.js').Row[]} rows @param {readonly Task[]} tasks @param {Record<string, Counts>} planned
+ * @param {(row: string, task: Task) => Record<string, unknown> | undefined} known what was measured
  * @returns {{ task: Task, jobs: { row: string, metrics: string[] }[] }[]}
  */
 export function pendingWork(rows, tasks, planned, known) {
-  const left = ({ row, metrics }, task) => metrics.some((name) => known(row, task.id)?.[name] === undefined);
+  const left = ({ row, metrics }, task) => metrics.some((name) => known(row, task)?.[name] === undefined);
   return tasks
     .map((task) => {
       const jobs = rows.map((row) => ({ row: row.name, metrics: metricsOf(row, task, planned) }));

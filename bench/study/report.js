@@ -1,7 +1,10 @@
 /**
  * @typedef {{ value: number, low: number, high: number, count: number }} Interval
- * @typedef {{ name: string, values: Record<string, Interval>, differences: Record<string, Interval>, seconds?: number,
- *   randomization?: { layer: string, correlation: number, similarity: number }[] }} Row a row of study.json
+ * @typedef {{ correlation: number, similarity: number }} Likeness
+ * @typedef {{ name: string, values: Record<string, Interval>, differences: Record<string, Interval>, seconds?: number, bytes?: number,
+ *   randomization?: Record<string, Likeness> }} Row a row of study.json
+ * @typedef {{ name: string, title: string, rows: Row[] }} Part a network of study.json
+ * @typedef {{ machine: Record<string, string>, networks: Part[] }} Study study.json
  */
 
 const line = (cells) => `| ${cells.join(' | ')} |`;
@@ -39,64 +42,61 @@ const measure = (name, title, better, digits = 0) => ({
 });
 
 const name = { title: 'map', text: (row) => row.name };
-const count = (measured) => ({ title: 'pictures', text: ({ values }) => values[measured]?.count ?? '' });
+const count = (measured, title) => ({ title, text: ({ values }) => values[measured]?.count ?? '' });
 const seconds = { title: 'seconds', text: (row) => row.seconds?.toFixed(row.seconds < 1 ? 2 : 1) ?? '' };
+const memory = { title: 'MB', text: (row) => (row.bytes ? Math.ceil(row.bytes / 1e6) : '') };
 
 const localisation = [
-  ...[name, count('pointing')],
-  measure('pointing', 'pointing game', 1),
-  measure('energy', 'energy in mask', 1),
-  measure('box30', 'box, IoU .3', 1),
-  measure('box50', 'box, IoU .5', 1),
-  measure('box70', 'box, IoU .7', 1),
+  ...[name, count('precision', 'pictures')],
+  measure('precision', 'precision', 1),
+  measure('maskiou', 'IoU', 1),
+  measure('pointing', 'pointing', 1),
+  measure('energy', 'energy', 1),
+  count('mosaic2', 'mosaics'),
   measure('mosaic2', 'mosaic of 2', 1),
   measure('mosaic4', 'mosaic of 4', 1),
-  measure('grid', 'grid number', -1, 1),
-  seconds,
+  ...[seconds, memory],
 ];
 
 const faithfulness = [
-  ...[name, count('insertion')],
+  ...[name, count('insertion', 'pictures')],
   measure('insertion', 'insertion', 1),
   measure('deletion', 'deletion', -1),
-  measure('road', 'ROAD', 1, 1),
+  measure('road', 'ROAD', 1),
   measure('drop', 'average drop', -1),
   measure('increase', 'increase', 1),
 ];
 
-const networks = [{ ...name, title: 'network' }, count('right'), measure('right', 'right', 1)];
-
-/** Layers down to which the weights are random: the class's, all dense ones, then block by block. */
-const randomness = ['predictions', 'fc1', 'block5_conv1', 'block4_conv1', 'block3_conv1', 'block1_conv1'];
-const likeness = (layer) => ({
-  title: `to ${layer}`,
+/** Down to where the weights are random: the last layer, a third of the layers, two thirds, all. */
+const depths = { head: 'the last layer', third: 'a third', most: 'two thirds', all: 'all' };
+const likeness = ([depth, title]) => ({
+  title,
   text: ({ randomization }) => {
-    const { correlation, similarity } = randomization.find((step) => step.layer === layer);
+    const { correlation, similarity } = randomization[depth];
     return [correlation, similarity].map((value) => value.toFixed(2)).join(', ');
   },
 });
-
-/** @typedef {{ machine: Record<string, string>, rows: Row[] }} Study study.json */
+const randomness = [name, ...Object.entries(depths).map(likeness)];
 
 /** The tables of docs/study.md. @param {Study} study */
-export function tables({ rows, machine }) {
-  const explained = rows.filter(({ values }) => values.right);
-  const plain = explained.filter(({ name }) => ['pooled', 'dilated', 'rescaled', 'tuned', 'DRN-C'].includes(name));
-  const parts = [
-    ['Where is the pet? And how regular is the map?', table(localisation, rows)],
-    ['What does the network rest on?', table(faithfulness, rows)],
-    ['How often is the network right?', table(networks, plain)],
-    [
-      'How like does a map stay when the weights turn random, the last layer first? Rank correlation, structural similarity',
-      table(
-        [name, ...randomness.map(likeness)],
+export function tables({ networks, machine }) {
+  const parts = networks.flatMap(({ title, rows }) => {
+    const named = (about, columns, some) =>
+      some.length > 0 ? [`**${title}: ${about}**\n\n${table(columns, some)}`] : [];
+    const measured = (key) => rows.filter(({ values }) => values[key]);
+    return [
+      ...named('where is the pet, and the class?', localisation, measured('precision')),
+      ...named('what does the network rest on?', faithfulness, measured('insertion')),
+      ...named(
+        'how like does a map stay when layers turn random, from the last on? Rank correlation, structural similarity',
+        randomness,
         rows.filter(({ randomization }) => randomization),
       ),
-    ],
-  ];
+    ];
+  });
   const { date, processor, node } = machine;
-  const made = `${date}, ${processor}, one thread a map, as many maps at a time as there are cores, Node ${node}.`;
-  return [...parts.map(([title, text]) => `**${title}**\n\n${text}`), made].join('\n\n');
+  const made = `${date}, ${processor}, one thread a map, Node ${node}. Seconds are processor time, the median of the photographs.`;
+  return [...parts, made].join('\n\n');
 }
 
 const [BEGIN, END] = ['<!-- tables: node bench/study.js -->', '<!-- /tables -->'];

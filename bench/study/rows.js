@@ -1,97 +1,78 @@
 import { gaussianMap, uniformMap } from '../../dist/metrics.js';
 
 /**
- * What the study compares: a row is a way to make a map.
+ * What the study compares: a row is a way to make a map, the same for all networks.
  *
  * @typedef {object} Row
  * @property {string} name
- * @property {'default' | 'rescaled' | 'tuned' | 'drn'} weights whose map it is; all maps are judged by the default network
- * @property {import('../../dist/types/index.js').ExplainOptions} [explain] how the library makes it; `layer` names blocks
- * @property {(side: number, tensor: Float32Array) => import('../../dist/types/metrics.js').GreyMap} [map] how it is made without a network
- * @property {'all' | 'half' | 'few'} share of the pictures: maps that take long are made of fewer
+ * @property {import('../../dist/types/index.js').ExplainOptions} [explain] how the library makes it
+ * @property {(side: number) => import('../../dist/types/metrics.js').GreyMap} [map] how it is made without a network
+ * @property {Readonly<Record<string, number>>} [most] by network: the first so many pictures alone see it, 0 for none; others see all
  */
 
-/** The row that all others are compared with. */
-export const reference = 'pooled';
+/** The row that all others are compared with: what other libraries draw. */
+export const reference = 'pooled, cells';
 
-/** A picture's brightness, as if it were a map of it: what the grid number and the pointing game say of a picture itself. */
-function brightness(side, tensor) {
-  const grey = Float32Array.from(
-    { length: side * side },
-    (_, i) => tensor[3 * i] + tensor[3 * i + 1] + tensor[3 * i + 2],
-  );
-  const [least, most] = [grey.reduce((a, b) => Math.min(a, b)), grey.reduce((a, b) => Math.max(a, b))];
-  return { width: side, height: side, data: grey.map((value) => (value - least) / (most - least || 1)) };
-}
+const pooled = /** @type {const} */ ({ mode: 'pooled' });
+const atrous = (outputStride, more) => /** @type {const} */ ({ mode: 'atrous', outputStride, ...more });
 
-const baseline = (name, map) => ({ name, weights: 'default', map, share: 'all' });
+const row = (name, explain, most) => ({ name, explain, ...(most && { most }) });
 
-const row = (name, explain, { weights = 'default', share = 'all' } = {}) => ({ name, weights, explain, share });
-
-/** A mode's methods beside Grad-CAM, at several layers. */
-const methods = (mode, { share, slowest }) => [
-  row(`${mode} eigenSmooth`, { mode, eigenSmooth: true }, { share }),
-  row(`${mode} augSmooth`, { mode, augSmooth: true }, { share: slowest }),
-  ...[5, 4, 3].map((block) =>
-    row(`${mode} LayerCAM ${block}`, { mode, method: 'layercam', layer: [`block${block}`] }, { share }),
-  ),
-  row(
-    `${mode} LayerCAM 3x4x5`,
-    { mode, method: 'layercam', layer: ['block3', 'block4', 'block5'], combine: 'product' },
-    { share },
-  ),
-  row(`${mode} RefineCAM 4x5`, { mode, method: 'refinecam', layer: ['block4', 'block5'] }, { share }),
-  row(`${mode} RefineCAM 3x4x5`, { mode, method: 'refinecam', layer: ['block3', 'block4', 'block5'] }, { share }),
-  row(`${mode} guided Grad-CAM`, { mode, method: 'guided-gradcam' }, { share }),
-];
-
-const dilated = { mode: 'dilated' };
+/** Networks of stride 16, whose `atrous 16` is the pooled map but for its smoothing. */
+const COARSE = { vgg16: 0, catdog: 0 };
 
 /** @type {Row[]} */
 export const rows = [
-  baseline('uniform map', (side) => uniformMap(side)),
-  baseline('centred Gaussian', (side) => gaussianMap(side)),
-  baseline('photograph', brightness),
-  row(reference, { mode: 'pooled' }),
-  ...methods('pooled', { share: 'all', slowest: 'all' }),
-  row('dilated', dilated),
-  ...['box', 'phases', 'gaussian'].map((smoothing) => row(`dilated ${smoothing}`, { ...dilated, smoothing })),
-  row('dilated shift', { ...dilated, smoothing: 'shift' }, { share: 'few' }),
-  row('rescaled', dilated, { weights: 'rescaled' }),
-  row('rescaled phases', { ...dilated, smoothing: 'phases' }, { weights: 'rescaled' }),
-  row('tuned', dilated, { weights: 'tuned' }),
-  row('tuned phases', { ...dilated, smoothing: 'phases' }, { weights: 'tuned' }),
-  row('DRN-C', dilated, { weights: 'drn' }),
-  ...[16, 8, 4, 2].map((outputStride) => row(`atrous ${outputStride}`, { mode: 'atrous', outputStride })),
-  row('atrous', { mode: 'atrous' }),
-  row('atrous none', { mode: 'atrous', smoothing: 'none' }),
-  ...['each', 'mean'].map((heads) => row(`atrous ${heads}`, { mode: 'atrous', heads })),
-  ...methods('atrous', { share: 'half', slowest: 'few' }),
+  { name: 'uniform map', map: (side) => uniformMap(side) },
+  { name: 'centred Gaussian', map: (side) => gaussianMap(side) },
+  row(reference, { ...pooled, align: 'cells' }),
+  row('pooled, centres', pooled),
+  row('pooled, evidence', { ...pooled, align: 'evidence' }),
+  row('atrous 16', atrous(16), COARSE),
+  row('atrous 8', atrous(8)),
+  row('atrous 4', atrous(4)),
+  row('atrous 1', atrous(1), { lite0: 0, mobilenet: 0, vgg16: 0 }),
+  row('zoom 2', { ...pooled, zoom: 2 }),
+  row('zoom 3', { ...pooled, zoom: 3 }),
+  row('zooms 1,2, mean', { ...pooled, zoom: [1, 2], combine: 'mean' }),
+  row('zooms 1,2, product', { ...pooled, zoom: [1, 2], combine: 'product' }),
+  row('zooms 1,2,3, product', { ...pooled, zoom: [1, 2, 3], combine: 'product' }),
+  row('atrous 8, zooms 1,2, product', atrous(8, { zoom: [1, 2], combine: 'product' })),
+  row('LayerCAM', { ...pooled, method: 'layercam' }),
+  row('HiResCAM', { ...pooled, method: 'hirescam' }),
+  row('Grad-CAM++', { ...pooled, method: 'gradcam++' }),
+  row('EigenCAM', { ...pooled, method: 'eigencam' }),
+  row('RefineCAM', { ...pooled, method: 'refinecam' }),
+  row('Score-CAM', { ...pooled, method: 'scorecam' }, { lite0: 0, mobilenet: 8, vgg16: 0, catdog: 8 }),
+  row('dilated', { mode: 'dilated' }, { lite0: 0, mobilenet: 12, vgg16: 0, catdog: 12 }),
 ];
+
+/** Rows that are measured for localisation alone: a row like them is judged for its faithfulness. */
+export const unjudged = ['pooled, evidence', 'atrous 16', 'atrous 1', 'zoom 3', 'dilated'];
 
 /** Rows whose weights change step by step to random ones, for the parameter randomisation test. */
 export const randomized = [
-  'pooled',
-  'dilated',
-  'atrous 4',
-  'pooled LayerCAM 3',
-  'pooled RefineCAM 3x4x5',
-  'pooled guided Grad-CAM',
+  reference,
+  'pooled, centres',
+  'atrous 8',
+  'zoom 2',
+  'zooms 1,2, product',
+  'LayerCAM',
+  'EigenCAM',
+  'RefineCAM',
 ];
+
+/** Networks that take no zoom once their dense layers are random: these then weigh the places of a map differently. */
+export const unzoomed = ['catdog'];
 
 /** Rows of the page of pictures. */
 export const pictured = [
-  'pooled',
-  'dilated',
-  'dilated phases',
-  'rescaled',
-  'tuned',
-  'DRN-C',
-  'atrous',
-  'atrous LayerCAM 4',
-  'atrous LayerCAM 3x4x5',
-  'atrous RefineCAM 3x4x5',
-  'atrous guided Grad-CAM',
+  reference,
+  'pooled, centres',
+  'atrous 8',
+  'zoom 2',
+  'zooms 1,2, product',
+  'zooms 1,2,3, product',
 ];
 
 /**
@@ -104,16 +85,6 @@ export function chooseRows(wanted) {
   if (!wanted) return rows;
   const fits = (name) => (text) => (text.endsWith('*') ? name.startsWith(text.slice(0, -1)) : name === text);
   const unknown = wanted.find((text) => !rows.some(({ name }) => fits(name)(text)));
-  if (unknown !== undefined) throw new Error(`no row '${unknown}': ${rows.map(({ name }) => name).join(', ')}`);
+  if (unknown !== undefined) throw new Error(`no row '${unknown}': ${rows.map(({ name }) => name).join('; ')}`);
   return rows.filter(({ name }) => name === reference || wanted.some(fits(name)));
-}
-
-/**
- * The options of a row for a network: blocks become the names of their last convolutions.
- *
- * @param {Pick<Row, 'explain'>} row @param {readonly string[]} layers the network's convolutions, first to last
- */
-export function explainOptions({ explain }, layers) {
-  const last = (block) => layers.filter((name) => name.startsWith(block)).at(-1);
-  return explain.layer ? { ...explain, layer: explain.layer.map(last) } : explain;
 }

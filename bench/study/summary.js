@@ -1,29 +1,53 @@
 import { compare, summarize } from '../../dist/metrics.js';
 import { median } from '../alternate.js';
+import { metricsOf } from './plan.js';
+import { reference } from './rows.js';
 
 /** Measures that are taken of the same pictures; not every picture has all of them. */
 const parts = [
-  ['right'],
-  ['grid', 'pointing', 'energy', 'box'],
-  ['deletion', 'insertion', 'drop', 'increase'],
-  ['road'],
+  ['precision', 'maskiou', 'pointing', 'energy'],
+  ['deletion', 'insertion', 'road', 'drop', 'increase'],
   ['mosaic2'],
   ['mosaic4'],
 ];
 
 /** @typedef {import('./measure.js').Entry} Entry */
+/** @typedef {import('./plan.js').Task} Task */
+
+/**
+ * One network's part of the study: its rows in numbers. Only tasks count that all of its rows have which see them, so that a study that was
+ * ended early compares the same pictures.
+ *
+ * @param {readonly import('./rows.js').Row[]} rows
+ * @param {readonly Task[]} tasks the network's
+ * @param {typeof import('./plan.js').counts} planned
+ * @param {(row: string, task: Task) => Entry | undefined} known
+ */
+export function summarizeNetwork(rows, tasks, planned, known) {
+  const wanted = (row, task) => metricsOf(row, task, planned);
+  const has = (row, task) => wanted(row, task).every((name) => known(row.name, task)?.measures[name] !== undefined);
+  const complete = tasks.filter((task) => rows.every((row) => has(row, task)));
+  return rows
+    .map((row) => {
+      const seen = complete.filter((task) => wanted(row, task).length > 0);
+      const of = (name) => (task) => known(name, task);
+      const other = row.name === reference ? undefined : of(reference);
+      return { name: row.name, ...summarizeRow(of(row.name), other, seen) };
+    })
+    .filter(({ values, randomization }) => Object.keys(values).length > 0 || randomization);
+}
 
 /**
  * A row in numbers: means over its pictures, and their differences from the reference's on the same pictures, each with its bootstrap
- * interval; the median time of a map.
+ * interval; the median processor time of a map of a photograph, and the most memory.
  *
- * @param {(task: string) => Entry | undefined} own what was measured, by task
- * @param {(task: string) => Entry | undefined} reference the same of the row to compare with; undefined where that is the row itself
- * @param {readonly { id: string, kind: string }[]} tasks those that count for the row
+ * @param {(task: Task) => Entry | undefined} own what was measured, by task
+ * @param {((task: Task) => Entry | undefined) | undefined} other the same of the row to compare with; undefined where that is the row itself
+ * @param {readonly Task[]} tasks those that count for the row
  */
-export function summarizeRow(own, reference, tasks) {
+export function summarizeRow(own, other, tasks) {
   const [values, differences] = [{}, {}];
-  const pairs = tasks.map(({ id }) => ({ own: own(id), other: reference?.(id) }));
+  const pairs = tasks.map((task) => ({ task, own: own(task), other: other?.(task) }));
   for (const names of parts) {
     const there = pairs.filter((pair) => has(pair.own, names));
     const shared = there.filter((pair) => has(pair.other, names));
@@ -31,28 +55,20 @@ export function summarizeRow(own, reference, tasks) {
     if (there.length > 0) Object.assign(values, summarize(measures(there, 'own')));
     if (shared.length > 0) Object.assign(differences, compare(measures(shared, 'own'), measures(shared, 'other')));
   }
-  const seconds = pairs.flatMap(({ own }) => own?.seconds ?? []);
+  const single = pairs.filter(({ task }) => task.kind === 'picture');
+  const seconds = single.flatMap((pair) => pair.own?.seconds ?? []);
+  const bytes = single.flatMap((pair) => pair.own?.bytes ?? []);
   return {
     values: short(values),
     differences: short(differences),
-    seconds: seconds.length > 0 ? median(seconds) : undefined,
-    randomization: pairs.find(({ own }) => own?.measures.steps)?.own.measures.steps,
+    ...(seconds.length > 0 && { seconds: round(median(seconds)), bytes: Math.max(...bytes) }),
+    ...randomization(pairs),
   };
 }
 
-/**
- * A study, and the rows of an earlier one that it did not measure: of the same network and settings only.
- *
- * @template {{ settings: object, rows: { name: string }[] }} Study
- * @param {Study | undefined} earlier @param {Study} study
- * @param {readonly string[]} order of the rows' names
- * @returns {Study}
- */
-export function mergeStudies(earlier, study, order) {
-  const same = JSON.stringify(earlier?.settings) === JSON.stringify(study.settings);
-  const kept = same ? earlier.rows.filter(({ name }) => !study.rows.some((row) => row.name === name)) : [];
-  const all = [...kept, ...study.rows].filter(({ name }) => order.includes(name));
-  return { ...study, rows: all.sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name)) };
+function randomization(pairs) {
+  const steps = pairs.find(({ own }) => own?.measures.steps)?.own.measures.steps;
+  return steps ? { randomization: steps } : {};
 }
 
 const has = (entry, [first]) => entry?.measures[first] !== undefined;
@@ -60,10 +76,12 @@ const has = (entry, [first]) => entry?.measures[first] !== undefined;
 const pick = ({ measures }, names) => Object.fromEntries(names.map((name) => [name, measures[name]]));
 
 /** Four digits: more than the intervals can bear. */
+const round = (x) => Math.round(x * 1e4) / 1e4;
+
 const short = (intervals) =>
   Object.fromEntries(
     Object.entries(intervals).map(([name, { count, ...numbers }]) => [
       name,
-      { ...Object.fromEntries(Object.entries(numbers).map(([part, x]) => [part, Math.round(x * 1e4) / 1e4])), count },
+      { ...Object.fromEntries(Object.entries(numbers).map(([part, x]) => [part, round(x)])), count },
     ]),
   );

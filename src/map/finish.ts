@@ -56,14 +56,22 @@ export function finishMap(
   return { data, flat };
 }
 
-/** One map of several finished ones: `raw` is their mean or product, `data` the same, normalised again. */
+/**
+ * One map of several finished ones: `raw` is their mean or product, `data` the same, normalised again. A product of signed maps has the sign
+ * where all of them agree on one, and is 0 elsewhere.
+ */
 export function combineMaps(
   maps: readonly Float32Array[],
   width: number,
   combine: Combine,
   sign: Sign,
 ): FinishedMap & { raw: RawMap } {
-  const product = (i: number) => maps.reduce((product, map) => product * map[i], 1);
+  const product = (i: number) => {
+    const size = maps.reduce((product, map) => product * map[i], 1);
+    if (sign !== 'signed') return size;
+    if (maps.every((map) => map[i] < 0)) return -Math.abs(size);
+    return maps.every((map) => map[i] > 0) ? size : 0;
+  };
   const value: Record<Combine, (i: number) => number> = {
     mean: (i) => maps.reduce((sum, map) => sum + map[i], 0) / maps.length,
     product,

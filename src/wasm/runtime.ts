@@ -1,7 +1,7 @@
 import { AtrousCamError, throwIfAborted } from '../base/errors.js';
+import { lazy } from '../base/lazy.js';
 import type { KernelSet, WasmBuild, WasmOption } from '../base/types.js';
 import { Arena, createMemory } from './arena.js';
-import { givenBuilds } from './builds.js';
 import type { Job } from './job.js';
 import {
   type Builds,
@@ -89,7 +89,7 @@ export class Runtime {
   static async create({ kernels = 'auto', threads, wasm }: RuntimeOptions = {}): Promise<Runtime> {
     if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 64))
       throw new AtrousCamError('BAD_ARGUMENT', `threads: expected a whole number from 1 to 64, got ${threads}`);
-    const builds = wasm === undefined ? embedded : await givenBuilds(wasm);
+    const builds = wasm === undefined ? embedded : await (await lazy(() => import('./builds.js'))).givenBuilds(wasm);
     const set = await chooseInstructionSet(kernels, builds);
     const plain = buildsOf(set, builds).find((name) => !isShared(name));
     const shared = canShare() ? buildsOf(set, builds).find(isShared) : undefined;

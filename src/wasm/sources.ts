@@ -1,5 +1,6 @@
 import { AtrousCamError } from '../base/errors.js';
-import { fetchPatiently, patience, within } from '../base/patience.js';
+import { fetchPatiently } from '../base/fetch-patiently.js';
+import { patience, within } from '../base/patience.js';
 import { isNode, nodeModule } from '../base/platform.js';
 import type { WasmBuild, WasmOption, WasmSource } from '../base/types.js';
 

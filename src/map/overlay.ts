@@ -55,13 +55,19 @@ export function colormapTable(name: string): Uint8Array {
       `colormap: expected one of ${colormapNames.join(', ')}, got "${name}"${didYouMean(name, colormapNames)}`,
     );
   }
+  const known = tables.get(name);
+  if (known) return known.slice();
   const table = new Uint8Array(256 * 3);
   for (let i = 0; i < 256; i++) {
     const { r, g, b } = rgb(interpolators[name](i / 255));
     table.set([Math.round(r), Math.round(g), Math.round(b)], 3 * i);
   }
-  return table;
+  tables.set(name, table);
+  return table.slice();
 }
+
+/** Tables that were made before: d3 gives colours as text. */
+const tables = new Map<string, Uint8Array>();
 
 /** Where each of the pixels `from..to` of the photograph lies between two points of a map axis with `n` points. */
 interface Axis {
@@ -133,6 +139,9 @@ function eachPixel(
   }
 }
 
+/** The number of the colour of a value, 0..1. */
+const nearest = (value: number): number => (value * 255 + 0.5) | 0;
+
 function checkAlpha(alpha: number): void {
   if (!(alpha >= 0 && alpha <= 1))
     throw new AtrousCamError('BAD_ARGUMENT', `alpha: expected a number from 0 to 1, got ${alpha}`);
@@ -157,11 +166,17 @@ export function overlayMap(
   const colours = colormapTable(colormap);
   const { width, height, data: photograph } = image;
   const data = new Uint8Array(photograph.length);
-  for (let i = 0; i < data.length; i++) data[i] = Math.round(photograph[i] * OUTSIDE);
+  const darkened = Uint8Array.from({ length: 256 }, (_, byte) => Math.round(byte * OUTSIDE));
+  for (let i = 0; i < data.length; i++) data[i] = darkened[photograph[i]];
+  const under = Float64Array.from({ length: 256 }, (_, byte) => byte * (1 - alpha));
+  const over = Float64Array.from(colours, (byte) => byte * alpha);
   eachPixel(map, rect, image, (pixel, value) => {
-    const colour = 3 * Math.round(value * 255);
-    for (let c = 0; c < 3; c++)
-      data[3 * pixel + c] = Math.round(photograph[3 * pixel + c] * (1 - alpha) + colours[colour + c] * alpha);
+    const colour = 3 * nearest(value);
+    const at = 3 * pixel;
+    // Rounded: half is added, and storing truncates. Tables, and no loop over three channels: half the time.
+    data[at] = under[photograph[at]] + over[colour] + 0.5;
+    data[at + 1] = under[photograph[at + 1]] + over[colour + 1] + 0.5;
+    data[at + 2] = under[photograph[at + 2]] + over[colour + 2] + 0.5;
   });
   return { width, height, data };
 }
@@ -182,7 +197,7 @@ export function drawHeatmap(
   const { width, height } = image;
   const data = new Uint8Array(4 * width * height);
   eachPixel(map, rect, image, (pixel, value) => {
-    const colour = 3 * Math.round(value * 255);
+    const colour = 3 * nearest(value);
     const strength = map.signed ? Math.abs(2 * value - 1) : value;
     for (let c = 0; c < 3; c++) data[4 * pixel + c] = colours[colour + c];
     data[4 * pixel + 3] = Math.round(255 * alpha * strength);

@@ -87,7 +87,11 @@ for (const engine of packages) {
     }
     const result = await runScript(path, engine.args);
     const { threads } = result.engine;
-    report(engine.name, versionOf(path), `the same bits, ${threads} thread(s)`, faultsOf(expected, result));
+    const faults = faultsOf(expected, result);
+    const { flag } = engine;
+    if (flag) faults.push(...faultsOf(expected, await runScript(path, [flag, ...engine.args])));
+    const said = `the same bits, ${threads} thread(s)${flag ? `, also with ${flag}` : ''}`;
+    report(engine.name, versionOf(path), said, faults);
   } catch (error) {
     report(engine.name, versionOf(path), '', [error.killed ? 'no end within a minute' : String(error.message)]);
   }

@@ -40,7 +40,7 @@ const sharedMethods = /build\/js\/(map\/resample|methods\/field)\.js$/;
 const compression = /node_modules\/pako\//;
 /** What training shares with the library: pictures and weight files. */
 const sharedWithTraining =
-  /build\/js\/(calls\/pack|image\/(bad-image|decode|decoding|exif|orient|place|png-encode|sniff|upng)|weights\/(open|degridding|check-chain|labels|preprocessing|source|tensor|packed|safetensors|safetensors-header|types))\.js$/;
+  /build\/js\/(image\/(bad-image|decode|decoding|exif|orient|place|png-encode|sniff|upng)|weights\/(open|degridding|check-chain|labels|preprocessing|source|tensor|packed|safetensors|types))\.js$/;
 /** What describes networks: the engine, the readers and the worker's caller have it, so it stands by itself. */
 const graphs = /build\/js\/(graph\/(?!resized).*|image\/normalization)\.js$/;
 /** The licences of what is bundled, collected from the modules that really are. */

@@ -43,9 +43,10 @@ def dilate(model):
     stride = model.conv1.stride[0]
     change(model.conv1, rate)
     rate *= stride
-    stride = model.maxpool.stride
-    change(model.maxpool, rate)
-    rate *= stride
+    pool = model.maxpool
+    pad = torch.nn.ConstantPad2d(rate * pool.padding, float('-inf'))  # a pool itself pads by half its size at most
+    model.maxpool = torch.nn.Sequential(pad, torch.nn.MaxPool2d(pool.kernel_size, 1, 0, rate))
+    rate *= pool.stride
     for layer in (model.layer1, model.layer2, model.layer3, model.layer4):
         for block in layer:
             own = rate

@@ -300,7 +300,8 @@ export class App {
     const wanted = target || pairs[network] || 'top';
     const chosen = chosenOf(this.#networks.current?.labels ?? [], wanted);
     if (!chosen) return { ...this.#settings, target: 'top' };
-    const { for: first, against } = chosen;
+    const { for: first } = chosen;
+    const against = this.#settings.method === 'finercam' ? undefined : chosen.against; // it compares with the nearest itself
     return { ...this.#settings, target: against === undefined ? String(first) : `${first}/${against}` };
   }
 

@@ -11,10 +11,14 @@ export function otherSide(options: ExplainOptions, { raw }: Explanation): Explai
   return { ...options, target: { for: target.against, against: target.for } };
 }
 
-/** What speaks for the first class minus what speaks for the second, on one scale. A method that sees no class is left as it is. */
+/** What speaks for the first class minus what speaks for the second, on one scale. A map that is the same for both has no two colours. */
 export function joinSides(first: Explanation, second: Explanation): void {
   const [a, b] = [first, second].map(({ raw }) => raw.data);
-  if (a.length !== b.length || a.every((value, i) => value === b[i])) return;
+  if (a.length !== b.length) return;
+  if (a.every((value, i) => value === b[i])) {
+    first.map.signed = false;
+    return;
+  }
   const [top, bottom] = [a, b].map((values) => values.reduce((most, value) => Math.max(most, value), 0));
   const most = Math.max(top, bottom) || 1;
   const positive = (value: number) => Math.max(value, 0);

@@ -89,6 +89,7 @@ it('methods without negative values say of both classes what speaks for them', (
   expect([...first.raw.data]).toEqual([4, -1]);
   const blind = explanation(3, 1);
   joinSides(blind, explanation(3, 1)); // whatever the class
+  expect(blind.map.signed).toBe(false);
   expect([...blind.raw.data]).toEqual([3, 1]);
 });
 

@@ -223,7 +223,13 @@ export interface EvaluationSummary {
   readonly maps: Readonly<Record<string, Readonly<Record<string, Interval>>>>;
 }
 
-/** The means of what `evaluateExplanations` has measured, with bootstrap intervals. Throws BAD_ARGUMENT where it has measured nothing. */
+/**
+ * The means of what `evaluateExplanations` has measured, with bootstrap intervals. Throws BAD_ARGUMENT where it has measured nothing.
+ *
+ * @example
+ * const evaluations = await evaluateExplanations(net, pictures, { maps: { cam: {} }, metrics: ['pointing'] });
+ * const { value, low, high } = summarizeEvaluations(evaluations).maps.cam.pointing;
+ */
 export function summarizeEvaluations(
   evaluations: readonly PictureEvaluation[],
   options?: BootstrapOptions,

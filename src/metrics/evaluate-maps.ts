@@ -82,8 +82,10 @@ export interface EvaluateExplanationsOptions extends Omit<MeasureOptions, 'metri
  * @throws AtrousCamError BAD_ARGUMENT, ABORTED, and what `explain` throws
  * @example
  * const pictures = choosePictures(await readMaskedPictures('pets'), 20);
- * const maps = { atrous: { mode: 'atrous' }, 'layercam': { method: 'layercam', layer: 'block4_conv3' }, gaussian: 'gaussian' };
- * const evaluations = await evaluateExplanations(await load(), pictures, { maps, metrics: ['pointing', 'box'] });
+ * const evaluations = await evaluateExplanations(await load(), pictures, {
+ *   maps: { atrous: { mode: 'atrous' }, layercam: { method: 'layercam', layer: 'block4_conv3' }, gaussian: 'gaussian' },
+ *   metrics: ['pointing', 'box'],
+ * });
  * summarizeEvaluations(evaluations).maps.atrous.pointing; // { value, low, high, count }
  */
 export async function evaluateExplanations(

@@ -16,7 +16,7 @@ export interface PublishedWeights extends ManifestEntry {
  * Everything that `load` and `pullWeights` take by name. Nothing is downloaded.
  *
  * @example
- * publishedWeights().map(({ name, bytes }) => `${name}: ${bytes}`); // vgg16: 553467096 ...
+ * for (const { name, bytes } of await publishedWeights()) console.log(name, bytes); // vgg16 553467096 ...
  */
 export async function publishedWeights(): Promise<PublishedWeights[]> {
   const { manifest, openCached } = await lazy(() => import('./cache.js'));

@@ -93,8 +93,9 @@ def main():
         run()
         times.append(round(1000 * (time.perf_counter() - start)))
     resident = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    name = 'PyTorch, dilated' if options.full else 'pytorch-grad-cam'
-    print(json.dumps({'name': name, 'threads': options.threads, 'milliseconds': times, 'residentBytes': resident}))
+    name = 'PyTorch, strides replaced by dilation, no gradient' if options.full else 'pytorch-grad-cam'
+    mode = {'mode': 'every pixel'} if options.full else {'mode': 'pooled'}
+    print(json.dumps({'name': name, **mode, 'threads': options.threads, 'milliseconds': times, 'residentBytes': resident}))
 
 
 if __name__ == '__main__':

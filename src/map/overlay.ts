@@ -97,7 +97,7 @@ function axis(n: number, start: number, size: number, pixels: number): Axis {
 }
 
 /** A map to draw: row by row, 0..1, or -1..1 if it is `signed`; values outside are clamped, NaN counts as 0. */
-interface DrawnMap {
+export interface DrawnMap {
   width: number;
   height: number;
   data: Float32Array;

@@ -40,7 +40,7 @@ export { drawFigure, type FigureOptions } from './figure/draw.js';
 export { encodePng, type PngOptions } from './image/decode.js';
 export { type ReadImageOptions, readImage } from './image/input.js';
 export { encodeNpy } from './map/npy.js';
-export { colormapNames, drawHeatmap, type OverlayOptions } from './map/overlay.js';
+export { colormapNames, type DrawnMap, drawHeatmap, type OverlayOptions } from './map/overlay.js';
 export { smoothingNames } from './map/smoothing.js';
 export { methodNames } from './methods/facts.js';
 export type { SingleSource, WeightsSource } from './weights/open.js';

@@ -97,7 +97,7 @@ function axis(n: number, start: number, size: number, pixels: number): Axis {
 }
 
 /** A map to draw: row by row, 0..1, or -1..1 if it is `signed`; values outside are clamped, NaN counts as 0. */
-interface DrawnMap {
+export interface DrawnMap {
   width: number;
   height: number;
   data: Float32Array;
@@ -186,7 +186,7 @@ export function overlayMap(
  * signed maps its size), so that no evidence is transparent. `alpha` is that of the strongest evidence, 1 by default. Throws as `overlay`.
  *
  * @example
- * await writeFile('map.png', encodePng(drawHeatmap(await network.explain('dog.jpg'))));
+ * await writeFile('map.png', encodePng(drawHeatmap(await net.explain('dog.jpg'))));
  */
 export function drawHeatmap(
   { image, map, rect }: { image: { width: number; height: number }; map: DrawnMap; rect: Rect },

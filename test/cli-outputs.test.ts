@@ -117,11 +117,13 @@ describe('many pictures', () => {
     const { code, stdout, stderr, calls } = await run(['explain', pictures('a.png', 'b.png'), '--out', out]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(calls.explain.map(({ options }) => options.mode)).toEqual(['atrous', 'atrous']);
-    expect(stdout).toMatch(/^2 pictures: 2 done; \d+ s, [\d.]+ pictures\/s\n$/);
+    expect(stdout).toMatch(
+      /^wrote the files of 2 pictures to \S+out\n2 pictures: 2 done; \d+ s, [\d.]+ pictures\/s\n$/,
+    );
     const all = await run(['explain', join(folder, 'pictures/*.png'), '--mode', 'all', '--out', out]);
     expect(all.calls.explain).toHaveLength(6);
     const named = Array.from({ length: 11 }, (_, i) => `${i}.jpg`);
-    expect((await run(['explain', ...named, '--out', out])).stdout).toMatch(/^11 pictures: 11 done; .*\n$/);
+    expect((await run(['explain', ...named, '--out', out])).stdout).toMatch(/^wrote .*\n11 pictures: 11 done; .*\n$/);
   });
 
   test('--quiet says nothing but errors, and what --json asks for', async () => {

@@ -166,10 +166,11 @@ describe('explain', () => {
     expect(calls.explain[2].options).toMatchObject({ score: 'logit', smoothing: undefined });
   });
 
-  test('a picture is decoded once', async () => {
-    const { calls } = await run(['explain', 'dog.jpg', '--out', out]);
-    expect(calls.explain[0].image).toBe('dog.jpg');
-    expect(calls.explain[1].image).toMatchObject({ width: 40, height: 30 });
+  test('a picture is decoded and resized once', async () => {
+    const { calls } = await run(['explain', 'dog.jpg', '--json', '--out', out]);
+    const [first, ...others] = calls.explain.map(({ image }) => image);
+    expect(first).toMatchObject({ image: 'dog.jpg', tensor: expect.any(Float32Array) });
+    for (const other of others) expect(other).toBe(first);
   });
 
   test('--shard takes every n-th picture and keeps the names of the whole call', async () => {

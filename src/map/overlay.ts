@@ -126,9 +126,9 @@ function eachPixel(
       const right = columns.high[column];
       const above = map.data[top + left] * (1 - wx) + map.data[top + right] * wx;
       const below = map.data[bottom + left] * (1 - wx) + map.data[bottom + right] * wx;
-      const mixed = above + (below - above) * rows.weight[row];
+      const mixed = above + (below - above) * rows.weight[row] || 0; // a NaN counts as 0
       const value = map.signed ? (mixed + 1) / 2 : mixed;
-      paint(y * width + x, value > 0 ? Math.min(value, 1) : 0); // `value > 0` is false for NaN, so a NaN counts as 0
+      paint(y * width + x, Math.max(0, Math.min(value, 1)));
     }
   }
 }

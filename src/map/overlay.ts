@@ -13,6 +13,7 @@ import {
   interpolateWarm,
 } from 'd3-scale-chromatic';
 import { AtrousCamError } from '../base/errors.js';
+import { checkOptions } from '../base/options.js';
 import { didYouMean } from '../base/suggest.js';
 import type { Rect, RgbImage } from '../base/types.js';
 
@@ -133,9 +134,13 @@ function eachPixel(
   }
 }
 
-function checkAlpha(alpha: number): void {
+/** The colours of a map and their weight, which is `standard` where none is asked for. */
+function readStyle(call: string, map: DrawnMap, options: OverlayOptions = {}, standard: number) {
+  checkOptions(call, options, { colormap: 1, alpha: 1 });
+  const { colormap = defaultColormap(map), alpha = standard } = options;
   if (!(alpha >= 0 && alpha <= 1))
     throw new AtrousCamError('BAD_ARGUMENT', `alpha: expected a number from 0 to 1, got ${alpha}`);
+  return { colours: colormapTable(colormap), alpha };
 }
 
 /**
@@ -147,14 +152,8 @@ function checkAlpha(alpha: number): void {
  * const { image, map, rect } = await network.explain('dog.jpg');
  * const picture = overlayMap(image, map, rect, { colormap: 'viridis', alpha: 0.6 });
  */
-export function overlayMap(
-  image: RgbImage,
-  map: DrawnMap,
-  rect: Rect,
-  { colormap = defaultColormap(map), alpha = 0.5 }: OverlayOptions = {},
-): RgbImage {
-  checkAlpha(alpha);
-  const colours = colormapTable(colormap);
+export function overlayMap(image: RgbImage, map: DrawnMap, rect: Rect, options?: OverlayOptions): RgbImage {
+  const { colours, alpha } = readStyle('overlay', map, options, 0.5);
   const { width, height, data: photograph } = image;
   const data = new Uint8Array(photograph.length);
   for (let i = 0; i < data.length; i++) data[i] = Math.round(photograph[i] * OUTSIDE);
@@ -175,10 +174,9 @@ export function overlayMap(
  */
 export function drawHeatmap(
   { image, map, rect }: { image: { width: number; height: number }; map: DrawnMap; rect: Rect },
-  { colormap = defaultColormap(map), alpha = 1 }: OverlayOptions = {},
+  options?: OverlayOptions,
 ): { width: number; height: number; data: Uint8Array } {
-  checkAlpha(alpha);
-  const colours = colormapTable(colormap);
+  const { colours, alpha } = readStyle('drawHeatmap', map, options, 1);
   const { width, height } = image;
   const data = new Uint8Array(4 * width * height);
   eachPixel(map, rect, image, (pixel, value) => {

@@ -33,7 +33,7 @@ const plugins = [
  * dist/index.js into a mere list of exports.
  */
 const sharedWithLazyChunks =
-  /build\/js\/(base\/(base64|channel|errors|lazy|messages|platform|random|shape|suggest)|image\/(bytes|resize)|weights\/(assets|family|floats|source|tensor-file))\.js$/;
+  /build\/js\/(base\/(base64|channel|errors|lazy|messages|patience|platform|random|shape|suggest)|image\/(bytes|resize)|weights\/(assets|family|floats|source|tensor-file))\.js$/;
 /** What the methods that are loaded when needed share with the others. */
 const sharedMethods = /build\/js\/(map\/resample|methods\/field)\.js$/;
 /** By itself, because metrics need none of it. */

@@ -23,7 +23,14 @@ async function measure(file, { modes: mode, 'output-stride': stride, kernels, th
   }
   const residentBytes = 1024 * process.resourceUsage().maxRSS;
   console.log(
-    JSON.stringify({ name: `atrous-cam, ${net.kernels}`, mode, threads: net.threads, milliseconds, residentBytes }),
+    JSON.stringify({
+      name: `atrous-cam, ${net.kernels}`,
+      mode,
+      ...(stride && { outputStride: Number(stride) }),
+      threads: net.threads,
+      milliseconds,
+      residentBytes,
+    }),
   );
   net.dispose();
 }

@@ -91,10 +91,13 @@ describe('--overlay and --heatmap', () => {
     ],
     ['dog.jpg --heatmap x.png --overlay x.png', '--heatmap: "x.png" is the file of --overlay; name another one'],
     ['dog.jpg --heatmap x.png --resume', '--resume: is for files in a folder; it goes without the name of a file'],
-    ['dog.jpg --heatmap docs/demo.png', '--heatmap: "docs/demo.png" is there already and is not of this command;'],
     [
-      'docs/demo.png --heatmap docs/demo.png',
-      '--heatmap: "docs/demo.png" is one of the pictures and would be replaced;',
+      'dog.jpg --heatmap docs/methods.png',
+      '--heatmap: "docs/methods.png" is there already and is not of this command;',
+    ],
+    [
+      'docs/methods.png --heatmap docs/methods.png',
+      '--heatmap: "docs/methods.png" is one of the pictures and would be replaced;',
     ],
     ['dog.jpg --out - --overlay', '--out -: writes the figure alone; it goes without --overlay'],
     ['dog.jpg dog.atrous.overlay.jpg --overlay --mode atrous', 'would be written for two of the pictures'],

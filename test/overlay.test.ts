@@ -2,7 +2,8 @@ import upng from 'upng-js';
 import { expect, test } from 'vitest';
 import type { RgbImage } from '../src/base/types.js';
 import { encodePng } from '../src/image/png-encode.js';
-import { colormapNames, colormapTable, drawHeatmap, overlayMap } from '../src/map/overlay.js';
+import { drawHeatmap } from '../src/map/heatmap.js';
+import { colormapNames, colormapTable, overlayMap } from '../src/map/overlay.js';
 
 /** A picture of one grey. */
 const grey = (width: number, height: number, value: number): RgbImage => ({

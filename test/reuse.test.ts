@@ -73,5 +73,7 @@ it('a product of signed maps has a sign where all agree on it', () => {
     [0.5, -0.5, 0.5, -1, 1, -1],
   ].map((values) => Float32Array.from(values));
   expect([...combineMaps(maps, 3, 'product', 'signed').raw.data]).toEqual([0.25, -0.25, 0, 0, 0, -1]);
+  const roots = [...combineMaps(maps, 3, 'geometric-mean', 'signed').raw.data];
+  expect(roots).toEqual([0.5, -0.5, 0, 0, 0, -1]);
   expect([...combineMaps(maps, 3, 'product', 'positive').raw.data]).toEqual([0.25, 0.25, -0.25, -0.5, 0, 1]);
 });

@@ -57,8 +57,8 @@ export function finishMap(
 }
 
 /**
- * One map of several finished ones: `raw` is their mean or product, `data` the same, normalised again. A product of signed maps has the sign
- * where all of them agree on one, and is 0 elsewhere.
+ * One map of several finished ones: `raw` is their mean or product, `data` the same, normalised again. A product, or geometric mean, of signed maps has the
+ * sign where all of them agree on one, and is 0 elsewhere.
  */
 export function combineMaps(
   maps: readonly Float32Array[],
@@ -75,7 +75,11 @@ export function combineMaps(
   const value: Record<Combine, (i: number) => number> = {
     mean: (i) => maps.reduce((sum, map) => sum + map[i], 0) / maps.length,
     product,
-    'geometric-mean': (i) => Math.max(product(i), 0) ** (1 / maps.length),
+    'geometric-mean': (i) => {
+      const size = product(i);
+      const root = 1 / maps.length;
+      return sign === 'signed' ? Math.sign(size) * Math.abs(size) ** root : Math.max(size, 0) ** root;
+    },
   };
   const values = maps[0].map((_, i) => value[combine](i));
   const data = values.slice();

@@ -56,13 +56,19 @@ export function colormapTable(name: string): Uint8Array {
       `colormap: expected one of ${colormapNames.join(', ')}, got "${name}"${didYouMean(name, colormapNames)}`,
     );
   }
+  const known = tables.get(name);
+  if (known) return known.slice();
   const table = new Uint8Array(256 * 3);
   for (let i = 0; i < 256; i++) {
     const { r, g, b } = rgb(interpolators[name](i / 255));
     table.set([Math.round(r), Math.round(g), Math.round(b)], 3 * i);
   }
-  return table;
+  tables.set(name, table);
+  return table.slice();
 }
+
+/** Tables that were made before: d3 gives colours as text. */
+const tables = new Map<string, Uint8Array>();
 
 /** Where each of the pixels `from..to` of the photograph lies between two points of a map axis with `n` points. */
 interface Axis {
@@ -92,7 +98,7 @@ function axis(n: number, start: number, size: number, pixels: number): Axis {
 }
 
 /** A map to draw: row by row, 0..1, or -1..1 if it is `signed`; values outside are clamped, NaN counts as 0. */
-interface DrawnMap {
+export interface DrawnMap {
   width: number;
   height: number;
   data: Float32Array;
@@ -103,7 +109,7 @@ interface DrawnMap {
  * Stretches a map bilinearly onto `rect` of a photograph and calls `paint` for each of its pixels there: with the pixel's number, and its
  * value as 0..1 (of a signed map 0.5 is nothing).
  */
-function eachPixel(
+export function eachPixel(
   map: DrawnMap,
   rect: Rect,
   { width, height }: { width: number; height: number },
@@ -134,8 +140,11 @@ function eachPixel(
   }
 }
 
+/** The number of the colour of a value, 0..1. */
+export const nearest = (value: number): number => (value * 255 + 0.5) | 0;
+
 /** The colours of a map and their weight, which is `standard` where none is asked for. */
-function readStyle(call: string, map: DrawnMap, options: OverlayOptions = {}, standard: number) {
+export function readStyle(call: string, map: DrawnMap, options: OverlayOptions = {}, standard: number) {
   checkOptions(call, options, { colormap: 1, alpha: 1 });
   const { colormap = defaultColormap(map), alpha = standard } = options;
   if (!(alpha >= 0 && alpha <= 1))
@@ -156,34 +165,17 @@ export function overlayMap(image: RgbImage, map: DrawnMap, rect: Rect, options?:
   const { colours, alpha } = readStyle('overlay', map, options, 0.5);
   const { width, height, data: photograph } = image;
   const data = new Uint8Array(photograph.length);
-  for (let i = 0; i < data.length; i++) data[i] = Math.round(photograph[i] * OUTSIDE);
+  const darkened = Uint8Array.from({ length: 256 }, (_, byte) => Math.round(byte * OUTSIDE));
+  for (let i = 0; i < data.length; i++) data[i] = darkened[photograph[i]];
+  const under = Float64Array.from({ length: 256 }, (_, byte) => byte * (1 - alpha));
+  const over = Float64Array.from(colours, (byte) => byte * alpha);
   eachPixel(map, rect, image, (pixel, value) => {
-    const colour = 3 * Math.round(value * 255);
-    for (let c = 0; c < 3; c++)
-      data[3 * pixel + c] = Math.round(photograph[3 * pixel + c] * (1 - alpha) + colours[colour + c] * alpha);
-  });
-  return { width, height, data };
-}
-
-/**
- * The map of an explanation by itself, at the photograph's own size, to be laid over it: RGBA bytes whose alpha is the map's value (of
- * signed maps its size), so that no evidence is transparent. `alpha` is that of the strongest evidence, 1 by default. Throws as `overlay`.
- *
- * @example
- * await writeFile('map.png', encodePng(drawHeatmap(await network.explain('dog.jpg'))));
- */
-export function drawHeatmap(
-  { image, map, rect }: { image: { width: number; height: number }; map: DrawnMap; rect: Rect },
-  options?: OverlayOptions,
-): { width: number; height: number; data: Uint8Array } {
-  const { colours, alpha } = readStyle('drawHeatmap', map, options, 1);
-  const { width, height } = image;
-  const data = new Uint8Array(4 * width * height);
-  eachPixel(map, rect, image, (pixel, value) => {
-    const colour = 3 * Math.round(value * 255);
-    const strength = map.signed ? Math.abs(2 * value - 1) : value;
-    for (let c = 0; c < 3; c++) data[4 * pixel + c] = colours[colour + c];
-    data[4 * pixel + 3] = Math.round(255 * alpha * strength);
+    const colour = 3 * nearest(value);
+    const at = 3 * pixel;
+    // Rounded: half is added, and storing truncates. Tables, and no loop over three channels: half the time.
+    data[at] = under[photograph[at]] + over[colour] + 0.5;
+    data[at + 1] = under[photograph[at + 1]] + over[colour + 1] + 0.5;
+    data[at + 2] = under[photograph[at + 2]] + over[colour + 2] + 0.5;
   });
   return { width, height, data };
 }

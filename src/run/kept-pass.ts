@@ -57,7 +57,7 @@ export function keptPass(
   plan: () => Plan,
 ): KeptPass {
   let found = known.get(network);
-  if (!found || !found.input.every((value, i) => Object.is(value, input[i]))) {
+  if (!found?.input.every((value, i) => Object.is(value, input[i]))) {
     found = { input: input.slice(), passes: new Map() };
     known.set(network, found);
   }

@@ -45,6 +45,8 @@ export class App {
   #settings: Settings = DEFAULTS;
   #photo: Photo | undefined;
   #explanations: Explanations | undefined;
+  /** Those of the photographs that were shown before, by the present network. */
+  #known = new WeakMap<Photo, Explanations>();
   /** Counts what was asked for, so that what comes late is not taken. */
   #asked = 0;
 
@@ -170,7 +172,7 @@ export class App {
       : photo.name;
     this.#stage.open(photo.bitmap);
     this.#probe.open(photo.bitmap);
-    this.#explanations = this.#networks.current && new Explanations(this.#networks.current, photo);
+    this.#explanations = this.#explanationsOf(photo);
     await this.compute();
   }
 
@@ -186,7 +188,8 @@ export class App {
     writeForm(this.#settings);
     this.#settings = { ...this.#settings, ...readForm() };
     this.#writeAddress(true);
-    this.#explanations = this.#photo && new Explanations(network, this.#photo);
+    this.#known = new WeakMap();
+    this.#explanations = this.#photo && this.#explanationsOf(this.#photo);
     if (!known)
       this.#activity.complain(new PageError('BAD_ARGUMENT', `no class of this network is called “${target}”`));
     void this.compute();
@@ -279,6 +282,13 @@ export class App {
     return VIEW_NAMES[(right === 'original' ? left : right) as View];
   }
 
+  #explanationsOf(photo: Photo): Explanations | undefined {
+    const network = this.#networks.current;
+    const known = this.#known.get(photo) ?? (network && new Explanations(network, photo));
+    if (known) this.#known.set(photo, known);
+    return known;
+  }
+
   /** The settings with what they leave open: what the photograph and the network are about. */
   #effective(): Settings {
     const { target, photo, network } = this.#settings;
@@ -290,7 +300,8 @@ export class App {
     const wanted = target || pairs[network] || 'top';
     const chosen = chosenOf(this.#networks.current?.labels ?? [], wanted);
     if (!chosen) return { ...this.#settings, target: 'top' };
-    const { for: first, against } = chosen;
+    const { for: first } = chosen;
+    const against = this.#settings.method === 'finercam' ? undefined : chosen.against; // it compares with the nearest itself
     return { ...this.#settings, target: against === undefined ? String(first) : `${first}/${against}` };
   }
 

@@ -1,4 +1,5 @@
 import { AtrousCamError } from '../base/errors.js';
+import { checkOptions } from '../base/options.js';
 
 /** One number a point, row by row: a raw or finished map, or a grey picture. */
 export interface GridMap {
@@ -50,7 +51,9 @@ export function gridNumber(map: GridMap, options: GridOptions = {}): number {
  * @example
  * const levels = gridLevels(map);
  */
-export function gridLevels(map: GridMap, { spacing = 1 }: GridOptions = {}): GridLevels {
+export function gridLevels(map: GridMap, options: GridOptions = {}): GridLevels {
+  checkOptions('grid', options, { spacing: 1 });
+  const { spacing = 1 } = options;
   check(map, spacing);
   const levels = { 16: 0, 8: 0, 4: 0, 2: 0 };
   const values = windowed(map);

@@ -1,4 +1,4 @@
-/** Words of the glossary (README.md, "Words") as they stand in a sentence; the longer ones first. */
+/** Words of the glossary (README.md, "Words") as they stand in a sentence. */
 export const WORDS: Readonly<Record<string, RegExp>> = {
   'output stride': /\boutput strides?\b/,
   mode: /\bmodes?\b/,
@@ -16,14 +16,10 @@ export const WORDS: Readonly<Record<string, RegExp>> = {
 const NO_PROSE =
   /^```[\s\S]*?^```|^\s*\|.*$|^#.*$|^<!--[\s\S]*?^<!-- \/|^\*[\s\S]*?\*$|`[^`]*`|!?\[[^\]]*\]\([^)]*\)|\*\*[^*]*\*\*/gm;
 
-/** The first place of a word in a page's sentences, and whether a link stands before it; undefined where there is none. */
-export function firstUse(page: string, word: string): { at: number; length: number; isLinked: boolean } | undefined {
-  const blank = (text: string) => text.replace(/[^\n]/g, '\0');
-  const prose = page.replace(NO_PROSE, blank);
-  const found = WORDS[word].exec(prose);
-  const links = [...page.matchAll(/\[([^\]]*)\]\((?:\.\.\/README\.md)?#words\)/g)];
-  const linked = links.find(([, text]) => WORDS[word].exec(text)?.[0] === text);
-  if (!found && !linked) return undefined;
-  const isLinked = linked !== undefined && (!found || linked.index < found.index);
-  return { at: found?.index ?? linked!.index, length: found?.[0].length ?? 0, isLinked };
+/** The words that a page's sentences use and that it nowhere links to the glossary. */
+export function unlinked(page: string): string[] {
+  const prose = page.replace(NO_PROSE, '');
+  const links = [...page.matchAll(/\[([^\]]*)\]\((?:\.\.\/README\.md)?#words\)/g)].map(([, text]) => text);
+  const isLinked = (word: RegExp) => links.some((text) => word.exec(text)?.[0] === text);
+  return Object.keys(WORDS).filter((word) => WORDS[word].test(prose) && !isLinked(WORDS[word]));
 }

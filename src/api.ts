@@ -69,7 +69,7 @@ export interface TensorInput {
   readonly tensor: Float32Array;
 }
 
-/** A picture as the network gets it. */
+/** A picture as the network gets it; `explain` takes it in the picture's place and draws over its photograph, so that several share the work. */
 export interface Preprocessed extends TensorInput {
   /** The part of the upright photograph that the network sees. */
   readonly rect: Rect;

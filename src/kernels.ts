@@ -1,4 +1,4 @@
-import { checkPrecision } from './base/options.js';
+import { checkOptions, checkPrecision } from './base/options.js';
 import type { KernelSet, Precision } from './base/types.js';
 import { activation, activationBackward, preluBackward, reluBackward } from './kernels/activation.js';
 import { conv2d, conv2dBackward } from './kernels/convolution.js';
@@ -40,7 +40,9 @@ export type * from './kernels/options.js';
  * const y = k.conv2d({ x, shape: [1, 14, 14, 8], w, cout: 16, dilation: 2 });
  * k.dispose();
  */
-export async function init({ kernels, threads, wasm, precision }: options.KernelOptions = {}): Promise<Kernels> {
+export async function init(given: options.KernelOptions = {}): Promise<Kernels> {
+  checkOptions('init', given, { kernels: 1, threads: 1, wasm: 1, precision: 1 });
+  const { kernels, threads, wasm, precision } = given;
   const checked = checkPrecision(precision);
   return new Kernels(await Runtime.create({ kernels, threads, wasm }), checked);
 }

@@ -1,5 +1,6 @@
 import type { CallOptions, ExplainOptions, Network } from '../api.js';
 import { AtrousCamError, throwIfAborted } from '../base/errors.js';
+import { checkOptions, type Names } from '../base/options.js';
 import type { RgbImage } from '../base/types.js';
 import { fitMap } from './fit-map.js';
 import type { BootstrapOptions, Interval } from './intervals.js';
@@ -74,6 +75,11 @@ export interface EvaluateExplanationsOptions extends Omit<MeasureOptions, 'metri
   onProgress?: (done: number, total: number, picture: MaskedPicture) => void;
 }
 
+const NAMES: Names<EvaluateExplanationsOptions> = {
+  ...{ maps: 1, metrics: 1, target: 1, threshold: 1, steps: 1, seed: 1, percentiles: 1 },
+  ...{ signal: 1, onPicture: 1, onError: 1, onProgress: 1 },
+};
+
 /**
  * Explains pictures with known objects and measures the maps: each picture once for each map. Seeds decide which pictures share a mosaic.
  *
@@ -91,7 +97,8 @@ export async function evaluateExplanations(
   pictures: readonly MaskedPicture[],
   options: EvaluateExplanationsOptions,
 ): Promise<PictureEvaluation[]> {
-  checkOptions(net, pictures, options);
+  checkOptions('evaluateExplanations', options, NAMES);
+  checkMetrics(net, pictures, options);
   const metrics = options.metrics ?? evaluationMetrics.filter((name) => !missingFor(name, pictures, options));
   const evaluations: PictureEvaluation[] = [];
   for (const [i, picture] of pictures.entries()) {
@@ -112,7 +119,7 @@ export async function evaluateExplanations(
   return evaluations;
 }
 
-function checkOptions(net: Explainer, pictures: readonly MaskedPicture[], options: EvaluateExplanationsOptions): void {
+function checkMetrics(net: Explainer, pictures: readonly MaskedPicture[], options: EvaluateExplanationsOptions): void {
   const { maps, metrics = [], target } = options;
   const name = 'evaluateExplanations';
   for (const metric of metrics)

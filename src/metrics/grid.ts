@@ -1,4 +1,5 @@
 import { AtrousCamError } from '../base/errors.js';
+import { checkOptions } from '../base/options.js';
 
 /** One number a point, row by row: a raw or finished map, or a grey picture. */
 export interface GridMap {
@@ -46,7 +47,9 @@ export function gridNumber(map: GridMap, options: GridOptions = {}): number {
  * The grid number's parts: of the multiples (k/16, l/16) those that repeat every 16 pixels and not sooner, every 8, 4
  * and 2. Throws as `gridNumber`.
  */
-export function gridLevels(map: GridMap, { spacing = 1 }: GridOptions = {}): GridLevels {
+export function gridLevels(map: GridMap, options: GridOptions = {}): GridLevels {
+  checkOptions('grid', options, { spacing: 1 });
+  const { spacing = 1 } = options;
   check(map, spacing);
   const levels = { 16: 0, 8: 0, 4: 0, 2: 0 };
   const values = windowed(map);

@@ -1,3 +1,4 @@
+import { checkOptions } from '../base/options.js';
 import { mulberry32 } from '../base/random.js';
 import { checkCount, refuse } from './map.js';
 
@@ -32,8 +33,10 @@ export interface Interval {
 export function bootstrapOf(
   count: number,
   statistic: (chosen: Uint32Array) => number,
-  { samples = 2000, level = 0.95, seed = 0 }: BootstrapOptions = {},
+  options: BootstrapOptions = {},
 ): Interval {
+  checkOptions('bootstrap', options, { samples: 1, level: 1, seed: 1 });
+  const { samples = 2000, level = 0.95, seed = 0 } = options;
   checkCount('bootstrap', 'pictures', count);
   checkCount('bootstrap', 'samples', samples);
   if (!(level > 0 && level < 1)) refuse('bootstrap', 'a level between 0 and 1', level);

@@ -1,4 +1,5 @@
 import { throwIfAborted } from '../base/errors.js';
+import { checkOptions } from '../base/options.js';
 import { gaussian, mulberry32 } from '../base/random.js';
 import { sizeFrom } from '../base/shape.js';
 import { encodeFloat16 } from '../weights/floats.js';
@@ -135,6 +136,9 @@ export async function randomizationCheck<N extends Loaded>(
   packed: Uint8Array,
   options: RandomizationOptions<N>,
 ): Promise<RandomizationStep[]> {
+  checkOptions('randomizationCheck', options, {
+    ...{ load: 1, explain: 1, order: 1, layers: 1, seed: 1, signal: 1, onProgress: 1 },
+  });
   const { load, explain, order = 'cascading', layers = layersFromHead(packed), seed = 0, signal, onProgress } = options;
   if (order !== 'cascading' && order !== 'independent')
     refuse('randomizationCheck', 'order cascading or independent', `'${order}'`);

@@ -47,7 +47,7 @@ export { encodePng, type PngOptions } from './image/decode.js';
 export { type ReadImageOptions, readImage } from './image/input.js';
 export { drawHeatmap } from './map/heatmap.js';
 export { encodeNpy } from './map/npy.js';
-export { colormapNames, type OverlayOptions } from './map/overlay.js';
+export { colormapNames, type DrawnMap, type OverlayOptions } from './map/overlay.js';
 export { smoothingNames } from './map/smoothing.js';
 export { methodNames } from './methods/facts.js';
 export type { SingleSource, WeightsSource } from './weights/open.js';

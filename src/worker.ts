@@ -71,6 +71,8 @@ export async function load(
  * file, which a page would have to read whole, is read piece by piece.
  *
  * @throws AtrousCamError as `inspect` from `atrous-cam`, and WORKER_FAILED
+ * @example
+ * const { layers, parameters } = await inspect(file);
  */
 export async function inspect(
   source?: WeightsSource,

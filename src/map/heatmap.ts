@@ -6,7 +6,7 @@ import { type DrawnMap, eachPixel, nearest, type OverlayOptions, readStyle } fro
  * signed maps its size), so that no evidence is transparent. `alpha` is that of the strongest evidence, 1 by default. Throws as `overlay`.
  *
  * @example
- * await writeFile('map.png', encodePng(drawHeatmap(await network.explain('dog.jpg'))));
+ * await writeFile('map.png', encodePng(drawHeatmap(await net.explain('dog.jpg'))));
  */
 export function drawHeatmap(
   { image, map, rect }: { image: { width: number; height: number }; map: DrawnMap; rect: Rect },

@@ -53,6 +53,8 @@ export function deletion(probe: Probe, map: GreyMap, options: CurveOptions = {})
  *
  * @param map (side, side) finite numbers; only their order counts
  * @throws AtrousCamError BAD_ARGUMENT (another size, a number that is not finite), ABORTED
+ * @example
+ * const { auc, scores } = await insertion(probe, map, { steps: 8 });
  */
 export function insertion(probe: Probe, map: GreyMap, options: CurveOptions = {}): Promise<Curve> {
   checkOptions('insertion', options, NAMES);

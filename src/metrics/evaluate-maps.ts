@@ -88,8 +88,10 @@ const NAMES: Names<EvaluateExplanationsOptions> = {
  * @throws AtrousCamError BAD_ARGUMENT, ABORTED, and what `explain` throws
  * @example
  * const pictures = choosePictures(await readMaskedPictures('pets'), 20);
- * const maps = { atrous: { mode: 'atrous' }, 'layercam': { method: 'layercam', layer: 'block4_conv3' }, gaussian: 'gaussian' };
- * const evaluations = await evaluateExplanations(await load(), pictures, { maps, metrics: ['pointing', 'box'] });
+ * const evaluations = await evaluateExplanations(await load(), pictures, {
+ *   maps: { atrous: { mode: 'atrous' }, layercam: { method: 'layercam', layer: 'block4_conv3' }, gaussian: 'gaussian' },
+ *   metrics: ['pointing', 'box'],
+ * });
  * summarizeEvaluations(evaluations).maps.atrous.pointing; // { value, low, high, count }
  */
 export async function evaluateExplanations(
@@ -230,7 +232,13 @@ export interface EvaluationSummary {
   readonly maps: Readonly<Record<string, Readonly<Record<string, Interval>>>>;
 }
 
-/** The means of what `evaluateExplanations` has measured, with bootstrap intervals. Throws BAD_ARGUMENT where it has measured nothing. */
+/**
+ * The means of what `evaluateExplanations` has measured, with bootstrap intervals. Throws BAD_ARGUMENT where it has measured nothing.
+ *
+ * @example
+ * const evaluations = await evaluateExplanations(net, pictures, { maps: { cam: {} }, metrics: ['pointing'] });
+ * const { value, low, high } = summarizeEvaluations(evaluations).maps.cam.pointing;
+ */
 export function summarizeEvaluations(
   evaluations: readonly PictureEvaluation[],
   options?: BootstrapOptions,

@@ -181,6 +181,9 @@ type Statistic = (chosen: Uint32Array) => number;
  * each draw of the bootstrap the thresholds are chosen anew.
  *
  * @param measures one a picture; what not all of them have is left out
+ * @example
+ * const measures = [await measureMap(map, { mask })]; // one a picture
+ * summarize(measures).energy; // { value, low, high, count }
  */
 export function summarize(measures: readonly Measures[], options?: BootstrapOptions): Record<string, Interval> {
   return intervalsOf(measures.length, statisticsOf(measures), options);
@@ -189,6 +192,10 @@ export function summarize(measures: readonly Measures[], options?: BootstrapOpti
 /**
  * What `summarize` gives of `a` minus what it gives of `b`, two maps' measures of the same pictures in the same order,
  * with intervals of the paired differences: both are drawn together.
+ * @example
+ * const a = [await measureMap(map, { mask })]; // of the same pictures, in the same order
+ * const b = [await measureMap(gaussianMap(map.width), { mask })];
+ * compare(a, b).energy; // how much more a has
  */
 export function compare(
   a: readonly Measures[],

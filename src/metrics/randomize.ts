@@ -21,6 +21,11 @@ const SUFFIX = '.kernel';
  *
  * @param packed a file as `packWeights` or `atrous-cam weights pack` writes it
  * @throws AtrousCamError BAD_ARGUMENT where it is none
+ * @example
+ * const pieces = [];
+ * for await (const piece of packWeights()) pieces.push(piece);
+ * const packed = Buffer.concat(pieces);
+ * layersFromHead(packed); // the dense layers, then block5_conv3, block5_conv2 ...
  */
 export function layersFromHead(packed: Uint8Array): string[] {
   const { entries } = readHeader(packed);
@@ -39,6 +44,11 @@ export function layersFromHead(packed: Uint8Array): string[] {
  * @param layers names such as `fc1` or `block5_conv3`, see `layersFromHead`
  * @returns a file of the same kind, which `load` takes
  * @throws AtrousCamError BAD_ARGUMENT (not a packed file, no such layer)
+ * @example
+ * const pieces = [];
+ * for await (const piece of packWeights()) pieces.push(piece);
+ * const packed = Buffer.concat(pieces);
+ * const net = await load(randomizeWeights(packed, layersFromHead(packed).slice(0, 1), 7)); // a random head, by seed 7
  */
 export function randomizeWeights(packed: Uint8Array, layers: readonly string[], seed = 0): Uint8Array {
   const { entries, start } = readHeader(packed);
@@ -128,9 +138,13 @@ export interface RandomizationStep {
  * @param packed a file as `packWeights` or `atrous-cam weights pack` writes it
  * @throws AtrousCamError BAD_ARGUMENT, ABORTED, and what `load` and `explain` throw
  * @example
- * const packed = new Uint8Array(await new Response(ReadableStream.from(packWeights())).arrayBuffer());
- * const explain = async (net) => [(await net.explain(photo, { target: 'cat', method: 'layercam' })).map];
- * const steps = await randomizationCheck(packed, { load, explain });
+ * const pieces = [];
+ * for await (const piece of packWeights()) pieces.push(piece);
+ * const packed = Buffer.concat(pieces);
+ * const steps = await randomizationCheck(packed, {
+ *   load,
+ *   explain: async (net) => [(await net.explain(photo, { target: 'cat', method: 'layercam' })).map],
+ * });
  */
 export async function randomizationCheck<N extends Loaded>(
   packed: Uint8Array,

@@ -38,6 +38,8 @@ const PERCENTILES = [10, 20, 30, 40, 50, 60, 70, 80, 90];
  *
  * @param map (side, side) finite numbers; only their order counts
  * @throws AtrousCamError BAD_ARGUMENT (another size, a number that is not finite, a percentile), ABORTED
+ * @example
+ * const { combined, morf, lerf } = await road(probe, map, { percentiles: [30, 70] });
  */
 export async function road(probe: Probe, map: GreyMap, options: RoadOptions = {}): Promise<Road> {
   checkOptions('road', options, NAMES);

@@ -118,7 +118,7 @@ function pickMosaic(ordered, size, index) {
   return { pictures: [...others.slice(0, cell), one, ...others.slice(cell)], cell };
 }
 
-/** Of every map of a photograph, and of every so manieth. */
+/** Of every map of a photograph, and what is added for every `curves`-th one. */
 const LOCALISATION = ['precision', 'maskiou', 'pointing', 'energy'];
 const FAITHFULNESS = ['deletion', 'insertion', 'road', 'drop'];
 

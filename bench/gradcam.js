@@ -5,25 +5,32 @@ import { parseArgs } from 'node:util';
 import { load } from '../dist/index.js';
 import { waves } from './goals.js';
 
-const help = `node bench/gradcam.js FILE [--modes pooled,dilated,atrous] [--kernels relaxed] [--threads 2] [--runs 3]
+const help = `node bench/gradcam.js FILE [--modes pooled,dilated,atrous] [--output-stride N] [--kernels relaxed] [--threads 2] [--runs 3]
 
 Grad-CAM end to end, each mode in a fresh process, so that peak memory is its own. One JSON line each, of the same form as those of
 bench/peers/peers.py: times in milliseconds and the peak resident set in bytes.
 `;
 
 /** Explains the top class `runs` times. */
-async function measure(file, { modes: mode, kernels, threads, runs }) {
+async function measure(file, { modes: mode, 'output-stride': stride, kernels, threads, runs }) {
   const net = await load(file, { kernels, threads: Number(threads) });
   const image = waves();
   const milliseconds = [];
   for (let run = 0; run < Number(runs); run++) {
     const start = performance.now();
-    await net.explain(image, { mode });
+    await net.explain(image, { mode, ...(mode === 'atrous' && stride && { outputStride: Number(stride) }) });
     milliseconds.push(Math.round(performance.now() - start));
   }
   const residentBytes = 1024 * process.resourceUsage().maxRSS;
   console.log(
-    JSON.stringify({ name: `atrous-cam, ${net.kernels}`, mode, threads: net.threads, milliseconds, residentBytes }),
+    JSON.stringify({
+      name: `atrous-cam, ${net.kernels}`,
+      mode,
+      ...(stride && { outputStride: Number(stride) }),
+      threads: net.threads,
+      milliseconds,
+      residentBytes,
+    }),
   );
   net.dispose();
 }
@@ -36,6 +43,7 @@ const { values, positionals } = parseArgs({
     kernels: text('relaxed'),
     threads: text('2'),
     runs: text('3'),
+    'output-stride': { type: 'string' },
     one: { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },
   },
@@ -48,6 +56,7 @@ else
       `--${name}`,
       name === 'modes' ? mode : values[name],
     ]);
+    if (values['output-stride']) own.push('--output-stride', values['output-stride']);
     const script = fileURLToPath(import.meta.url);
     execFileSync(process.execPath, [script, '--one', ...own, positionals[0]], { stdio: 'inherit' });
   }

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { familiesReport } from './families-report.js';
 import { format } from './goals.js';
 import { formatGradients } from './gradients.js';
 
@@ -18,6 +19,9 @@ import { formatGradients } from './gradients.js';
  *     for k in simd relaxed; do node bench/gradcam.js vgg16.h5 --kernels $k; done > bench/results/gradcam.jsonl
  *     .venv/bin/python bench/peers/peers.py vgg16.h5 > bench/results/python.jsonl
  *     for b in 1 2 3 4 5; do npm run bench -- --gradients "block $b" --python .venv/bin/python --json bench/results/gradients-$b.json; done
+ *     node bench/families.js FOLDER --peers onnxruntime-node,onnxruntime-web --atrous 4 --rounds 7 --json bench/results/families.json
+ *     for m in 'pooled' 'atrous --output-stride 1'; do node bench/gradcam.js FOLDER/resnet50.onnx --modes $m; done > bench/results/resnet50.jsonl
+ *     for f in '' --full; do .venv/bin/python bench/peers/grad_cam.py FOLDER/resnet50.pth $f; done >> bench/results/resnet50.jsonl
  *     node bench/report.js
  */
 const folder = new URL('results/', import.meta.url);
@@ -46,6 +50,8 @@ const ends = readLines('gradcam');
 const python = readLines('python').filter(({ error }) => !error);
 const [winograd, loads] = [readIfThere('winograd'), readIfThere('load')];
 const networks = readIfThere('network-gradients');
+
+const families = readIfThere('families');
 
 const { machine } = goals[0];
 const isCam = ({ name }) => name === 'grad-cam';
@@ -88,7 +94,7 @@ ${table(
 
 ![Time against output stride](results.svg)
 
-${winograd.map(roofline).join('')}${loads.map(loading).join('')}${networks.map(networkGradients).join('')}${processes()}## The bundled network (${small.kernels}, ${small.threads} threads)
+${winograd.map(roofline).join('')}${loads.map(loading).join('')}${networks.map(networkGradients).join('')}${processes()}${familiesReport(families, readLines('resnet50'), { table, seconds })}## The bundled network (${small.kernels}, ${small.threads} threads)
 
 ${table(
   ['mode', 'median', 'GFLOP/s', 'maps', 'first map'],

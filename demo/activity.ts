@@ -56,6 +56,14 @@ export class Activity {
     announce(text);
   }
 
+  /** Says that there is nothing to do; what was going on is not wanted any more. */
+  rest(text: string): void {
+    this.#running?.abort();
+    this.#running = undefined;
+    this.#offer(undefined);
+    this.progress(text, 1);
+  }
+
   stop(): void {
     this.#running?.abort();
   }

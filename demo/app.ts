@@ -1,45 +1,65 @@
-import type { Explanation } from '../src/api.js';
+import type { AtrousCamError } from '../src/base/errors.js';
 import { formatSeconds } from '../src/base/format.js';
+import { didYouMean } from '../src/base/suggest.js';
 import { encodeNpy } from '../src/map/npy.js';
 import type { WorkerNetwork } from '../src/worker.js';
 import { Activity } from './activity.js';
+import { Classes, chosenOf } from './classes.js';
 import { announce, download, element } from './dom.js';
+import { sortFiles } from './dropped.js';
 import { Explanations } from './explanations.js';
-import { buildForm, fitForm, IMAGENET, listNetworks, readForm, UNKEPT, writeForm } from './form.js';
+import { buildForm, fitForm, listNetworks, readForm, UNKEPT, writeForm } from './form.js';
+import { Gallery } from './gallery.js';
 import { keep, listKept, openKept, removeKept } from './kept-weights.js';
 import { measure } from './measure.js';
-import { isAbort } from './messages.js';
-import { isWeightFile, openPhoto, openSample, type Photo, SAMPLES } from './photo.js';
-import { Predictions } from './predictions.js';
+import { isAbort, PageError } from './messages.js';
+import { describeThreads, NetworkPanel } from './network-panel.js';
+import { openPhoto, openSample, type Photo, sampleOf } from './photo.js';
 import { Probe } from './probe.js';
-import { checkBrowser, describeNetwork, describeThreads, type Files, loadNetwork } from './session.js';
-import { DEFAULTS, formatAddress, parseAddress, type Settings, type View } from './settings.js';
-import { drawScale, type Side, Stage } from './stage.js';
+import { checkBrowser, loadNetwork, type Source, type Stated } from './session.js';
+import {
+  DEFAULTS,
+  formatAddress,
+  INCLUDED,
+  isIncluded,
+  parseAddress,
+  type Settings,
+  VIEW_NAMES,
+  type View,
+} from './settings.js';
+import { Stage } from './stage.js';
+import { stepsOf } from './steps.js';
+import { finished, render, shownBy, strongest } from './view.js';
 
 /** Seconds beyond which a computation begins only when the visitor says so. */
 const LONG = 240;
-const SIDES = ['left', 'right'] as const;
+/** The address of a photograph that only this page has. */
+const OWN = 'own';
 
 /** The page: settings, photograph and network, and what follows from them. */
 export class App {
   readonly #activity = new Activity();
   readonly #probe = new Probe();
   readonly #stage = new Stage((x, y) => this.#probe.moveTo(x, y));
-  readonly #predictions = new Predictions((target) => this.change({ target }));
+  readonly #classes = new Classes((target) => this.#explain(target));
+  readonly #gallery = new Gallery((name) => void this.openPhoto(name));
+  readonly #panel = new NetworkPanel((stated) => void this.#state(stated));
   #settings: Settings = DEFAULTS;
   #network: WorkerNetwork | undefined;
+  #source: Source | undefined;
   /** Chosen weight files that are not kept. */
   #unkept: readonly File[] | undefined;
   #photo: Photo | undefined;
   #explanations: Explanations | undefined;
+  /** Counts what was asked for, so that what comes late is not taken. */
+  #asked = 0;
 
   async start(): Promise<void> {
     buildForm();
     this.#settings = parseAddress(location.hash);
-    if (!SAMPLES.some(({ name }) => name === this.#settings.photo)) this.#settings.photo = DEFAULTS.photo;
-    listNetworks(await listKept(), this.#settings.network);
+    const { photo, network, target } = this.#settings;
+    listNetworks(await listKept(), network);
     writeForm(this.#settings);
-    drawScale(element('scale', HTMLCanvasElement), this.#settings.colormap);
     try {
       checkBrowser();
     } catch (error) {
@@ -47,81 +67,129 @@ export class App {
       this.#activity.progress('', 0);
       return;
     }
-    await this.openSample(this.#settings.photo);
-    await this.openNetwork(this.#settings.network);
+    await this.openPhoto(photo, true);
+    if (!(await this.openNetwork(network, target)) && !this.#network && network !== DEFAULTS.network)
+      await this.openNetwork(DEFAULTS.network, '', false);
+    if (photo === OWN)
+      this.#activity.complain(new PageError('NOT_KEPT', 'it was not kept when the page was loaded again'));
   }
 
-  /** What the form says now. */
-  formChanged(): void {
-    if (this.#network) fitForm(this.#network);
-    this.change(readForm());
+  /** Shows what went wrong. */
+  complain(error: unknown): undefined {
+    this.#activity.complain(error);
+  }
+
+  /** What the form says now. `sliding`: a control is being moved, which is no step to go back to. */
+  formChanged(sliding: boolean): void {
+    const { network } = readForm();
+    if (network !== this.#settings.network) void this.openNetwork(network);
+    else {
+      if (this.#network) fitForm(this.#network);
+      this.change(readForm(), sliding);
+    }
     writeForm(this.#settings);
   }
 
   /** The address was edited, or the visitor went back. */
   addressChanged(): void {
     const settings = parseAddress(location.hash);
-    if (settings.photo !== this.#settings.photo && SAMPLES.some(({ name }) => name === settings.photo))
-      void this.openSample(settings.photo);
-    this.change(settings);
+    if (formatAddress(settings) === this.#address()) return;
+    const { photo, network, target, ...rest } = settings;
+    this.#settings = { ...this.#settings, ...rest };
+    const isShown = photo === this.#shared().photo;
+    if (!isShown) void this.openPhoto(photo, true);
+    if (network !== this.#shared().network) void this.openNetwork(network, target);
+    else this.#settings = { ...this.#settings, target };
     writeForm(this.#settings);
+    if (isShown) void this.compute();
   }
 
-  /** Takes over changed settings: loads, computes or only draws what they ask for. */
-  change(changes: Partial<Settings>): void {
-    const { network, photo } = this.#settings;
-    this.#settings = { ...this.#settings, ...changes, photo };
-    this.#writeAddress();
-    if (this.#settings.network !== network) void this.openNetwork(this.#settings.network);
-    else void this.compute();
+  /** Takes over changed settings: computes or only draws what they ask for. */
+  change(changes: Partial<Settings>, replace = false): void {
+    this.#settings = { ...this.#settings, ...changes };
+    this.#writeAddress(replace);
+    void this.compute();
   }
 
-  async openSample(name: string): Promise<void> {
-    const sample = SAMPLES.find((each) => each.name === name) ?? SAMPLES[0];
-    await this.#openPhoto(() => openSample(sample), sample.name);
+  /** Explains a class, or one rather than another. */
+  #explain(target: string): void {
+    const labels = this.#network?.labels ?? [];
+    if (target === 'top' || chosenOf(labels, target)) {
+      this.#activity.complain(undefined);
+      this.change({ target });
+    } else
+      this.#activity.complain(
+        new PageError('BAD_ARGUMENT', `no class is called “${target}”${didYouMean(target, labels)}`),
+      );
   }
 
-  /** Files that were picked, dropped or pasted: a photograph, or weights in one file or several. */
-  async openFiles(files: readonly File[]): Promise<void> {
-    if (files.some(isWeightFile)) await this.openWeights(files);
-    else if (files.length > 0) await this.#openPhoto(() => openPhoto(files[0]), 'own');
+  /** Switches between what comes by itself and the sharpest map there is. */
+  sharpen(): void {
+    this.change({ detail: this.#settings.detail === 'most' ? '' : 'most' });
   }
 
-  async #openPhoto(open: () => Promise<Photo>, name: string): Promise<void> {
+  /** Opens a sample, or an own photograph of the strip; what is not there becomes the first sample. */
+  async openPhoto(name: string, replace = false): Promise<void> {
+    const wanted = name === OWN ? (this.#gallery.latest ?? '') : name;
+    const own = this.#gallery.own(wanted);
+    const sample = sampleOf(wanted) ?? sampleOf(DEFAULTS.photo)!;
+    const asked = ++this.#asked;
     try {
-      this.#photo = await open();
+      const photo = own ?? (await openSample(sample));
+      if (asked === this.#asked) await this.#usePhoto(photo, own ? wanted : sample.name, replace);
     } catch (error) {
-      this.#activity.complain(error);
-      return;
+      if (asked === this.#asked) this.#activity.complain(error);
     }
+  }
+
+  /** Files that were picked, dropped or pasted: photographs, the files of a network, or the names of its classes. */
+  async openFiles(files: readonly File[]): Promise<void> {
+    const { photos, weights, labels } = await sortFiles(files);
+    const stated = labels && { labels: await labels.text() };
+    if (weights.length > 0) await this.openWeights(weights, stated);
+    else if (stated) await this.#state(stated);
+    const asked = ++this.#asked;
+    const opened = await Promise.allSettled(photos.map(openPhoto));
+    const failure = opened.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined;
+    const names = opened.flatMap((each) => (each.status === 'fulfilled' ? [this.#gallery.add(each.value)] : []));
+    if (names.length > 0 && asked === this.#asked) await this.#usePhoto(this.#gallery.own(names[0])!, names[0], false);
+    if (failure) this.#activity.complain(failure.reason);
+  }
+
+  async #usePhoto(photo: Photo, name: string, replace: boolean): Promise<void> {
+    this.#photo = photo;
     this.#activity.complain(undefined);
-    this.#settings = { ...this.#settings, photo: name };
-    this.#writeAddress();
-    writeForm(this.#settings);
-    element('credit', HTMLElement).textContent =
-      name === 'own' ? '' : 'Photograph: composite of the Oxford-IIIT Pet Dataset, CC BY-SA 4.0.';
-    this.#stage.open(this.#photo.bitmap);
-    this.#probe.open(this.#photo.bitmap);
-    this.#explanations = this.#network && new Explanations(this.#network, this.#photo);
+    const isOther = name !== this.#settings.photo && !replace;
+    this.#settings = { ...this.#settings, photo: name, ...(isOther && { target: '' }) };
+    this.#writeAddress(replace);
+    this.#gallery.mark(name);
+    element('credit', HTMLElement).textContent = sampleOf(name)
+      ? `${sampleOf(name)!.title}: composite of the Oxford-IIIT Pet Dataset, CC BY-SA 4.0.`
+      : photo.name;
+    this.#stage.open(photo.bitmap);
+    this.#probe.open(photo.bitmap);
+    this.#explanations = this.#network && new Explanations(this.#network, photo);
     await this.compute();
   }
 
   /** Loads an included network, a kept one by its name, or the files that are not kept. */
-  async openNetwork(name: string): Promise<void> {
-    const open = async () => {
-      if (name === '') return undefined;
-      if (name === IMAGENET) return name;
-      return name === UNKEPT ? this.#unkept : openKept(name);
-    };
-    await this.#load(open, name);
+  openNetwork(name: string, target = '', quiet = true): Promise<boolean> {
+    const included = INCLUDED.find((each) => each.name === name);
+    const open = async () => (included ? included.source : name === UNKEPT ? this.#unkept : openKept(name));
+    return this.#load({ name, open, stated: {} }, target, quiet);
   }
 
   /** Loads weights of the visitor's own and keeps them, where they are one file and the visitor wants that. */
-  async openWeights(files: readonly File[]): Promise<void> {
-    this.#unkept = files;
+  async openWeights(files: readonly File[], stated: Stated = {}): Promise<void> {
     const [file] = files;
-    const loaded = await this.#load(async () => (files.length === 1 ? file : files), UNKEPT);
-    if (!loaded || files.length > 1 || !element('keep', HTMLInputElement).checked) return;
+    const before = this.#unkept;
+    this.#unkept = files;
+    const open = async () => (files.length === 1 ? file : files);
+    if (!(await this.#load({ name: UNKEPT, open, stated }))) {
+      this.#unkept = before;
+      return;
+    }
+    if (files.length > 1 || !element('keep', HTMLInputElement).checked) return;
     const facts = element('network-facts', HTMLElement);
     const text = facts.textContent;
     facts.textContent = `${text} · keeping a copy …`;
@@ -130,7 +198,7 @@ export class App {
       if (this.#unkept !== files || this.#settings.network !== UNKEPT) return;
       this.#unkept = undefined;
       this.#settings = { ...this.#settings, network: file.name };
-      this.#writeAddress();
+      this.#writeAddress(true);
       announce(`${file.name} is kept in this browser.`);
     } catch (error) {
       this.#activity.complain(error);
@@ -145,17 +213,34 @@ export class App {
     const { network } = this.#settings;
     await removeKept(network);
     announce(`${network} was removed from this browser.`);
-    this.change({ network: '', target: 'top' });
+    await this.openNetwork(DEFAULTS.network);
   }
 
-  async #load(open: () => Promise<Files | undefined>, name: string): Promise<boolean> {
-    const target = this.#network && name !== this.#settings.network ? 'top' : this.#settings.target;
-    this.#settings = { ...this.#settings, network: name, target };
-    this.#writeAddress();
-    this.#network?.dispose(); // first, so that both never need memory at once
-    this.#network = undefined;
-    this.#explanations = undefined;
-    this.#showButtons();
+  /** Loads the network again with what the visitor states of it. */
+  async #state(stated: Stated): Promise<void> {
+    if (this.#source)
+      await this.#load({ ...this.#source, stated: { ...this.#source.stated, ...stated } }, this.#settings.target);
+  }
+
+  /**
+   * Loads a network beside the present one, which stays where the new one cannot be used. Where both do not fit into memory, the
+   * present one makes room.
+   */
+  async #load(source: Source, target = '', quiet = true): Promise<boolean> {
+    const loaded = await this.#loadBeside(source, target);
+    if (loaded === 'OUT_OF_MEMORY' && this.#network && this.#source) {
+      const before = this.#source;
+      this.#network.dispose();
+      this.#network = this.#explanations = undefined;
+      if (await this.#loadBeside(source, target).then((again) => again === true)) return true;
+      await this.#loadBeside(before, '');
+      return false;
+    }
+    if (loaded === true && quiet) this.#activity.complain(undefined);
+    return loaded === true;
+  }
+
+  async #loadBeside(source: Source, target: string): Promise<boolean | string> {
     let network: WorkerNetwork | undefined;
     let failure: unknown;
     await this.#activity.run(
@@ -163,48 +248,55 @@ export class App {
         const onProgress = (done: number) => this.#activity.progress('Loading the network …', done);
         onProgress(0);
         try {
-          network = await loadNetwork(await open(), { signal, onProgress });
+          network = await loadNetwork(source, { signal, onProgress });
         } catch (error) {
-          if (!isAbort(error)) failure = error;
+          failure = error;
           throw error;
         }
       },
-      () => void this.#load(open, name),
+      () => void this.#load(source, target),
     );
-    if (failure && name !== '') void this.#fallBack(failure);
-    if (!network) return false;
-    this.#useNetwork(network);
-    listNetworks(await listKept(), name, this.#unkept?.[0].name);
+    if (network) await this.#useNetwork(network, source, target);
+    else {
+      listNetworks(await listKept(), this.#settings.network, this.#unkept?.[0].name);
+      if (!isAbort(failure) && this.#network) void this.compute(); // what was going on before
+    }
+    return network ? true : ((failure as Partial<AtrousCamError> | undefined)?.code ?? false);
+  }
+
+  async #useNetwork(network: WorkerNetwork, source: Source, target: string): Promise<void> {
+    this.#network?.dispose();
+    this.#network = network;
+    this.#source = source;
+    const known = target === '' || target === 'top' || chosenOf(network.labels, target) !== undefined;
+    const layer = network.layers.includes(this.#settings.layer) ? this.#settings.layer : '';
+    this.#settings = { ...this.#settings, network: source.name, target: known ? target : '', layer };
+    fitForm(network);
+    this.#classes.setLabels(network.labels);
+    this.#panel.show(network, source.stated, isIncluded(source.name));
+    element('machine', HTMLElement).textContent = network.threads === 1 ? describeThreads() : '';
+    listNetworks(await listKept(), source.name, this.#unkept?.[0].name);
     writeForm(this.#settings);
     this.#settings = { ...this.#settings, ...readForm() };
-    if (this.#photo) this.#explanations = new Explanations(network, this.#photo);
+    this.#writeAddress(true);
+    this.#explanations = this.#photo && new Explanations(network, this.#photo);
+    if (!known)
+      this.#activity.complain(new PageError('BAD_ARGUMENT', `no class of this network is called “${target}”`));
     void this.compute();
-    return true;
-  }
-
-  #useNetwork(network: WorkerNetwork): void {
-    this.#network = network;
-    fitForm(network);
-    this.#predictions.setLabels(network.labels);
-    element('network-facts', HTMLElement).textContent = describeNetwork(network);
-    element('machine', HTMLElement).textContent = network.threads === 1 ? describeThreads() : '';
-  }
-
-  /** After weights that cannot be used: the included network again, and why. */
-  async #fallBack(failure: unknown): Promise<void> {
-    this.#unkept = undefined;
-    this.#settings = { ...this.#settings, target: 'top' };
-    await this.openNetwork('');
-    this.#activity.complain(failure);
   }
 
   /** Shows what the settings ask for, and computes what of it is missing; what takes minutes only when asked to. */
   async compute(asked = false): Promise<void> {
     this.#render();
     const explanations = this.#explanations;
-    if (!explanations || explanations.missing(this.#settings).length === 0) return;
-    const settings = this.#settings;
-    const seconds = this.#estimate(explanations, settings);
+    const settings = this.#effective();
+    if (!explanations) return;
+    const missing = explanations.missing(settings);
+    if (missing.length === 0) {
+      this.#activity.rest('Done.');
+      return;
+    }
+    const seconds = explanations.estimate(missing);
     if (seconds > LONG && !asked) {
       this.#activity.offer(`This takes about ${Math.ceil(seconds / 60)} minutes here.`, () => void this.compute(true));
       return;
@@ -214,9 +306,7 @@ export class App {
       async (signal) => {
         announce('Computing.');
         await explanations.run(settings, signal, ({ mode, done, left }) => {
-          const points = explanations.partial(settings, mode)?.outputStride;
-          const size = points && explanations.network.inputSize / points;
-          const parts = [mode, size && `${size} × ${size} points so far`, left !== undefined && timeLeft(left)];
+          const parts = [mode, left !== undefined && timeLeft(left)];
           this.#activity.progress(parts.filter(Boolean).join(' · '), done);
           this.#render();
         });
@@ -227,17 +317,8 @@ export class App {
     if (!done) return;
     const took = formatSeconds((performance.now() - started) / 1000);
     this.#activity.progress(`Done in ${took}.`, 1);
-    const shown = this.#shown();
-    if (shown) announce(`Done in ${took}. ${strongest(shown)}`);
-  }
-
-  /** Seconds; 0 where the settings do not fit together, which `explain` then says. */
-  #estimate(explanations: Explanations, settings: Settings): number {
-    try {
-      return explanations.estimate(settings);
-    } catch {
-      return 0;
-    }
+    const shown = shownBy(settings, explanations);
+    if (shown) announce(`Done in ${took}. ${strongest(shown, this.#shownView())}`);
   }
 
   async measure(): Promise<void> {
@@ -266,102 +347,101 @@ export class App {
     if (done) this.#activity.progress('Measured.', 1);
   }
 
-  /** Saves the shown map over the photograph, at the photograph's own size. */
+  /** Saves what the right side shows (the left one, where that is the photograph), at the photograph's own size. */
   async savePng(): Promise<void> {
-    const shown = this.#shown();
-    if (!shown) return;
-    const { colormap, opacity } = this.#settings;
-    const { width, height, data } = shown.overlay({ colormap, alpha: Number(opacity) / 100 });
-    const canvas = new OffscreenCanvas(width, height);
-    const context = canvas.getContext('2d')!;
-    const image = context.createImageData(width, height);
-    for (let i = 0; i < width * height; i++)
-      image.data.set([data[3 * i], data[3 * i + 1], data[3 * i + 2], 255], 4 * i);
-    context.putImageData(image, 0, 0);
-    download(this.#fileName(shown, 'png'), await canvas.convertToBlob({ type: 'image/png' }));
+    const side = this.#settings.right === 'original' ? 'left' : 'right';
+    if (!shownBy(this.#effective(), this.#explanations)) return;
+    const picture = this.#stage.picture(side);
+    download(this.#fileName('png'), await picture.convertToBlob({ type: 'image/png' }));
   }
 
-  /** Saves the shown map's numbers as they were computed: signed, at the mode's own resolution. */
+  /** Saves the shown map's numbers as they were computed: signed, at its own resolution. */
   saveNpy(): void {
-    const shown = this.#shown();
+    const shown = shownBy(this.#effective(), this.#explanations);
     if (!shown) return;
     const { width, height, data } = shown.raw;
-    download(this.#fileName(shown, 'raw.npy'), new Blob([encodeNpy(data, [height, width]) as BlobPart]));
+    download(this.#fileName('raw.npy'), new Blob([encodeNpy(data, [height, width]) as BlobPart]));
   }
 
-  #fileName({ mode }: Explanation, ending: string): string {
-    return `${this.#photo!.name.replace(/\.[^.]*$/, '')}.${mode}.${ending}`;
+  #fileName(ending: string): string {
+    return `${this.#photo!.name.replace(/\.[^.]*$/, '')}.${this.#shownView()}.${ending}`;
   }
 
-  /** The finished explanation that is saved and whose predictions are listed: the right side's, or else the left side's. */
-  #shown(): Explanation | undefined {
+  #shownView(): string {
     const { left, right } = this.#settings;
-    const view = right === 'original' ? left : right;
-    return this.#finished(view as View);
+    return VIEW_NAMES[(right === 'original' ? left : right) as View];
   }
 
-  #finished(view: View): Explanation | undefined {
-    return view === 'original' ? undefined : this.#explanations?.finished(this.#settings, view);
+  /** The settings with what they leave open: what the photograph and the network are about. */
+  #effective(): Settings {
+    const { target, photo, network } = this.#settings;
+    const sample = sampleOf(photo);
+    const pairs: Record<string, string | undefined> = {
+      imagenet: sample?.versus,
+      'cats-and-dogs': sample && 'dog/cat',
+    };
+    const wanted = target || pairs[network] || 'top';
+    const chosen = chosenOf(this.#network?.labels ?? [], wanted);
+    if (!chosen) return { ...this.#settings, target: 'top' };
+    const { for: first, against } = chosen;
+    return { ...this.#settings, target: against === undefined ? String(first) : `${first}/${against}` };
   }
 
   #render(): void {
-    const { colormap, opacity } = this.#settings;
-    const any = this.#shown() ?? this.#finished('pooled');
-    for (const side of SIDES) {
-      const view = this.#settings[side] as View;
-      this.#stage.show(side, this.#side(view), { colormap, opacity: Number(opacity) / 100, rect: any?.rect });
-    }
-    drawScale(element('scale', HTMLCanvasElement), colormap);
-    this.#probe.show(SIDES.map((side) => this.#finished(this.#settings[side] as View)));
-    if (any) this.#predictions.show(any.predictions, any.target.index);
-    this.#showButtons();
+    const settings = this.#effective();
+    const explanations = this.#explanations;
+    render({ stage: this.#stage, probe: this.#probe }, settings, explanations);
+    const any = shownBy(settings, explanations) ?? finished(settings, explanations, 'usual');
+    if (any) this.#classes.show(any, chosenOf(this.#network!.labels, settings.target));
+    this.#showButtons(settings);
   }
 
-  #side(view: View): Side {
-    if (view === 'original') return { view, caption: 'original' };
-    const finished = this.#explanations?.finished(this.#settings, view);
-    const size = this.#network?.inputSize;
-    if (finished) {
-      const { map, raw } = finished;
-      const caption = `${view} · ${map.flat ? 'no evidence' : `${raw.width} × ${raw.height}`}`;
-      return { view, map: map.data, size: map.width, caption };
-    }
-    const partial = this.#explanations?.partial(this.#settings, view);
-    if (!partial || !size) return { view, caption: `${view} · not yet` };
-    const points = size / partial.outputStride;
-    return { view, map: partial.map, size, caption: `${view} · ${points} × ${points} so far` };
-  }
-
-  #showButtons(): void {
-    for (const id of ['save-png', 'save-npy']) element(id, HTMLButtonElement).disabled = !this.#shown();
+  #showButtons(settings: Settings): void {
+    for (const id of ['save-png', 'save-npy'])
+      element(id, HTMLButtonElement).disabled = !shownBy(settings, this.#explanations);
     element('measure', HTMLButtonElement).disabled = !this.#network || !this.#photo;
+    const sharpest = element('sharpest', HTMLButtonElement);
+    const most = this.#network && stepsOf(this.#network, settings, 'sharp').most;
+    sharpest.hidden = !most;
+    sharpest.setAttribute('aria-pressed', String(settings.detail === 'most'));
   }
 
-  #writeAddress(): void {
-    const { network, target } = this.#settings;
-    const shared = { ...this.#settings, network: network === UNKEPT ? '' : network, target: this.#nameOf(target) };
-    history.replaceState(null, '', formatAddress(shared) || location.pathname + location.search);
+  /** The settings as others can open them. */
+  #shared(): Settings {
+    const { photo, network, target } = this.#settings;
+    return {
+      ...this.#settings,
+      photo: sampleOf(photo) ? photo : OWN,
+      network: network === UNKEPT ? DEFAULTS.network : network,
+      target: this.#nameOf(target),
+    };
   }
 
-  /** A class as it stands in the address: its label where that names it, else its number. */
+  #address(): string {
+    return formatAddress(this.#shared());
+  }
+
+  /** A new entry of the history, unless the present one is to be replaced. */
+  #writeAddress(replace = false): void {
+    const address = this.#address();
+    if (address === location.hash) return;
+    const url = address || location.pathname + location.search;
+    if (replace) history.replaceState(null, '', url);
+    else history.pushState(null, '', url);
+  }
+
+  /** A target as it stands in the address: labels where they name the classes, else numbers. */
   #nameOf(target: string): string {
     const labels = this.#network?.labels;
-    const label = /^\d+$/.test(target) ? labels?.[Number(target)] : undefined;
-    return label !== undefined && labels!.indexOf(label) === labels!.lastIndexOf(label) ? label : target;
+    const name = (part: string) => {
+      const label = /^\d+$/.test(part) ? labels?.[Number(part)] : undefined;
+      const isName =
+        label !== undefined && !label.includes('/') && labels!.indexOf(label) === labels!.lastIndexOf(label);
+      return isName ? label : part;
+    };
+    return target.split('/').map(name).join('/');
   }
 }
 
 const timeLeft = (seconds: number): string =>
   seconds < 1 ? 'less than a second left' : `${Math.ceil(seconds)} s left`;
-
-/** Where the map is highest, in words. */
-function strongest({ map, mode, target }: Explanation): string {
-  if (map.flat) return `No evidence for ${target.label} in ${mode}.`;
-  const at = map.data.indexOf(Math.max(...rowMaxima(map)));
-  const percent = (value: number) => `${Math.round((100 * value) / map.width)}%`;
-  const [x, y] = [at % map.width, Math.floor(at / map.width)];
-  return `The strongest evidence for ${target.label} in ${mode} lies ${percent(x)} from the left and ${percent(y)} from the top.`;
-}
-
-const rowMaxima = ({ width, height, data }: Explanation['map']): number[] =>
-  Array.from({ length: height }, (_, y) => Math.max(...data.subarray(y * width, (y + 1) * width)));

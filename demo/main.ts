@@ -1,5 +1,7 @@
 import { App } from './app.js';
+import { takePicture } from './camera.js';
 import { element } from './dom.js';
+import { filesOf } from './dropped.js';
 
 /** Connects the page's controls with the app. */
 
@@ -16,23 +18,28 @@ const onFiles = (id: string, action: (files: readonly File[]) => unknown) => {
 };
 
 element('settings', HTMLFormElement).addEventListener('input', ({ target }) => {
-  if ((target as HTMLInputElement).name) app.formChanged();
+  const { name, type } = target as HTMLInputElement;
+  if (name) app.formChanged(type === 'range');
 });
 element('settings', HTMLFormElement).addEventListener('submit', (event) => event.preventDefault());
-element('samples', HTMLElement).addEventListener('click', ({ target }) => {
-  const name = (target as Element).closest('button')?.value;
-  if (name) void app.openSample(name);
-});
 onFiles('photo-file', (files) => app.openFiles(files));
-onFiles('weights-file', (files) => app.openWeights(files));
+onFiles('weights-file', (files) => app.openFiles(files));
+onFiles('labels-file', (files) => app.openFiles(files));
 onClick('remove', () => app.removeNetwork());
+onClick('sharpest', () => app.sharpen());
 onClick('save-png', () => app.savePng());
 onClick('save-npy', () => app.saveNpy());
 onClick('measure', () => app.measure());
+const camera = element('camera-open', HTMLButtonElement);
+camera.hidden = !navigator.mediaDevices?.getUserMedia;
+camera.addEventListener('click', async () => {
+  const picture = await takePicture().catch((error) => app.complain(error));
+  if (picture) await app.openFiles([picture]);
+});
 
-addEventListener('hashchange', () => app.addressChanged());
-addEventListener('paste', ({ clipboardData }) => {
-  void app.openFiles([...(clipboardData?.files ?? [])]);
+addEventListener('popstate', () => app.addressChanged());
+addEventListener('paste', async ({ clipboardData }) => {
+  await app.openFiles([...(clipboardData?.files ?? [])]);
 });
 const showDropping = (dropping: boolean) => element('stage', HTMLElement).classList.toggle('dropping', dropping);
 addEventListener('dragover', (event) => {
@@ -40,10 +47,13 @@ addEventListener('dragover', (event) => {
   showDropping(true);
 });
 addEventListener('dragleave', ({ relatedTarget }) => relatedTarget === null && showDropping(false));
-addEventListener('drop', (event) => {
+addEventListener('drop', async (event) => {
   event.preventDefault();
   showDropping(false);
-  void app.openFiles([...(event.dataTransfer?.files ?? [])]);
+  await filesOf(event.dataTransfer).then(
+    (files) => app.openFiles(files),
+    (error) => app.complain(error),
+  );
 });
 
 void app.start();

@@ -1,12 +1,18 @@
 import type { Explanation } from '../src/api.js';
 import { element } from './dom.js';
 
-/** The values of the maps at one point of the photograph, chosen with the pointer or typed. */
+/** A map by the name of the view that shows it. */
+interface Named {
+  name: string;
+  explanation: Explanation;
+}
+
+/** The values of the maps at one point of the photograph, chosen with the pointer, tapped or typed. */
 export class Probe {
   readonly #x = element('probe-x', HTMLInputElement);
   readonly #y = element('probe-y', HTMLInputElement);
   readonly #value = element('probe-value', HTMLOutputElement);
-  #sides: readonly (Explanation | undefined)[] = [];
+  #sides: readonly (Named | undefined)[] = [];
 
   constructor() {
     for (const input of [this.#x, this.#y]) input.addEventListener('input', () => this.#read());
@@ -25,22 +31,22 @@ export class Probe {
     this.#read();
   }
 
-  show(sides: readonly (Explanation | undefined)[]): void {
+  show(sides: readonly (Named | undefined)[]): void {
     this.#sides = sides;
     this.#read();
   }
 
   #read(): void {
     const [x, y] = [this.#x.valueAsNumber, this.#y.valueAsNumber];
-    const shown = new Set(this.#sides.filter((side) => side !== undefined));
-    this.#value.value = [...shown].map((side) => valueAt(side, x, y)).join(' · ') || '–';
+    const shown = new Map(this.#sides.filter((side) => side !== undefined).map((side) => [side.name, side]));
+    this.#value.value = [...shown.values()].map((side) => valueAt(side, x, y)).join(' · ') || '–';
   }
 }
 
 /** `pooled 0.41`, or that the network does not see the point. */
-function valueAt({ mode, map, rect }: Explanation, x: number, y: number): string {
+function valueAt({ name, explanation: { map, rect } }: Named, x: number, y: number): string {
   const [u, v] = [(x + 0.5 - rect.x) / rect.width, (y + 0.5 - rect.y) / rect.height];
-  if (!(u >= 0 && u < 1 && v >= 0 && v < 1)) return `${mode} not seen`;
+  if (!(u >= 0 && u < 1 && v >= 0 && v < 1)) return `${name} not seen`;
   const value = map.data[Math.floor(v * map.height) * map.width + Math.floor(u * map.width)];
-  return `${mode} ${value.toFixed(2)}`;
+  return `${name} ${value.toFixed(2).replace('-', '−')}`;
 }

@@ -1,3 +1,4 @@
+import type { Preprocessing } from '../src/base/types.js';
 import { load, type WorkerNetwork } from '../src/worker.js';
 import { PageError } from './messages.js';
 
@@ -15,39 +16,36 @@ export function checkBrowser(): void {
     );
 }
 
+/** Where a network comes from: the name of an included one, or the file or files that hold it. */
+export type Files = string | File | readonly File[];
+
+/** What the visitor says instead of the file, or instead of what was assumed of it. */
+export interface Stated {
+  /** The text of a file with the classes' names. */
+  labels?: string;
+  preprocessing?: Partial<Preprocessing>;
+}
+
+/** A network to load: its name in the list, what it is read from, and what is stated of it. */
+export interface Source {
+  readonly name: string;
+  readonly open: () => Promise<Files | undefined>;
+  readonly stated: Stated;
+}
+
 /**
  * Loads a network in a worker of its own: an included one, or weight files, which the worker reads piece by piece.
  *
  * @throws AtrousCamError as `load` of the library
  */
-export function loadNetwork(
-  source: Files | undefined,
+export async function loadNetwork(
+  { open, stated }: Source,
   { signal, onProgress }: { signal: AbortSignal; onProgress: (done: number) => void },
 ): Promise<WorkerNetwork> {
-  return load(source, {
+  return load(await open(), {
+    ...stated,
     createWorker: () => new Worker(new URL('./worker.ts', import.meta.url), { type: 'module', name: 'atrous-cam' }),
     signal,
     onProgress: ({ done }) => onProgress(done),
   });
-}
-
-/** Where a network comes from: the name of an included one, or the file or files that hold it. */
-export type Files = string | File | readonly File[];
-
-/** One line about a loaded network. */
-export function describeNetwork({ parameters, inputSize, labels, kernels, threads }: WorkerNetwork): string {
-  const parts = [
-    `${parameters.toLocaleString('en')} parameters`,
-    `${labels.length} classes`,
-    `${inputSize} × ${inputSize} pixels`,
-    `${kernels === 'relaxed' ? 'relaxed SIMD' : 'SIMD'}, ${threads === 1 ? 'one thread' : `${threads} threads`}`,
-  ];
-  return parts.join(' · ');
-}
-
-/** Why there is one thread only, where that could be otherwise. */
-export function describeThreads(): string {
-  const why = (reason: string) => `Computing on one thread, because ${reason}; the results are the same.`;
-  if (!crossOriginIsolated) return `${why('the server sends no COOP and COEP headers')} “atrous-cam serve” sends them.`;
-  return typeof SharedArrayBuffer === 'undefined' ? why('this browser shares no memory between threads') : '';
 }

@@ -24,7 +24,7 @@ import { gradients } from './calls/gradients.js';
 import { DescribedNetwork, describe } from './calls/network-info.js';
 import { predict, prepare } from './calls/predict.js';
 import { readImage } from './image/input.js';
-import { outputStrides } from './plan/modes.js';
+import { planForward } from './plan/forward.js';
 import type { Loaded } from './run/loaded.js';
 import { packNetwork } from './run/packed-network.js';
 import { Runtime, throwIfAborted } from './wasm/runtime.js';
@@ -40,7 +40,7 @@ export { drawFigure, type FigureOptions } from './figure/draw.js';
 export { encodePng, type PngOptions } from './image/decode.js';
 export { type ReadImageOptions, readImage } from './image/input.js';
 export { encodeNpy } from './map/npy.js';
-export { colormapNames, type OverlayOptions } from './map/overlay.js';
+export { colormapNames, drawHeatmap, type OverlayOptions } from './map/overlay.js';
 export { smoothingNames } from './map/smoothing.js';
 export { methodNames } from './methods/facts.js';
 export type { SingleSource, WeightsSource } from './weights/open.js';
@@ -53,6 +53,7 @@ export {
   publishedWeights,
   pullWeights,
   type Verified,
+  type VerifyOptions,
   verifyWeights,
 } from './weights/published.js';
 
@@ -115,9 +116,8 @@ class LoadedNetwork extends DescribedNetwork implements Network {
     const timed = async (picture: RgbImage | TensorInput) => {
       const start = performance.now();
       const result = await predict(this.#loaded, picture, options);
-      const [outputStride] = outputStrides(this.layout);
-      const { macs } = this.plan(options?.mode ?? 'pooled', { outputStride });
-      this.pace.note(macs, (performance.now() - start) / 1000);
+      const seconds = (performance.now() - start) / 1000;
+      this.pace.note(planForward(this.layout, { mode: options?.mode ?? 'pooled', head: true }).macs, seconds);
       return result;
     };
     return this.#enqueue(image, options, timed);
@@ -138,7 +138,7 @@ class LoadedNetwork extends DescribedNetwork implements Network {
   explain(image: ImageInput | TensorInput, options?: ExplainOptions): Promise<Explanation> {
     return this.#enqueue(image, options, async (picture) => {
       const result = await explain(this.#loaded, picture, options);
-      this.pace.note(this.estimate(options).macs, result.seconds);
+      if (!result.reused) this.pace.note(this.estimate(options).macs, result.seconds);
       return result;
     });
   }

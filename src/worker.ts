@@ -123,7 +123,7 @@ export class WorkerNetwork extends DescribedNetwork implements Network {
 
   async explain(image: ImageInput | TensorInput, options?: ExplainOptions & TransferOption): Promise<Explanation> {
     const result = await this.#call<Explanation>('explain', image, options);
-    this.pace.note(this.estimate(options).macs, result.seconds);
+    if (!result.reused) this.pace.note(this.estimate(options).macs, result.seconds);
     result.overlay = (style) => overlayMap(result.image, result.map, result.rect, style);
     return result;
   }

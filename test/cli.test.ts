@@ -3,159 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { ExplainOptions, Explanation, InspectOptions, LoadOptions, Network, PlanTable } from '../src/api.js';
+import type { ExplainOptions } from '../src/api.js';
 import { AtrousCamError } from '../src/base/errors.js';
-import type { Mode, RgbImage } from '../src/base/types.js';
+import type { Mode } from '../src/base/types.js';
 import type { Io } from '../src/cli/context.js';
-import { main } from '../src/cli/main.js';
-import { referenceGrid } from './reference/grid.js';
 import { decodeImage } from './support/decode.js';
-
-const labels = ['cat', 'dog'];
-const sizes: Record<Mode, number> = { pooled: 2, dilated: 32, atrous: 32 };
-
-/** A map with a grid of period 8. */
-const stripes = Float32Array.from(
-  { length: 1024 },
-  (_, i) => Math.cos((2 * Math.PI * i) / 8) + Math.floor(i / 32) / 16,
-);
-const grid = referenceGrid({ width: 32, height: 32, data: stripes }).all;
-
-/** What the commands asked of the library. */
-interface Calls {
-  load: { source: string | Uint8Array | undefined; options: LoadOptions }[];
-  inspect: { source: string | undefined; options: InspectOptions }[];
-  explain: { image: unknown; options: ExplainOptions }[];
-  disposed: number;
-}
-
-function fakePlan(mode: Mode): PlanTable {
-  const rows = [
-    { layer: 'input', operation: 'input', stride: 1, output: [32, 32, 3], parameters: 0, macs: 0, bytes: 12288 },
-    { layer: 'conv', operation: 'conv 3x3', stride: 16, output: [2, 2, 4], parameters: 0, macs: 0, bytes: 64 },
-    {
-      layer: 'fc1',
-      operation: 'dense',
-      stride: undefined,
-      output: [4096],
-      parameters: 138357544,
-      macs: 2000,
-      bytes: 16384,
-    },
-  ];
-  return { mode, outputStride: 1, rows, parameters: 138357544, macs: 2e9, peakBytes: 1234567 };
-}
-
-/** A network that explains everything at once. Pictures whose path has `bad` in it cannot be read. */
-function fakeNetwork(calls: Calls): Network {
-  const predictions = [
-    { index: 1, label: 'dog', probability: 0.6904 },
-    { index: 0, label: 'cat', probability: 0.3096 },
-  ];
-  const results = { predictions, logits: Float32Array.of(-1, 0.5), probabilities: Float32Array.of(0.3096, 0.6904) };
-  const check = (image: unknown, signal?: AbortSignal) => {
-    if (signal?.aborted) throw new AtrousCamError('ABORTED', 'aborted');
-    if (String(image).includes('bad'))
-      throw new AtrousCamError('BAD_IMAGE', `image ${JSON.stringify(image)}: is broken`);
-  };
-  return {
-    source: 'default',
-    parameters: 138357544,
-    inputSize: 32,
-    inputShape: [32, 32, 3] as const,
-    assumptions: [],
-    preprocessingAssumed: false,
-    format: 'packed safetensors',
-    family: 'VGG16',
-    head: 'softmax',
-    defaultLayer: 'block5_conv3',
-    labels,
-    layers: ['block1_conv1', 'block5_conv3'],
-    kernels: 'simd',
-    threads: 2,
-    preprocessing: { normalization: 'caffe', resize: 'nearest', fit: 'squash' },
-    predict: async (image, { signal } = {}) => {
-      check(image, signal);
-      return results;
-    },
-    preprocess: async (image) => ({
-      tensor: Float32Array.from([...stripes].flatMap((value) => [value, 2 * value, -3])), // in grey the same stripes
-      rect: { x: 0, y: 0, width: 40, height: 30 },
-      image: image as RgbImage,
-    }),
-    activations: async () => ({}),
-    evidence: () => Promise.reject(new Error('unused')),
-    estimate: ({ mode = 'atrous' } = {}) => ({ macs: fakePlan(mode).macs, seconds: 1 }),
-    gradients: () => Promise.reject(new Error('unused')),
-    explain: async (image, options = {}): Promise<Explanation> => {
-      const { mode = 'atrous', target, signal, onProgress } = options;
-      check(image, signal);
-      calls.explain.push({ image, options });
-      if (target === 'horse') throw new AtrousCamError('BAD_ARGUMENT', 'target: expected a label, got "horse"');
-      onProgress?.({ stage: 'compute', mode, done: 0.5 });
-      const n = sizes[mode];
-      return {
-        ...results,
-        mode,
-        method: 'gradcam',
-        layers: ['block5_conv3'],
-        heads: 'one',
-        target: { index: 1, label: 'dog' },
-        score: 0.5,
-        outputStride: 32 / n,
-        placement: { align: 'centres', origin: [0, 0], pitch: [32 / n, 32 / n] },
-        zoom: [1],
-        raw: { width: n, height: n, data: mode === 'dilated' ? stripes : new Float32Array(n * n).fill(-2) },
-        map: { width: 32, height: 32, data: new Float32Array(1024).fill(0.25), flat: mode === 'dilated' },
-        rect: { x: 0, y: 0, width: 40, height: 30 },
-        image: { width: 40, height: 30, data: new Uint8Array(3600) },
-        seconds: 0.25,
-        peakBytes: 4096,
-        overlay: () => ({ width: 1, height: 1, data: new Uint8Array(3) }),
-      };
-    },
-    plan: fakePlan,
-    dispose: () => {
-      calls.disposed++;
-    },
-    [Symbol.dispose]: () => {},
-  };
-}
-
-/** All that was written; Node 26 gives one write at a time, older ones all at once. */
-function text(stream: PassThrough): string {
-  let all = '';
-  for (let part = stream.read(); part !== null; part = stream.read()) all += part;
-  return all;
-}
-
-interface Result {
-  code: number;
-  stdout: string;
-  stderr: string;
-  calls: Calls;
-}
-
-/** Runs the command line with a fake network. */
-async function run(argv: string[], io: Partial<Io> = {}): Promise<Result> {
-  const calls: Calls = { load: [], inspect: [], explain: [], disposed: 0 };
-  const [stdout, stderr] = [new PassThrough({ highWaterMark: 1e7 }), new PassThrough({ highWaterMark: 1e7 })];
-  const code = await main(argv, {
-    stdout,
-    stderr,
-    load: async (source, options) => {
-      calls.load.push({ source, options });
-      return fakeNetwork(calls);
-    },
-    readImage: async (image) => image as unknown as RgbImage, // the fake network is given what the command line names
-    inspect: async (source, options) => {
-      calls.inspect.push({ source, options });
-      return fakeNetwork(calls);
-    },
-    ...io,
-  });
-  return { code, stdout: text(stdout), stderr: text(stderr), calls };
-}
+import { type Calls, fakeNetwork, grid, run, sizes, text } from './support/fake-command.js';
 
 let folder: string;
 let out: string;
@@ -387,7 +240,7 @@ describe('explain', () => {
   });
 
   test('what this version cannot do ends the call with 1', async () => {
-    const calls: Calls = { load: [], inspect: [], explain: [], disposed: 0 };
+    const calls: Calls = { load: [], inspect: [], explain: [], disposed: 0, styles: [] };
     let asked = 0;
     const explain = () => {
       asked++;
@@ -414,7 +267,7 @@ describe('interruption', () => {
   const hanging =
     (onStart: () => void): Io['load'] =>
     async () => ({
-      ...fakeNetwork({ load: [], inspect: [], explain: [], disposed: 0 }),
+      ...fakeNetwork({ load: [], inspect: [], explain: [], disposed: 0, styles: [] }),
       explain: (_image, { signal } = {}) =>
         new Promise((_resolve, reject) => {
           signal!.addEventListener('abort', () => reject(new AtrousCamError('ABORTED', 'aborted')));
@@ -601,7 +454,7 @@ describe('usage', () => {
 
 describe('what takes long', () => {
   const slow: Io['load'] = async () => ({
-    ...fakeNetwork({ load: [], inspect: [], explain: [], disposed: 0 }),
+    ...fakeNetwork({ load: [], inspect: [], explain: [], disposed: 0, styles: [] }),
     estimate: () => ({ macs: 1e12, seconds: 1500 }),
   });
   const argv = ['explain', 'dog.jpg', '--method', 'scorecam', '--mode', 'dilated'];
@@ -662,7 +515,7 @@ describe('progress', () => {
   test('rate and time left', async () => {
     const stderr = terminal();
     const load: Io['load'] = async () => ({
-      ...fakeNetwork({ load: [], inspect: [], explain: [], disposed: 0 }),
+      ...fakeNetwork({ load: [], inspect: [], explain: [], disposed: 0, styles: [] }),
       predict: async (_image, { onProgress } = {}) => {
         for (let i = 1; i <= 10; i++) {
           await new Promise((resolve) => setTimeout(resolve, 60));
@@ -672,6 +525,6 @@ describe('progress', () => {
       },
     });
     await run(['predict', 'dog.jpg'], { stderr, load });
-    expect(text(stderr)).toMatch(/dog\.jpg pooled \[=+-+\] \d+% \d+(\.\d+)? GMAC\/s, 1 s left/);
+    expect(text(stderr)).toMatch(/dog\.jpg \[=+-+\] \d+% \d+(\.\d+)? GMAC\/s, 1 s left/);
   });
 });

@@ -1,7 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { chosenOf } from '../demo/classes.js';
+import { heatImage, type Look } from '../demo/colours.js';
 import { describeError, formatBytes, PageError } from '../demo/messages.js';
 import { METHODS } from '../demo/methods.js';
-import { DEFAULTS, explainOptions, formatAddress, modesOf, parseAddress } from '../demo/settings.js';
+import { DEFAULTS, explainOptions, formatAddress, parseAddress } from '../demo/settings.js';
 import { AtrousCamError } from '../src/base/errors.js';
 import { methodNames } from '../src/methods/facts.js';
 
@@ -15,10 +17,22 @@ describe('the settings of the page', () => {
     expect(parseAddress('#nothing=1&left=dilated')).toEqual({ ...DEFAULTS, left: 'dilated' });
   });
 
+  it.each([
+    'colormap=zzz',
+    'left=up',
+    'right=',
+    'opacity=1e9',
+    'opacity=-1',
+    'stride=0',
+    'method=x',
+    'scale=9',
+    'sign=%00',
+  ])('that cannot be have their defaults: %s', (address) => {
+    expect(parseAddress(`#${address}`)).toEqual(DEFAULTS);
+  });
+
   it('are what the library is asked for', () => {
-    expect(modesOf({ ...DEFAULTS, left: 'dilated', right: 'atrous' })).toEqual(['pooled', 'atrous', 'dilated']);
-    expect(modesOf({ ...DEFAULTS, left: 'original', right: 'original' })).toEqual(['pooled']);
-    const settings = { ...DEFAULTS, target: '7', layer: 'block4_conv3', stride: '4', heads: 'mean', smoothing: 'none' };
+    const settings = { ...DEFAULTS, target: '7', layer: 'block4_conv3', heads: 'mean', smoothing: 'none' };
     const common = {
       target: 7,
       method: 'gradcam',
@@ -27,11 +41,65 @@ describe('the settings of the page', () => {
       layer: 'block4_conv3',
       smoothing: 'none',
     };
-    expect(explainOptions(settings, 'pooled')).toEqual({ ...common, mode: 'pooled' });
-    expect(explainOptions(settings, 'atrous')).toEqual({ ...common, mode: 'atrous', outputStride: 4, heads: 'mean' });
+    expect(explainOptions(settings, { mode: 'pooled' })).toEqual({ ...common, mode: 'pooled' });
+    const fine = { mode: 'atrous', outputStride: 4, zoom: [1, 2] } as const;
+    expect(explainOptions(settings, fine)).toEqual({ ...common, ...fine, combine: 'geometric-mean', heads: 'mean' });
+    const { smoothing, ...plain } = common;
+    expect(explainOptions(settings, { mode: 'pooled', usual: true })).toEqual({
+      ...plain,
+      mode: 'pooled',
+      align: 'cells',
+    });
     const shift = { ...settings, smoothing: 'shift' }; // which only dilated has
-    expect(explainOptions(shift, 'pooled').smoothing).toBeUndefined();
-    expect(explainOptions(shift, 'dilated').smoothing).toBe('shift');
+    expect(explainOptions(shift, { mode: 'pooled' }).smoothing).toBeUndefined();
+    expect(explainOptions(shift, { mode: 'dilated' }).smoothing).toBe('shift');
+    expect(explainOptions({ ...DEFAULTS, target: '3/tabby' }, { mode: 'pooled' })).toMatchObject({
+      target: { for: 3, against: 'tabby' },
+      sign: 'signed',
+    });
+  });
+});
+
+it('a target names one class or two, by numbers or names', () => {
+  const labels = ['tabby', 'either/or', 'Egyptian_cat'];
+  const chosen = (target: string) => chosenOf(labels, target);
+  expect(chosen('egyptian cat')).toEqual({ for: 2 });
+  expect(chosen('either/or')).toEqual({ for: 1 });
+  expect(chosen('2/tabby')).toEqual({ for: 2, against: 0 });
+  for (const target of ['top', '3', 'dog', 'tabby/dog']) expect(chosen(target)).toBeUndefined();
+});
+
+describe('colours', () => {
+  const look: Look = { colormap: '', opacity: 0.8, signed: false, strength: 1, robust: false };
+  const alphas = (values: number[], changes: Partial<Look> = {}) => {
+    const { data } = heatImage(Float32Array.from(values), values.length, { ...look, ...changes });
+    return values.map((_, i) => data[4 * i + 3]);
+  };
+  beforeAll(() => {
+    vi.stubGlobal(
+      'ImageData',
+      class {
+        readonly data: Uint8ClampedArray;
+        constructor(width: number, height: number) {
+          this.data = new Uint8ClampedArray(4 * width * height);
+        }
+      },
+    );
+  });
+  afterAll(() => {
+    vi.unstubAllGlobals();
+  });
+
+  it('are transparent where there is no evidence, and as strong as it is', () => {
+    expect(alphas([0, 0.2, 0.4, 1])).toEqual([0, 102, 204, 204]);
+    expect(alphas([-1, -0.5, 0, 0.5, 1], { signed: true })).toEqual([204, 102, 0, 102, 204]);
+    expect(alphas([0, 1], { strength: 0.1 })).toEqual([0, 51]);
+  });
+
+  it('of pixel methods are scaled by a percentile', () => {
+    const values = Array.from({ length: 1000 }, (_, i) => (i === 999 ? 1 : 0.01));
+    expect(alphas(values)[0]).toBeLessThan(10);
+    expect(alphas(values, { robust: true })[0]).toBe(204);
   });
 });
 

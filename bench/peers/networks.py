@@ -1,5 +1,5 @@
 """
-Writes torchvision's networks with random weights as ONNX, for bench/families.js:
+Writes torchvision's networks with random weights as ONNX, for bench/families.js, and as state dictionaries, for grad_cam.py:
 
     python3 bench/peers/networks.py FOLDER [NAME ...]
 
@@ -30,6 +30,7 @@ def main(folder, names):
             with torch.no_grad():
                 model.train()(torch.randn(4, 3, 224, 224))
         model.eval()
+        torch.save(model.state_dict(), folder / f'{name}.pth')
         target = folder / f'{name}.onnx'
         torch.onnx.export(
             model,

@@ -45,7 +45,7 @@ const BUDGET = {
 
 /** What the page of dist/demo loads only when it is needed: the network, photographs, and the readers of other weight files and pictures. */
 const LATER_ON_PAGE =
-  /\/((ablation|kpca|more|score|shapley)-cams?|eigenvector|finer|full-grad|input-gradients|occlusion|project|avif(-library)?|bmp|gif|png|webp(-library)?|(default|imagenet)-network|hdf5(-library|-text)?|imagenet-labels|keras-file|onnx|pth|computed|evidence|graph|network-builder|open|packed-graph|reductions|safetensors-shards|siblings|several|label-lists|slices|folding|refusals|moments|torch|graph-network|tfjs|torch-graph)-|photographs\//;
+  /\/((ablation|kpca|more|score|shapley)-cams?|eigenvector|finer|full-grad|input-gradients|occlusion|project|avif(-library)?|bmp|gif|png|webp(-library)?|(default|imagenet)-network|hdf5(-library|-text)?|imagenet-labels|keras-file|pako|values|layout|data|cache|normalization|random|onnx|pth|computed|evidence|graph|network-builder|open|reductions|safetensors-shards|siblings|several|label-lists|slices|folding|refusals|moments|torch|tfjs|torch-graph)-|photographs\//;
 
 /** @param {string[]} files */
 const concatenate = (files) => Buffer.concat(files.map((file) => readFileSync(file)));

@@ -6,13 +6,14 @@ import { chromium } from 'playwright-core';
 import { launchOptions } from '../find-browser.js';
 
 const root = resolve(fileURLToPath(new URL('../..', import.meta.url)));
-const WIDTH = 208; // twice what the page shows
-const QUALITY = 0.5;
+const WIDTH = 192; // twice what the page shows
+const QUALITY = 0.42;
 
 const browser = await chromium.launch(launchOptions());
 const page = await browser.newPage();
 mkdirSync(join(root, 'demo/thumbnails'), { recursive: true });
-for (const name of readdirSync(join(root, 'photos')).filter((file) => file.endsWith('.jpg'))) {
+const shown = readFileSync(join(root, 'demo/photo.ts'), 'utf8');
+for (const name of readdirSync(join(root, 'photos')).filter((file) => shown.includes(`thumbnails/${file}`))) {
   const source = readFileSync(join(root, 'photos', name)).toString('base64');
   const base64 = await page.evaluate(
     async ({ source, width, quality }) => {

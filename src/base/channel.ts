@@ -27,6 +27,8 @@ export interface Channel<Out, In> {
   /** Whether the worker keeps a Node process alive: while it is busy, not while it waits. */
   keepAlive(busy: boolean): void;
   terminate(): void;
+  /** Whether the platform tells `onEnd` of every end: a browser tells nobody of a worker that was terminated. */
+  readonly tells: boolean;
 }
 
 /** The name of our workers in tools. */
@@ -71,6 +73,7 @@ function nodeChannel<Out, In>(worker: NodeWorker): Channel<Out, In> {
     },
     keepAlive: (busy) => (busy ? worker.ref() : worker.unref()),
     terminate: () => void worker.terminate(),
+    tells: true,
   };
 }
 
@@ -87,6 +90,7 @@ function webChannel<Out, In>(worker: Worker): Channel<Out, In> {
     },
     keepAlive: () => {},
     terminate: () => worker.terminate(),
+    tells: false,
   };
 }
 

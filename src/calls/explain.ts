@@ -12,6 +12,7 @@ import type { Grid } from '../plan/modes.js';
 import { placedGrid } from '../plan/placing.js';
 import { runPlan } from '../run/engine.js';
 import { requireFinite } from '../run/finite.js';
+import { keptPass } from '../run/kept-pass.js';
 import { type Loaded, requireHead } from '../run/loaded.js';
 import { classScore, type ScoreFunction } from '../run/score.js';
 import { evidenceOffsets } from './evidence.js';
@@ -42,7 +43,7 @@ export async function explain(
         of: { layout: network.layout, request },
       }
     : await zoomed(loaded, image, request, options, choose);
-  const { subject, score, raw, flat, logits, probabilities, peakBytes, width, height } = run;
+  const { subject, score, raw, flat, logits, probabilities, peakBytes, width, height, reused } = run;
   const seconds = (performance.now() - start) / 1000;
   const { spacing, origin, pitch } = placeOfRaw(network.layout, request, run.of);
   const map = { width, height, data: run.data, flat, signed: request.sign === 'signed' };
@@ -66,6 +67,7 @@ export async function explain(
     target: { index: subject.index, label: subject.label },
     seconds,
     peakBytes,
+    ...(reused && { reused }),
     overlay: (style) => overlayMap(photograph, map, rect, style),
   };
 }
@@ -99,13 +101,16 @@ async function zoomed(
   });
 }
 
+/** What of the options concerns the run itself. */
+export type RunOptions = Pick<ExplainOptions, 'signal' | 'onProgress' | 'reuse'>;
+
 /** An explanation at one size of the input, which `loaded` has. */
 async function explainAt(
   loaded: Loaded,
   input: Float32Array,
   request: ExplainRequest,
   choose: (logits: Float32Array) => Subject,
-  options: Pick<ExplainOptions, 'signal' | 'onProgress'>,
+  options: RunOptions,
 ): Promise<Explained> {
   const run = await (request.streams ? streamMap : explainByMethod)(loaded, input, request, choose, options);
   await requireFinite(loaded, input, request.mode, run.logits, options.signal);
@@ -139,7 +144,11 @@ function preparedOf(
 }
 
 /** What both ways to explain give. */
-export type Explained = Omit<MethodResult, 'seconds'> & { subject: Subject };
+export type Explained = Omit<MethodResult, 'seconds'> & {
+  subject: Subject;
+  /** Whether the maps were kept of an earlier run. */
+  reused?: boolean;
+};
 
 /** Plain Grad-CAM of the last layer: its map refines while it is computed, and only the head goes backwards. */
 async function streamMap(
@@ -147,11 +156,15 @@ async function streamMap(
   input: Float32Array,
   request: ExplainRequest,
   subject: (logits: Float32Array) => Subject,
-  { signal, onProgress }: ExplainOptions,
+  { signal, onProgress, reuse = false }: RunOptions,
 ): Promise<Explained> {
   const { layout, graph } = loaded.network;
   const { mode, outputStride, layers } = request;
-  const plan = planForward(layout, { mode, outputStride, head: true, fold: layers[0] });
+  const [fold] = layers;
+  const newPlan = () => planForward(layout, { mode, outputStride, head: true, fold });
+  const pass = reuse ? keptPass(loaded.network, input, { mode, outputStride, fold }, newPlan) : undefined;
+  const plan = pass?.plan ?? newPlan();
+  const reused = pass?.complete;
   const finish = finisher(graph.nodes[0].shape, request);
   const finished = (raw: RawMap, stride: number) =>
     finish([{ raw, place: placedGrid(layout, mode, layers[0], stride, request) }]);
@@ -159,6 +172,7 @@ async function streamMap(
   const run = await runPlan(loaded.runtime, loaded.network, plan, input, {
     subject,
     signal,
+    pass,
     onProgress: (share) => {
       done = share;
       onProgress?.({ stage: 'compute', mode, done });
@@ -170,7 +184,14 @@ async function streamMap(
         : undefined,
   });
   const { logits, probabilities } = run as Required<typeof run>;
-  return { ...run, logits, probabilities, ...run.explained!, ...finished(run.explained!.raw, plan.outputStride) };
+  return {
+    ...run,
+    reused,
+    logits,
+    probabilities,
+    ...run.explained!,
+    ...finished(run.explained!.raw, plan.outputStride),
+  };
 }
 
 /** Every other method. */
@@ -179,7 +200,7 @@ async function explainByMethod(
   input: Float32Array,
   request: ExplainRequest,
   choose: (logits: Float32Array) => Subject,
-  { signal, onProgress }: ExplainOptions,
+  { signal, onProgress }: RunOptions,
 ): Promise<Explained> {
   const { mode } = request;
   let subject: Subject | undefined;

@@ -71,11 +71,6 @@ export function readRequest(layout: Layout, options: ExplainOptions): ExplainReq
   const shifts = shiftsOf(smoothing === 'shift' ? period : 1);
   const isFront = layers.length === 1 && layout.frontier.length === 1 && layout.frontier[0] === layers[0];
   const combine = oneOf('combine', options.combine ?? facts.combine, ['mean', 'product', 'geometric-mean']);
-  if (combine === 'geometric-mean' && options.sign === 'signed')
-    throw new AtrousCamError(
-      'UNSUPPORTED',
-      "combine 'geometric-mean': signed maps have none; use 'mean', or another sign",
-    );
   return {
     mode,
     name,

@@ -9,7 +9,7 @@ import type { PackedNode } from '../operators/operator.js';
 import type { Loaded } from '../run/loaded.js';
 import type { PackedNetwork } from '../run/packed-network.js';
 import type { Runtime } from '../wasm/runtime.js';
-import type { Explained } from './explain.js';
+import type { Explained, RunOptions } from './explain.js';
 import type { ExplainRequest } from './request.js';
 import type { Subject } from './target.js';
 
@@ -23,7 +23,7 @@ export interface Tools {
     input: Float32Array,
     request: ExplainRequest,
     choose: (logits: Float32Array) => Subject,
-    options: Pick<ExplainOptions, 'signal' | 'onProgress'>,
+    options: RunOptions,
   ) => Promise<Explained>;
   readonly predict: () => Promise<{ logits: Float32Array; probabilities: Float32Array }>;
   readonly combineMaps: (
@@ -63,7 +63,7 @@ export async function explainZoomed(
 ): Promise<Zoomed> {
   if ('tensor' in image)
     throw new AtrousCamError('BAD_ARGUMENT', 'zoom: expected a picture, whose own pixels are resampled, got a tensor');
-  const { signal, onProgress } = options;
+  const { signal, onProgress, reuse } = options;
   const { zooms, mode, outputStride } = request;
   const networks = zooms.map((zoom) => (zoom === 1 ? loaded : zoomedNetwork(loaded, zoom, tools.layoutOf)));
   const largest = networks.map(sizeOf).reduce((a, b) => (a.h * a.w >= b.h * b.w ? a : b));
@@ -87,6 +87,7 @@ export async function explainZoomed(
     requests[i] = zooms[i] === 1 ? request : await tools.request(at, { ...options, outputStride });
     runs[i] = await tools.explainAt(at, tools.prepare(at, image).tensor, requests[i], (z) => subject ?? choose(z), {
       signal,
+      reuse,
       onProgress:
         onProgress &&
         (({ done, map, ...progress }) =>
@@ -99,7 +100,8 @@ export async function explainZoomed(
   const peakBytes = Math.max(...runs.map((run) => run.peakBytes));
   const { logits, probabilities } = own ?? first!;
   const score = own ? subject!.score(logits, probabilities).value : first!.score;
-  const said = { logits, probabilities, score, subject: subject!, peakBytes };
+  const reused = runs.every((run) => run.reused);
+  const said = { logits, probabilities, score, subject: subject!, peakBytes, reused };
   const finished = { width: largest.w, height: largest.h };
   if (runs.length === 1)
     return { ...runs[0], ...said, ...finished, of: { layout: networks[0].network.layout, request: requests[0] } };

@@ -3,6 +3,7 @@ import type { InspectOptions, LoadOptions, Network, NetworkInfo } from '../api.j
 import { AtrousCamError, type readImage } from '../index.js';
 import { readAll } from './input.js';
 import { ProgressBar } from './progress.js';
+import { printable } from './terminal-text.js';
 
 /** What the command gets from its surroundings; tests bring their own. */
 export interface Io {
@@ -47,7 +48,7 @@ export class Context {
     this.load = async (source, options) => {
       const network = await io.load(source, options);
       if (network.threads === 1 && (options.threads ?? availableParallelism()) > 1)
-        this.complain('no threads could be started; one thread computes the same results, more slowly');
+        this.warn('no threads could be started; one thread computes the same results, more slowly');
       return network;
     };
     this.inspect = (source, options) => io.inspect(source, options);
@@ -65,11 +66,22 @@ export class Context {
     return this.input;
   }
 
+  /** `--quiet`: only errors are said, and what was asked for by an option of its own is printed. */
+  set quiet(isQuiet: boolean) {
+    this.progress.quiet = isQuiet;
+  }
+
+  /** Prints what people read as it goes on; nothing with `--quiet`. */
+  async say(text: string): Promise<void> {
+    if (!this.progress.quiet) await this.print(text);
+  }
+
   /** Writes to standard output and waits until it is written. */
   async print(text: string | Uint8Array): Promise<void> {
     this.progress.hide();
+    const shown = typeof text === 'string' && this.io.stdout.isTTY ? lines(text) : text;
     await new Promise<void>((resolve, reject) => {
-      this.io.stdout.write(text, (error) => {
+      this.io.stdout.write(shown, (error) => {
         if (error) this.onOutputError(error);
         if (error) reject(error);
         else resolve();
@@ -80,7 +92,12 @@ export class Context {
   /** Writes one line to standard error: `atrous-cam: message`. */
   complain(message: string): void {
     this.progress.hide();
-    this.io.stderr.write(`atrous-cam: ${message.replace(/\s*\n\s*/g, ' ')}\n`);
+    this.io.stderr.write(`atrous-cam: ${printable(message.replace(/\s*\n\s*/g, ' '))}\n`);
+  }
+
+  /** The same for what is worth knowing though nothing failed; nothing with `--quiet`. */
+  warn(message: string): void {
+    if (!this.progress.quiet) this.complain(message);
   }
 
   /** Clears the progress bar and waits until everything is written. */
@@ -93,6 +110,9 @@ export class Context {
       });
   }
 }
+
+/** Lines for a terminal. */
+const lines = (text: string): string => text.split('\n').map(printable).join('\n');
 
 /** Code and message of anything thrown, for people and for JSON; a picture's name at the message's head is left out. */
 export function describe(error: unknown): { code: string; message: string } {

@@ -16,7 +16,7 @@ import {
   summarizeEvaluations,
 } from '../metrics.js';
 import { type Context, describe, UsageError } from './context.js';
-import { confirmCost, explainOptions } from './explain.js';
+import { confirmCost, explainOptions } from './cost.js';
 import { EvaluationTable, formatExplanations, perPicture } from './explanations-report.js';
 import { describeLeftOut } from './left-out.js';
 import type { ExplainFlags } from './options.js';

@@ -87,6 +87,12 @@ const machineOptions = () => [
   ...[options.maxMemory(), options.maxFile()],
 ];
 
+/** Takes note of `--quiet`. */
+function quieten<Flags extends { quiet?: boolean }>(flags: Flags, context: Context): Flags {
+  context.quiet = flags.quiet === true;
+  return flags;
+}
+
 /** The command line's grammar; `run` gets the exit code of the sub-command that was called. */
 function buildProgram(io: Io, context: Context, run: (call: Promise<number>) => Promise<void>): Command {
   const program = new Command('atrous-cam')
@@ -112,11 +118,14 @@ function buildProgram(io: Io, context: Context, run: (call: Promise<number>) => 
       'picture files (PNG, JPEG, WebP, GIF, BMP, AVIF), folders, quoted patterns, or - for standard input',
     )
     .addHelpText('after', EXPLAIN_HELP)
-    .action((files, flags) => run(explainCommand(files, flags, context)));
-  group(explain, 'Network:', [options.mode('all'), ...networkOptions()]);
+    .action((files, flags) => run(explainCommand(files, quieten(flags, context), context)));
+  group(explain, 'Network:', [options.explainedMode(), ...networkOptions()]);
   group(explain, 'Map:', [options.target(), ...options.mapOptions(), options.seed(), options.yes()]);
   group(explain, 'Pictures:', picturesOptions());
-  group(explain, 'Output:', [options.out(), options.npy(), options.json(), options.summary(), options.resume()]);
+  group(explain, 'Output:', [
+    ...[options.out(), options.npy(), options.overlay(), options.heatmap(), options.colormap(), options.opacity()],
+    ...[options.json(), options.quiet(), options.summary(), options.sheet(), options.resume()],
+  ]);
   group(explain, 'Machine:', machineOptions());
 
   const predict = program
@@ -127,10 +136,10 @@ function buildProgram(io: Io, context: Context, run: (call: Promise<number>) => 
       'picture files (PNG, JPEG, WebP, GIF, BMP, AVIF), folders, quoted patterns, or - for standard input',
     )
     .addHelpText('after', PREDICT_HELP)
-    .action((files, flags) => run(predictCommand(files, flags, context)));
+    .action((files, flags) => run(predictCommand(files, quieten(flags, context), context)));
   group(predict, 'Network:', [options.mode('pooled'), ...networkOptions()]);
   group(predict, 'Pictures:', picturesOptions());
-  group(predict, 'Output:', [options.json(), options.summary()]);
+  group(predict, 'Output:', [options.json(), options.quiet(), options.summary()]);
   group(predict, 'Machine:', machineOptions());
 
   const plan = program

@@ -2,7 +2,7 @@ import { Option } from 'commander';
 import type { ExplainOptions, LoadOptions, MethodName, Network, NetworkInfo } from '../api.js';
 import { didYouMean } from '../base/suggest.js';
 import type { Combine, KernelSet, Mode, Precision, Score, Sign } from '../base/types.js';
-import { AtrousCamError, methodNames, smoothingNames } from '../index.js';
+import { AtrousCamError, colormapNames, methodNames, smoothingNames } from '../index.js';
 import { type Context, UsageError } from './context.js';
 import { type InputFlags, inputOptions, labels, normalizationOptions } from './input-options.js';
 
@@ -54,8 +54,14 @@ export interface ExplainFlags extends NetworkFlags, ModeFlags, PicturesFlags {
   align?: ExplainOptions['align'];
   zoom?: number[];
   smoothing?: ExplainOptions['smoothing'];
-  out: string;
+  colormap?: string;
+  opacity?: number;
+  out?: string;
   npy?: boolean;
+  overlay?: string | true;
+  heatmap?: string | true;
+  sheet?: string;
+  quiet?: boolean;
   resume?: boolean;
 }
 
@@ -121,6 +127,12 @@ function parseShard(value: string): Shard {
   return { index, count };
 }
 
+function parseOpacity(value: string): number {
+  const opacity = /^\d*\.?\d+$/.test(value) ? Number(value) : Number.NaN;
+  if (!(opacity <= 1)) throw wrong('--opacity', 'a number from 0 to 1, such as 0.6', value);
+  return opacity;
+}
+
 function parseSeed(value: string): number {
   if (!/^\d{1,10}$/.test(value) || Number(value) >= 2 ** 32)
     throw wrong('--seed', `a whole number below ${2 ** 32}`, value);
@@ -155,6 +167,12 @@ export const inputSize = () =>
   ).argParser(parseInputSize);
 export const mode = (standard: Mode | 'all') =>
   choice('--mode', [...MODES, 'all'], 'the network: see "Modes" below').default(standard);
+export const explainedMode = () =>
+  choice(
+    '--mode',
+    [...MODES, 'all'],
+    'the network: see "Modes" below (default: all; of folders, patterns and more than ten pictures, and for a file named by --overlay or --heatmap, atrous alone)',
+  );
 export const evaluatedMode = () =>
   choice('--mode', [...MODES, 'all'], 'see "Modes" below (default: pooled; with --explanations all)');
 export const target = () =>
@@ -253,9 +271,33 @@ export const threads = () =>
     parseThreads,
   );
 export const out = () =>
-  new Option('--out <dir>', 'folder for the files, made if missing; - writes the figure to standard output').default(
-    'atrous-cam-out',
+  new Option(
+    '--out <dir>',
+    'folder for the files, made if missing; - writes the figure to standard output (default: "atrous-cam-out")',
   );
+export const overlay = () =>
+  new Option(
+    '--overlay [file.png]',
+    "also write the map over the photograph, at the photograph's own size: NAME.MODE.overlay.png in --out, or this file instead of the figure",
+  );
+export const heatmap = () =>
+  new Option(
+    '--heatmap [file.png]',
+    'also write the map alone, transparent where there is no evidence, to lie over the photograph: NAME.MODE.heatmap.png, or this file',
+  );
+export const colormap = () =>
+  choice('--colormap', colormapNames, 'colours of maps (default: turbo; redblue with --sign signed)', 'name');
+export const opacity = () =>
+  new Option(
+    '--opacity <0..1>',
+    'of the colours over the photograph (default: 0.5; of --heatmap where evidence is strongest: 1)',
+  ).argParser(parseOpacity);
+export const sheet = () =>
+  new Option(
+    '--sheet <file.html>',
+    'also write one page with all pictures in small, their classes and maps, to sort and to filter',
+  );
+export const quiet = () => new Option('-q, --quiet', 'print nothing but errors, and what --json asks for');
 export const npy = () => new Option('--npy', 'also write the maps as NumPy files');
 export const json = () => new Option('--json', 'print one JSON document instead of text');
 export const url = () => new Option('--url <address>', 'another address of the same file');
@@ -294,7 +336,7 @@ export async function loadNetwork(flags: NetworkFlags, context: Context): Promis
   progress.begin(1);
   const onProgress = ({ done }: { done: number }) => progress.update('loading weights', done);
   const network = await load(flags.weights, { ...loadOptions(flags), signal, onProgress });
-  for (const assumption of network.assumptions) context.complain(assumption);
+  for (const assumption of network.assumptions) context.warn(assumption);
   return network;
 }
 

@@ -56,9 +56,9 @@ function outputName(file: string): string {
   return `${kept}~${mark}`;
 }
 
-/** A file to be written: its name inside the output folder and its content. */
+/** A file to be written. */
 export interface OutputFile {
-  name: string;
+  path: string;
   content: Uint8Array;
 }
 
@@ -114,8 +114,12 @@ export function prepareFolder(folder: string, option = '--out'): () => void {
   }
 }
 
-/** Refuses a call whose figures would replace its own pictures. Throws UsageError. */
-export function refuseOverwriting(folder: string, pictures: readonly NamedPicture[]): void {
+/** Refuses a call whose files would replace its own pictures, or each other. `option` is what named them. Throws UsageError. */
+export function refuseReplacing(
+  pictures: readonly NamedPicture[],
+  paths: readonly string[],
+  option: '--out' | `--${string}` = '--out',
+): void {
   const key = (path: string) => {
     try {
       const { dev, ino } = statSync(path);
@@ -125,10 +129,15 @@ export function refuseOverwriting(folder: string, pictures: readonly NamedPictur
     }
   };
   const inputs = new Set(pictures.map(({ file }) => key(file)));
-  for (const { name } of pictures) {
-    const figure = join(folder, `${name}.png`);
-    if (inputs.has(key(figure)))
-      throw new UsageError(`--out: "${figure}" is one of the pictures and would be replaced; choose another folder`);
+  const written = new Set<string>();
+  for (const path of paths) {
+    if (inputs.has(key(path)))
+      throw new UsageError(
+        `${option}: "${path}" is one of the pictures and would be replaced; choose another ${option === '--out' ? 'folder' : 'name'}`,
+      );
+    if (written.has(resolve(path)))
+      throw new UsageError(`${option}: "${path}" would be written for two of the pictures`);
+    written.add(resolve(path));
   }
 }
 
@@ -137,17 +146,22 @@ export function refuseOverwriting(folder: string, pictures: readonly NamedPictur
  * renamed at the end, the first one last, so that where it is there the others are. It is synchronous on purpose: Ctrl-C is
  * served between the files of one picture and the next picture, never in between. Returns their paths.
  */
-export function writeFiles(folder: string, files: readonly OutputFile[]): string[] {
-  const paths = files.map(({ name }) => join(folder, name));
-  const temporary = files.map(({ name }) => join(folder, `.${name}.${process.pid}.tmp`));
-  makeFolder(resolve(folder)); // another shard may have taken it away
+export function writeFiles(files: readonly OutputFile[]): string[] {
+  const paths = files.map(({ path }) => path);
+  const temporary = paths.map((path) => join(dirname(path), `.${basename(path)}.${process.pid}.tmp`));
+  let current = paths[0];
   try {
-    files.forEach(({ content }, i) => {
+    files.forEach(({ path, content }, i) => {
+      current = path;
+      makeFolder(resolve(dirname(path))); // another shard may have taken it away
       writeFileSync(temporary[i], content);
     });
-    for (let i = paths.length - 1; i >= 0; i--) renameSync(temporary[i], paths[i]);
+    for (let i = paths.length - 1; i >= 0; i--) {
+      current = paths[i];
+      renameSync(temporary[i], current);
+    }
   } catch (cause) {
-    throw notWritten(paths[0], cause);
+    throw notWritten(current, cause);
   } finally {
     for (const path of temporary) rmSync(path, { force: true });
   }
@@ -189,7 +203,8 @@ export function notWritten(path: string, cause: unknown): AtrousCamError {
 /** Removes what a killed process left of pictures with these names: files under temporary names. */
 export function removeTemporaryFiles(folder: string, names: ReadonlySet<string>): void {
   for (const file of readdirSync(folder)) {
-    const [, name] = /^\.(.*?)(?:\.[a-z]+\.(?:raw|map)\.npy|\.png)\.\d+\.tmp$/.exec(file) ?? [];
+    const [, name] =
+      /^\.(.*?)(?:\.[a-z]+\.(?:raw|map)\.npy|(?:\.[a-z]+\.(?:overlay|heatmap))?\.png)\.\d+\.tmp$/.exec(file) ?? [];
     if (name !== undefined && names.has(name)) rmSync(join(folder, file), { force: true });
   }
 }

@@ -7,7 +7,8 @@ import type { Item } from './expand.js';
 import { describeLeftOut, type LeftOut } from './left-out.js';
 import { formatDuration } from './progress.js';
 import { describeNetwork, jsonLine } from './report.js';
-import type { PictureEntry, Summary } from './summary.js';
+import type { PictureEntry, Report } from './summary.js';
+import type { Thumbnail } from './thumbnail.js';
 
 const GIGA = 1e9;
 
@@ -17,18 +18,15 @@ type RunMode = (mode: Mode, call: (onProgress: (progress: { done: number }) => v
 /** The modes' parts of a picture's entry in the JSON document. */
 type ModeEntries = Record<string, object>;
 
-/** What a picture gave: its modes' entries, and what was wrong with its file. */
+/** What a picture gave: its modes' entries, what was wrong with its file, and what a contact sheet shows. */
 interface Finished {
   modes: ModeEntries;
   warnings?: readonly string[];
+  thumbnail?: Thumbnail;
 }
 
-/** What is done with each picture: runs its modes one after another. `warn` takes what was wrong with its file. */
-export type PictureTask<P> = (
-  picture: P,
-  run: RunMode,
-  warn: (warnings: readonly string[] | undefined) => void,
-) => Promise<ModeEntries>;
+/** What is done with each picture: runs its modes one after another. */
+export type PictureTask<P> = (picture: P, run: RunMode) => Promise<Finished>;
 
 export interface PictureLoop<P extends Item> {
   pictures: readonly P[];
@@ -36,7 +34,7 @@ export interface PictureLoop<P extends Item> {
   /** Multiply-adds of a mode of a picture. */
   macs: (mode: Mode) => number;
   json?: boolean;
-  summary?: Summary;
+  reports: readonly Report[];
   /** Whether the output ends with a line that counts the pictures. */
   closing?: boolean;
   /** Files of the folders that were not taken for pictures. */
@@ -56,29 +54,29 @@ export async function forEachPicture<P extends Item>(
   loop: PictureLoop<P>,
   context: Context,
 ): Promise<number> {
-  const { json, summary, closing, leftOut = [] } = loop;
+  const { json, reports, closing, leftOut = [] } = loop;
   const began = performance.now();
   const seconds = () => (performance.now() - began) / 1000;
   const entries: PictureEntry[] = []; // kept for --json only, so that memory does not grow with the number of pictures
   const counts = { done: 0, failed: 0, skipped: 0 };
-  const keep = (entry: PictureEntry) => {
+  const keep = ({ thumbnail, ...entry }: PictureEntry) => {
     if (json) entries.push(entry);
-    summary?.add(entry);
+    for (const report of reports) report.add({ ...entry, ...(thumbnail && { thumbnail }) });
     counts[entry.error ? 'failed' : entry.skipped ? 'skipped' : 'done']++;
   };
   try {
     await runPictures(loop, context, keep);
-    summary?.addLeftOut(leftOut);
+    for (const report of reports) report.addLeftOut(leftOut);
   } finally {
-    summary?.write({ ...describeNetwork(network), ...counts, seconds: seconds() });
+    for (const report of reports) report.write({ ...describeNetwork(network), ...counts, seconds: seconds() });
   }
   const line = describeLeftOut(leftOut, 'of the folders');
-  if (line) context.complain(line);
+  if (line) context.warn(line);
   if (json)
     await context.print(
       jsonLine({ ...describeNetwork(network), images: entries, ...(leftOut.length > 0 && { leftOut }) }),
     );
-  else if (closing) await context.print(closingLine(counts, seconds()));
+  else if (closing) await context.say(closingLine(counts, seconds()));
   return counts.failed > 0 ? 1 : 0;
 }
 
@@ -106,16 +104,16 @@ async function runPictures<P extends Item>(
     const title = `${left.size > 1 ? `${begun}/${left.size} ` : ''}${basename(file)}`;
     try {
       if (problem) throw new AtrousCamError('NOT_FOUND', problem);
-      let warnings: readonly string[] | undefined;
       const run: RunMode = async (mode, call) => {
         const share = work.get(mode)!;
-        await call((p) => progress.update(`${title} ${mode}`, (done + share * p.done) * scale));
+        await call((p) =>
+          progress.update(modes.length > 1 ? `${title} ${mode}` : title, (done + share * p.done) * scale),
+        );
         done += share;
       };
-      const modes = await task(picture, run, (found) => {
-        warnings = found;
-      });
-      keep({ file, modes, ...(warnings && { warnings }) });
+      const given = await task(picture, run);
+      const { warnings, thumbnail } = given;
+      keep({ file, modes: given.modes, ...(warnings && { warnings }), ...(thumbnail && { thumbnail }) });
     } catch (error) {
       if (signal.aborted || concernsWholeCall(error)) throw error;
       const description = describe(error);

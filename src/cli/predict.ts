@@ -7,7 +7,7 @@ import { loadNetwork, type ModeFlags, modesOf, type NetworkFlags, type PicturesF
 import { forEachPicture, type PictureTask } from './picture-files.js';
 import { readPicture } from './read-picture.js';
 import { predictionLines } from './report.js';
-import { openSummary, type Summary } from './summary.js';
+import { openSummary, type Report } from './summary.js';
 
 /** `atrous-cam predict`: the top five classes of each picture. Returns the exit code. */
 export async function predictCommand(
@@ -19,10 +19,11 @@ export async function predictCommand(
   const items = expandPictures(files, { recursive: flags.recursive, leftOut });
   const closing = flags.summary !== undefined || items.length > files.length;
   const summary = openSummary(flags.summary);
+  const reports = summary ? [summary] : [];
   try {
     const network = await loadNetwork(flags, context);
     try {
-      return await predictPictures(network, takeShard(items, flags), flags, { summary, closing, leftOut }, context);
+      return await predictPictures(network, takeShard(items, flags), flags, { reports, closing, leftOut }, context);
     } finally {
       network.dispose();
     }
@@ -35,22 +36,21 @@ function predictPictures(
   network: Network,
   pictures: readonly Item[],
   flags: ModeFlags & PicturesFlags,
-  report: { summary: Summary | undefined; closing: boolean; leftOut: readonly LeftOut[] },
+  report: { reports: readonly Report[]; closing: boolean; leftOut: readonly LeftOut[] },
   context: Context,
 ): Promise<number> {
   const { json } = flags;
   const modes = modesOf(flags);
-  const task: PictureTask<Item> = async ({ file }, run, warn) => {
+  const task: PictureTask<Item> = async ({ file }, run) => {
     const picture = await readPicture(file, flags, context);
-    warn(picture.warnings);
     const results: Record<string, object> = {};
     for (const mode of modes)
       await run(mode, async (onProgress) => {
         const { predictions, logits } = await network.predict(picture, { mode, signal: context.signal, onProgress });
         results[mode] = { predictions, logits: [...logits] };
-        if (!json) await context.print(`${file}, ${mode}:\n${predictionLines(predictions)}\n`);
+        if (!json) await context.say(`${file}, ${mode}:\n${predictionLines(predictions)}\n`);
       });
-    return results;
+    return { modes: results, warnings: picture.warnings };
   };
   // In `atrous` predictions come from the own phase alone, which is the pooled network.
   const macs = (mode: Mode) => network.plan(mode === 'atrous' ? 'pooled' : mode).macs;

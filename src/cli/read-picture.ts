@@ -14,6 +14,6 @@ export async function readPicture(
   const { signal } = context;
   const source = file === STREAM ? await context.readInput() : file;
   const picture = await context.readImage(source, { maxPixels, strict, signal });
-  for (const warning of picture.warnings ?? []) context.complain(`${file}: ${warning}`);
+  for (const warning of picture.warnings ?? []) context.warn(`${file}: ${warning}`);
   return picture;
 }

@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { inflateSync } from 'node:zlib';
 import type { Network } from '../api.js';
 import type { ExplainFlags } from './options.js';
+import type { Thumbnail } from './thumbnail.js';
 import { version } from './version.js';
 
 /**
@@ -20,6 +21,8 @@ export interface PictureRecord {
   modes: Record<string, object>;
   /** What was wrong with the picture's file. */
   warnings?: readonly string[];
+  /** The picture and its maps in small, for a contact sheet. */
+  thumbnail?: Thumbnail;
 }
 
 /** The keyword of the text. */
@@ -40,6 +43,10 @@ const WITHOUT_EFFECT = new Set([
   'yes',
   'threads',
   'kernels',
+  'overlay',
+  'heatmap',
+  'sheet',
+  'quiet',
 ]);
 
 /**
@@ -78,7 +85,7 @@ const SIGNATURE = '89504e470d0a1a0a';
  * A text that `encodePng` put into a PNG file; undefined where the file is not there, is cut off or no PNG, or has no such text. Goes
  * from chunk to chunk without reading the pixels.
  */
-function readPngText(path: string, keyword: string): string | undefined {
+export function readPngText(path: string, keyword: string): string | undefined {
   if (!sizeOf(path)) return undefined;
   const file = openSync(path, 'r');
   try {

@@ -1,8 +1,9 @@
-import { basename, dirname } from 'node:path';
+import { dirname } from 'node:path';
 import type { Prediction } from '../base/types.js';
 import { UsageError } from './context.js';
 import type { LeftOut } from './left-out.js';
 import { prepareFolder, writeFiles } from './output.js';
+import type { Thumbnail } from './thumbnail.js';
 
 /** A picture's part of the JSON document. */
 export interface PictureEntry {
@@ -13,6 +14,19 @@ export interface PictureEntry {
   warnings?: readonly string[];
   /** It was finished by an earlier call. */
   skipped?: boolean;
+  /** For a contact sheet; no part of the document. */
+  thumbnail?: Thumbnail;
+}
+
+/** What a call over many pictures leaves behind: a table, a contact sheet. */
+export interface Report {
+  add(entry: PictureEntry): void;
+  /** Files that were not taken for pictures. */
+  addLeftOut(files: readonly LeftOut[]): void;
+  /** Writes the file as a whole; nothing where there is nothing to tell. `call` says what holds for all pictures. */
+  write(call: object): void;
+  /** Takes away the folder that was made for the file, if nothing was written. */
+  close(): void;
 }
 
 /** What the summary takes of a mode's part; `predict` gives the predictions only. */
@@ -22,11 +36,14 @@ interface ModeEntry {
   score?: number;
   map?: { flat: boolean };
   seconds?: number;
+  /** Paths of what was written, by what it is. */
+  files?: Record<string, string>;
 }
 
 const COLUMNS = [
   ...['file', 'mode', 'index', 'label', 'probability'],
   ...['target_index', 'target_label', 'score', 'flat', 'seconds', 'skipped', 'error', 'message', 'warnings'],
+  ...['picture', 'raw', 'map', 'overlay', 'heatmap'],
 ] as const;
 
 type Cell = string | number | boolean | undefined;
@@ -60,7 +77,7 @@ export class TableFile<Column extends string> {
     const text = /\.csv$/i.test(this.path)
       ? this.#csv()
       : `${JSON.stringify({ ...call, rows: this.#rows }, null, 2)}\n`;
-    writeFiles(dirname(this.path), [{ name: basename(this.path), content: new TextEncoder().encode(text) }]);
+    writeFiles([{ path: this.path, content: new TextEncoder().encode(text) }]);
   }
 
   /** Takes away the folder that was made for the file, if nothing was written. */
@@ -75,7 +92,7 @@ export class TableFile<Column extends string> {
 }
 
 /** One row a mode of a picture, or a picture that failed. */
-export class Summary extends TableFile<(typeof COLUMNS)[number]> {
+export class Summary extends TableFile<(typeof COLUMNS)[number]> implements Report {
   constructor(path: string) {
     super(path, COLUMNS);
   }
@@ -88,9 +105,9 @@ export class Summary extends TableFile<(typeof COLUMNS)[number]> {
   add({ file, modes = {}, error, skipped = false, warnings }: PictureEntry): void {
     if (error) this.addRow({ file, error: error.code, message: error.message });
     for (const [mode, entry] of Object.entries(modes)) {
-      const { predictions, target, score, map, seconds } = entry as ModeEntry;
+      const { predictions, target, score, map, seconds, files } = entry as ModeEntry;
       const explained = { target_index: target?.index, target_label: target?.label, score, flat: map?.flat, seconds };
-      this.addRow({ file, mode, ...predictions[0], ...explained, skipped, warnings: warnings?.join('; ') });
+      this.addRow({ file, mode, ...predictions[0], ...explained, skipped, warnings: warnings?.join('; '), ...files });
     }
   }
 }

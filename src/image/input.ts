@@ -1,11 +1,11 @@
 import type { ImageInput, PixelInput } from '../api.js';
 import { AtrousCamError, throwIfAborted } from '../base/errors.js';
+import { lazy } from '../base/lazy.js';
 import { isNode, nodeModule } from '../base/platform.js';
 import type { RgbImage } from '../base/types.js';
 import { imageSubject } from './bad-image.js';
 import { type DecodeOptions, decodePicture, toRgbImage } from './decode.js';
 import { isDrawable, pixelsOf } from './drawable.js';
-import { readPipe } from './pipe.js';
 
 /** More than any picture that is decoded needs: the largest, 100 megapixels of 16-bit RGBA, is 800 MB without any compression. */
 const MAX_FILE_BYTES = 1e9;
@@ -60,6 +60,7 @@ async function readFile(path: string | URL, signal?: AbortSignal): Promise<Uint8
     if (stat.isCharacterDevice() || stat.isBlockDevice()) throw notFound('expected a file, got a device'); // may be endless
     if (stat.size > MAX_FILE_BYTES) throw tooLarge(String(stat.size));
     if (!stat.isFIFO()) return await fs.readFile(path, { signal });
+    const { readPipe } = await lazy(() => import('./pipe.js'));
     const bytes = await readPipe(path, MAX_FILE_BYTES, signal);
     if (bytes === 'unused') throw notFound('it is a pipe that nobody writes to');
     if (bytes === 'endless') throw tooLarge('more from a pipe');

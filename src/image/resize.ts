@@ -1,6 +1,5 @@
 import { AtrousCamError } from '../base/errors.js';
 import type { ResizeFilter, RgbImage } from '../base/types.js';
-import { clampByte } from './bytes.js';
 
 /** A part of the resized picture, in its whole pixels. */
 export interface Window {
@@ -108,7 +107,7 @@ function resizeFiltered(
   const rows = weightsOf(image.height, height, filter, window.y, window.height);
   const rowLength = window.width * 3;
   const sums = new Int32Array(rowLength * window.height).fill(1 << (PRECISION - 1)); // half, to round
-  const row = new Uint8Array(rowLength);
+  const row = new Uint8ClampedArray(rowLength);
   const end = rows.start[window.height - 1] + rows.count[window.height - 1];
   // Starts and ends never decrease, so the results that row y adds to are those from `low` up to the first that starts later.
   for (let y = rows.start[0], low = 0; y < end; y++) {
@@ -117,33 +116,31 @@ function resizeFiltered(
     for (let result = low; result < window.height && rows.start[result] <= y; result++) {
       const weight = rows.weights[result * rows.stride + y - rows.start[result]];
       const base = result * rowLength;
-      for (let i = 0; i < rowLength; i++) sums[base + i] += row[i] * weight;
+      for (let i = 0; i < rowLength; i++) sums[base + i] += Math.imul(row[i], weight); // 30 bits: half the time of `*`
     }
   }
-  return { width: window.width, height: window.height, data: Uint8Array.from(sums, toByte) };
+  const bytes = new Uint8ClampedArray(sums.length); // holds what is stored between 0 and 255
+  for (let i = 0; i < bytes.length; i++) bytes[i] = sums[i] >> PRECISION;
+  return { width: window.width, height: window.height, data: new Uint8Array(bytes.buffer) };
 }
 
 /** Row `y` of the original, resized over its columns, rounded to 8 bits. */
-function resizeRow(image: RgbImage, y: number, columns: Weights, out: Uint8Array): void {
+function resizeRow({ data, width }: RgbImage, y: number, columns: Weights, out: Uint8ClampedArray): void {
   const { start, count, stride, weights } = columns;
   for (let x = 0; x < start.length; x++) {
-    let from = 3 * (y * image.width + start[x]);
+    let from = 3 * (y * width + start[x]);
     let r = 1 << (PRECISION - 1);
     let g = r;
     let b = r;
     for (let k = x * stride, end = k + count[x]; k < end; k++, from += 3) {
-      r += image.data[from] * weights[k];
-      g += image.data[from + 1] * weights[k];
-      b += image.data[from + 2] * weights[k];
+      r += Math.imul(data[from], weights[k]);
+      g += Math.imul(data[from + 1], weights[k]);
+      b += Math.imul(data[from + 2], weights[k]);
     }
-    out[3 * x] = toByte(r);
-    out[3 * x + 1] = toByte(g);
-    out[3 * x + 2] = toByte(b);
+    out[3 * x] = r >> PRECISION;
+    out[3 * x + 1] = g >> PRECISION;
+    out[3 * x + 2] = b >> PRECISION;
   }
-}
-
-function toByte(sum: number): number {
-  return clampByte(sum >> PRECISION);
 }
 
 /** For each result: the samples [start, start + count) and their weights, from index result * stride on. */

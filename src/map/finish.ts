@@ -56,18 +56,30 @@ export function finishMap(
   return { data, flat };
 }
 
-/** One map of several finished ones: `raw` is their mean or product, `data` the same, normalised again. */
+/**
+ * One map of several finished ones: `raw` is their mean or product, `data` the same, normalised again. A product, or geometric mean, of signed maps has the
+ * sign where all of them agree on one, and is 0 elsewhere.
+ */
 export function combineMaps(
   maps: readonly Float32Array[],
   width: number,
   combine: Combine,
   sign: Sign,
 ): FinishedMap & { raw: RawMap } {
-  const product = (i: number) => maps.reduce((product, map) => product * map[i], 1);
+  const product = (i: number) => {
+    const size = maps.reduce((product, map) => product * map[i], 1);
+    if (sign !== 'signed') return size;
+    if (maps.every((map) => map[i] < 0)) return -Math.abs(size);
+    return maps.every((map) => map[i] > 0) ? size : 0;
+  };
   const value: Record<Combine, (i: number) => number> = {
     mean: (i) => maps.reduce((sum, map) => sum + map[i], 0) / maps.length,
     product,
-    'geometric-mean': (i) => Math.max(product(i), 0) ** (1 / maps.length),
+    'geometric-mean': (i) => {
+      const size = product(i);
+      const root = 1 / maps.length;
+      return sign === 'signed' ? Math.sign(size) * Math.abs(size) ** root : Math.max(size, 0) ** root;
+    },
   };
   const values = maps[0].map((_, i) => value[combine](i));
   const data = values.slice();

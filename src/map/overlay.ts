@@ -55,13 +55,19 @@ export function colormapTable(name: string): Uint8Array {
       `colormap: expected one of ${colormapNames.join(', ')}, got "${name}"${didYouMean(name, colormapNames)}`,
     );
   }
+  const known = tables.get(name);
+  if (known) return known.slice();
   const table = new Uint8Array(256 * 3);
   for (let i = 0; i < 256; i++) {
     const { r, g, b } = rgb(interpolators[name](i / 255));
     table.set([Math.round(r), Math.round(g), Math.round(b)], 3 * i);
   }
-  return table;
+  tables.set(name, table);
+  return table.slice();
 }
+
+/** Tables that were made before: d3 gives colours as text. */
+const tables = new Map<string, Uint8Array>();
 
 /** Where each of the pixels `from..to` of the photograph lies between two points of a map axis with `n` points. */
 interface Axis {
@@ -90,34 +96,31 @@ function axis(n: number, start: number, size: number, pixels: number): Axis {
   return { from, to, low, high, weight };
 }
 
+/** A map to draw: row by row, 0..1, or -1..1 if it is `signed`; values outside are clamped, NaN counts as 0. */
+interface DrawnMap {
+  width: number;
+  height: number;
+  data: Float32Array;
+  signed?: boolean;
+}
+
 /**
- * Draws a map over a photograph: the map (row-major, 0..1, or -1..1 if it is `signed`; values outside are clamped, NaN
- * counts as 0) is stretched bilinearly onto `rect` and its colours are blended into the photograph with weight `alpha`;
- * outside `rect` the photograph is darkened. The photograph itself is left as it is. Throws BAD_ARGUMENT for an unknown
- * colour map, an alpha outside 0..1 or a map whose size is not that of its data.
- *
- * @example
- * const { image, map, rect } = await network.explain('dog.jpg');
- * const picture = overlayMap(image, map, rect, { colormap: 'viridis', alpha: 0.6 });
+ * Stretches a map bilinearly onto `rect` of a photograph and calls `paint` for each of its pixels there: with the pixel's number, and its
+ * value as 0..1 (of a signed map 0.5 is nothing).
  */
-export function overlayMap(
-  image: RgbImage,
-  map: { width: number; height: number; data: Float32Array; signed?: boolean },
+function eachPixel(
+  map: DrawnMap,
   rect: Rect,
-  { colormap = defaultColormap(map), alpha = 0.5 }: OverlayOptions = {},
-): RgbImage {
-  if (!(alpha >= 0 && alpha <= 1))
-    throw new AtrousCamError('BAD_ARGUMENT', `alpha: expected a number from 0 to 1, got ${alpha}`);
+  { width, height }: { width: number; height: number },
+  paint: (pixel: number, value: number) => void,
+): void {
   if (map.data.length !== map.width * map.height || map.data.length === 0)
     throw new AtrousCamError(
       'BAD_ARGUMENT',
       `map: expected width * height = ${map.width * map.height} values (at least 1), got ${map.data.length}`,
     );
-  const colours = colormapTable(colormap);
-  const columns = axis(map.width, rect.x, rect.width, image.width);
-  const rows = axis(map.height, rect.y, rect.height, image.height);
-  const data = new Uint8Array(image.data.length);
-  for (let i = 0; i < data.length; i++) data[i] = Math.round(image.data[i] * OUTSIDE);
+  const columns = axis(map.width, rect.x, rect.width, width);
+  const rows = axis(map.height, rect.y, rect.height, height);
   for (let y = rows.from; y < rows.to; y++) {
     const row = y - rows.from;
     const top = rows.low[row] * map.width;
@@ -131,12 +134,73 @@ export function overlayMap(
       const below = map.data[bottom + left] * (1 - wx) + map.data[bottom + right] * wx;
       const mixed = above + (below - above) * rows.weight[row];
       const value = map.signed ? (mixed + 1) / 2 : mixed;
-      // `value > 0` is false for NaN, so a NaN takes the colour of 0.
-      const colour = 3 * (value > 0 ? Math.round(Math.min(value, 1) * 255) : 0);
-      const pixel = 3 * (y * image.width + x);
-      for (let c = 0; c < 3; c++)
-        data[pixel + c] = Math.round(image.data[pixel + c] * (1 - alpha) + colours[colour + c] * alpha);
+      paint(y * width + x, value > 0 ? Math.min(value, 1) : 0); // `value > 0` is false for NaN, so a NaN counts as 0
     }
   }
-  return { width: image.width, height: image.height, data };
+}
+
+/** The number of the colour of a value, 0..1. */
+const nearest = (value: number): number => (value * 255 + 0.5) | 0;
+
+function checkAlpha(alpha: number): void {
+  if (!(alpha >= 0 && alpha <= 1))
+    throw new AtrousCamError('BAD_ARGUMENT', `alpha: expected a number from 0 to 1, got ${alpha}`);
+}
+
+/**
+ * Draws a map over a photograph: the map is stretched bilinearly onto `rect` and its colours are blended into the photograph with weight
+ * `alpha`; outside `rect` the photograph is darkened. The photograph itself is left as it is. Throws BAD_ARGUMENT for an unknown
+ * colour map, an alpha outside 0..1 or a map whose size is not that of its data.
+ *
+ * @example
+ * const { image, map, rect } = await network.explain('dog.jpg');
+ * const picture = overlayMap(image, map, rect, { colormap: 'viridis', alpha: 0.6 });
+ */
+export function overlayMap(
+  image: RgbImage,
+  map: DrawnMap,
+  rect: Rect,
+  { colormap = defaultColormap(map), alpha = 0.5 }: OverlayOptions = {},
+): RgbImage {
+  checkAlpha(alpha);
+  const colours = colormapTable(colormap);
+  const { width, height, data: photograph } = image;
+  const data = new Uint8Array(photograph.length);
+  const darkened = Uint8Array.from({ length: 256 }, (_, byte) => Math.round(byte * OUTSIDE));
+  for (let i = 0; i < data.length; i++) data[i] = darkened[photograph[i]];
+  const under = Float64Array.from({ length: 256 }, (_, byte) => byte * (1 - alpha));
+  const over = Float64Array.from(colours, (byte) => byte * alpha);
+  eachPixel(map, rect, image, (pixel, value) => {
+    const colour = 3 * nearest(value);
+    const at = 3 * pixel;
+    // Rounded: half is added, and storing truncates. Tables, and no loop over three channels: half the time.
+    data[at] = under[photograph[at]] + over[colour] + 0.5;
+    data[at + 1] = under[photograph[at + 1]] + over[colour + 1] + 0.5;
+    data[at + 2] = under[photograph[at + 2]] + over[colour + 2] + 0.5;
+  });
+  return { width, height, data };
+}
+
+/**
+ * The map of an explanation by itself, at the photograph's own size, to be laid over it: RGBA bytes whose alpha is the map's value (of
+ * signed maps its size), so that no evidence is transparent. `alpha` is that of the strongest evidence, 1 by default. Throws as `overlay`.
+ *
+ * @example
+ * await writeFile('map.png', encodePng(drawHeatmap(await network.explain('dog.jpg'))));
+ */
+export function drawHeatmap(
+  { image, map, rect }: { image: { width: number; height: number }; map: DrawnMap; rect: Rect },
+  { colormap = defaultColormap(map), alpha = 1 }: OverlayOptions = {},
+): { width: number; height: number; data: Uint8Array } {
+  checkAlpha(alpha);
+  const colours = colormapTable(colormap);
+  const { width, height } = image;
+  const data = new Uint8Array(4 * width * height);
+  eachPixel(map, rect, image, (pixel, value) => {
+    const colour = 3 * nearest(value);
+    const strength = map.signed ? Math.abs(2 * value - 1) : value;
+    for (let c = 0; c < 3; c++) data[4 * pixel + c] = colours[colour + c];
+    data[4 * pixel + 3] = Math.round(255 * alpha * strength);
+  });
+  return { width, height, data };
 }

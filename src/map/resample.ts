@@ -9,15 +9,19 @@ export function resample(
   sourceY: (at: number) => number = sourceX,
 ): Float32Array {
   const out = new Float32Array(width * height);
+  const { data } = map;
   const columns = Array.from({ length: width }, (_, x) => neighbours(sourceX(x), map.width));
+  const lefts = Int32Array.from(columns, ([left]) => left);
+  const rights = Int32Array.from(columns, ([, right]) => right);
+  const shares = Float64Array.from(columns, ([, , share]) => share);
   for (let y = 0; y < height; y++) {
     const [y0, y1, fy] = neighbours(sourceY(y), map.height);
     const above = y0 * map.width;
     const below = y1 * map.width;
     for (let x = 0; x < width; x++) {
-      const [x0, x1, fx] = columns[x];
-      const top = map.data[above + x0] + fx * (map.data[above + x1] - map.data[above + x0]);
-      const bottom = map.data[below + x0] + fx * (map.data[below + x1] - map.data[below + x0]);
+      const [x0, x1, fx] = [lefts[x], rights[x], shares[x]];
+      const top = data[above + x0] + fx * (data[above + x1] - data[above + x0]);
+      const bottom = data[below + x0] + fx * (data[below + x1] - data[below + x0]);
       out[y * width + x] = top + fy * (bottom - top);
     }
   }

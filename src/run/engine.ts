@@ -13,6 +13,7 @@ import type { Runtime } from '../wasm/runtime.js';
 import { Executor, inFreeMemory, type Watch, workspaceOf } from './executor.js';
 import { Head } from './head.js';
 import type { HeadOutput } from './head-output.js';
+import type { KeptPass } from './kept-pass.js';
 import type { PackedNetwork } from './packed-network.js';
 
 /** What a run is for. */
@@ -20,6 +21,8 @@ export interface RunRequest extends Watch {
   /** Chooses what to explain once the logits are there. Without it no gradient is computed: a prediction. */
   subject?: (logits: Float32Array) => Subject;
   onTake?: OnTake;
+  /** Keeps the maps in front of the head and of the fold or, where it has them, takes them instead of computing. */
+  pass?: KeptPass;
   /** The maps that the plan is given, (rows, columns, channels). */
   given?: ReadonlyMap<NodeId, Float32Array>;
   /** All points at this output stride are in the raw map; `map()` copies them. */
@@ -102,15 +105,26 @@ class Run {
     for (const [id, values] of request.given ?? [])
       arena.f32(this.#steps.at(plan.given.get(id)!).ptr, values.length).set(values);
     let done = 0;
+    const { pass } = request;
+    const skips = pass?.complete;
     for (const step of plan.steps) {
       throwIfAborted(signal);
+      if (skips && (step.op === 'compute' || step.op === 'copy')) continue;
+      if (pass && (step.op === 'head' || step.op === 'fold')) this.#keep(pass, step);
       await this.#step(step);
       const macs = stepMacs(network.graph, step);
       done += macs;
       if (macs > 0) onProgress?.(done / plan.macs);
     }
+    pass?.finish();
     const explained = this.#explained && { ...this.#explained, raw: this.#rawMap(plan.outputStride) };
     return { ...this.#head, explained, peakBytes: arena.peakSince(mark) };
+  }
+
+  #keep(pass: KeptPass, step: HeadStep | FoldStep): void {
+    const views = (step.op === 'head' ? [...step.x.values()] : [step.x]).map((x) => this.#steps.at(x));
+    if (pass.complete) pass.restore(this.runtime.arena, step, views);
+    else pass.save(this.runtime.arena, step, views);
   }
 
   #step(step: Step): Promise<void> | void {

@@ -1,5 +1,5 @@
 import type { NormalizationName } from '../base/types.js';
-import { packNetworkWeights } from '../calls/pack.js';
+import { packNetworkWeights } from '../calls/packing.js';
 import { convLayers } from '../graph/topology.js';
 import { EPSILON } from '../wasm/ops/batch.js';
 import { chainNetwork, requireChain } from '../weights/check-chain.js';

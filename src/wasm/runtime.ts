@@ -1,7 +1,7 @@
 import { AtrousCamError, throwIfAborted } from '../base/errors.js';
+import { lazy } from '../base/lazy.js';
 import type { KernelSet, WasmBuild, WasmOption } from '../base/types.js';
 import { Arena, createMemory } from './arena.js';
-import { givenBuilds } from './builds.js';
 import type { Job } from './job.js';
 import {
   type Builds,
@@ -27,8 +27,13 @@ const YIELD_AFTER = 12;
 
 /** Milliseconds that the calling thread waits for the others before it looks whether they are still there. */
 const WAIT = 100;
-/** Milliseconds after which a thread that has not reported is taken for lost where the event loop cannot tell. */
-const LONGEST_TASK = 10_000;
+/** Milliseconds after which a thread that has not reported is taken for lost; tests shorten them. */
+export const limits = {
+  /** Where the event loop cannot tell that it has ended. */
+  task: 10_000,
+  /** Where it can, but browsers do not always: a thread that is alive may wait for a busy machine. */
+  silence: 50_000,
+};
 
 export interface RuntimeOptions {
   /** Instruction set; `auto` by default. */
@@ -84,7 +89,7 @@ export class Runtime {
   static async create({ kernels = 'auto', threads, wasm }: RuntimeOptions = {}): Promise<Runtime> {
     if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 64))
       throw new AtrousCamError('BAD_ARGUMENT', `threads: expected a whole number from 1 to 64, got ${threads}`);
-    const builds = wasm === undefined ? embedded : await givenBuilds(wasm);
+    const builds = wasm === undefined ? embedded : await (await lazy(() => import('./builds.js'))).givenBuilds(wasm);
     const set = await chooseInstructionSet(kernels, builds);
     const plain = buildsOf(set, builds).find((name) => !isShared(name));
     const shared = canShare() ? buildsOf(set, builds).find(isShared) : undefined;
@@ -145,7 +150,7 @@ export class Runtime {
   run(job: Job): void {
     const kernel = this.#begin(job);
     for (let task = this.#take(); task < job.tasks; task = this.#take()) kernel(this.#argsPtr, task, this.#scratchPtr);
-    for (let wait = 0; !this.#awaitWorkers(); wait++) if (wait === LONGEST_TASK / WAIT) throw this.#threadLost();
+    for (let wait = 0; !this.#awaitWorkers(); wait++) if (wait === limits.task / WAIT) throw this.#threadLost();
     this.#end(job);
   }
 
@@ -163,9 +168,9 @@ export class Runtime {
         if (signal?.aborted || this.#disposed) Atomics.store(this.#control, CONTROL.next, job.tasks);
       }
     }
-    while (!this.#awaitWorkers()) {
-      await yieldToEventLoop(); // so that it is heard if a thread has ended
-      if (this.#lost) throw this.#threadLost();
+    for (let wait = 0; !this.#awaitWorkers(); wait++) {
+      await yieldToEventLoop(); // so that it is heard if a thread has ended; browsers do not always tell
+      if (this.#lost || wait === limits.silence / WAIT) throw this.#threadLost();
     }
     this.#end(job);
     if (this.#disposed) throw new AtrousCamError('ABORTED', 'the network was disposed while it was computing');

@@ -1,4 +1,6 @@
 import { AtrousCamError } from '../base/errors.js';
+import { fetchPatiently } from '../base/fetch-patiently.js';
+import { patience, within } from '../base/patience.js';
 import { isNode, nodeModule } from '../base/platform.js';
 import type { WasmBuild, WasmOption, WasmSource } from '../base/types.js';
 
@@ -14,7 +16,7 @@ export async function portableWasm(wasm: WasmOption): Promise<WasmOption> {
 }
 
 async function portable(source: WasmSource): Promise<WasmSource> {
-  const given = await source;
+  const given = await arrived(source);
   return typeof given === 'string' || given instanceof URL ? address(given) : loadSource(given);
 }
 
@@ -28,9 +30,16 @@ export const isFolder = (wasm: WasmOption): wasm is string | URL => isAddress(wa
 export const isNamed = (wasm: WasmOption): wasm is Partial<Record<WasmBuild, WasmSource>> =>
   typeof wasm === 'object' && wasm !== null && Object.getPrototypeOf(wasm) === Object.prototype;
 
+/** A caller's response may be on its way. */
+const arrived = async (source: WasmSource): Promise<Awaited<WasmSource>> =>
+  within(Promise.resolve(source), patience.arrival, () => {
+    const message = `wasm: the response that was passed has not come within ${patience.arrival / 1000} s`;
+    return new AtrousCamError('NOT_FOUND', message);
+  });
+
 /** Reads or fetches a build, of whatever kind. Throws BAD_ARGUMENT, NOT_FOUND. */
 export async function loadSource(source: WasmSource): Promise<LoadedWasm> {
-  const given = await source;
+  const given = await arrived(source);
   if (given instanceof WebAssembly.Module) return given;
   if (given instanceof ArrayBuffer) return new Uint8Array(given);
   if (given instanceof Uint8Array) return new Uint8Array(given); // a copy: of a plain buffer, and the caller's to change
@@ -46,14 +55,19 @@ async function read(url: string | URL): Promise<Uint8Array<ArrayBuffer>> {
   const failed = (cause: unknown) => {
     throw new AtrousCamError('NOT_FOUND', `wasm ${url}: cannot be read (${(cause as Error).message})`, { cause });
   };
-  if (!isNode || /^(https?|data|blob):/i.test(String(url))) return bytesOf(await fetch(url).catch(failed));
+  if (!isNode || /^(https?|data|blob):/i.test(String(url)))
+    return bytesOf(await fetchPatiently(url).catch(failed), url);
   const fs = await nodeModule('fs/promises');
   const path = String(url).startsWith('file:') ? (await nodeModule('url')).fileURLToPath(url) : (url as string);
   return new Uint8Array(await fs.readFile(path).catch(failed));
 }
 
-async function bytesOf(response: Response): Promise<Uint8Array<ArrayBuffer>> {
-  if (!response.ok)
-    throw new AtrousCamError('NOT_FOUND', `wasm ${response.url}: the server answers ${response.status}`);
-  return new Uint8Array(await response.arrayBuffer());
+async function bytesOf(response: Response, url: string | URL = response.url): Promise<Uint8Array<ArrayBuffer>> {
+  const refuse = (reason: string, cause?: unknown): never => {
+    throw new AtrousCamError('NOT_FOUND', `wasm ${url}: ${reason}`, { cause });
+  };
+  if (!response.ok) refuse(`the server answers ${response.status}`);
+  const late = () => new Error(`it has not come within ${patience.arrival / 1000} s`);
+  const bytes = within(response.arrayBuffer(), patience.arrival, late);
+  return new Uint8Array(await bytes.catch((cause: Error) => refuse(`cannot be read (${cause.message})`, cause)));
 }

@@ -4,7 +4,7 @@ import { badWeights, quote } from './source.js';
 import { requiredTensor, type TensorFile } from './tensor-file.js';
 
 /**
- * The names of the package's own format, written by src/calls/pack.ts: Keras' names of the layers, each with `.kernel` and `.bias`, in the
+ * The names of the package's own format, written by src/calls/packing.ts: Keras' names of the layers, each with `.kernel` and `.bias`, in the
  * engine's layouts: convolutions (3, 3, cin, cout), dense layers (in, out) with fc1's rows in (row, column, channel) order. Degridding
  * layers have their rates in the metadata.
  */

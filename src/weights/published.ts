@@ -1,10 +1,7 @@
-import { AtrousCamError, throwIfAborted } from '../base/errors.js';
 import { lazy } from '../base/lazy.js';
-import { sizeFrom } from '../base/shape.js';
 import type { ManifestEntry } from './manifest.js';
-import { openGiven, openWeights, type WeightsSource } from './open.js';
+import type { WeightsSource } from './open.js';
 import type { Pulled, PullOptions } from './pull.js';
-import { quote } from './source.js';
 
 export type { ManifestEntry } from './manifest.js';
 export type { Pulled, PullOptions, PullProgress } from './pull.js';
@@ -53,58 +50,19 @@ export interface Verified {
   published?: string;
 }
 
+/** What the reading of a weight file takes. */
+export interface VerifyOptions {
+  signal?: AbortSignal;
+  /** Share that is read, 0..1. */
+  onProgress?: (done: number) => void;
+}
+
 /**
  * Reads a weight file from its first to its last byte: checksums, and every number of the network. Of published weights, by name,
  * the checksum must be the published one.
  *
  * @throws AtrousCamError as `load`, and BAD_WEIGHTS where it is not what was published
  */
-export async function verifyWeights(
-  source: WeightsSource,
-  { signal, onProgress }: { signal?: AbortSignal; onProgress?: (done: number) => void } = {},
-): Promise<Verified> {
-  const { checksums, manifest, manifestEntry, matches } = await lazy(() => import('./pull.js'));
-  const file = await openGiven(source, signal);
-  try {
-    const sums = (await checksums(file, ['sha256', 'md5'], {
-      signal,
-      onProgress: (done) => onProgress?.(done / 2),
-    })) as { sha256: string; md5: string };
-    const found = { bytes: file.size, ...sums };
-    const named = typeof source === 'string' && file.name !== source ? manifestEntry(source) : undefined;
-    if (named && !matches(named, found)) {
-      const sum = named.sha256 ? `SHA-256 is ${named.sha256}` : `MD5 is ${named.md5}`;
-      const cure = `remove it and run \`atrous-cam weights pull ${named.name}\``;
-      throw new AtrousCamError(
-        'BAD_WEIGHTS',
-        `weights ${quote(file.name)}: it is not the published file, whose ${sum}; ${cure}`,
-      );
-    }
-    const published = named ?? manifest.find((entry) => matches(entry, found));
-    const parameters = await readAll(source, signal, (done) => onProgress?.(0.5 + done / 2));
-    return { source: file.name, ...found, parameters, published: published?.name };
-  } finally {
-    file.close();
-  }
-}
-
-/** Reads every tensor, which refuses numbers that are not finite; returns how many parameters there are. */
-async function readAll(
-  source: WeightsSource,
-  signal: AbortSignal | undefined,
-  onProgress: (done: number) => void,
-): Promise<number> {
-  const weights = await openWeights(source, { signal });
-  try {
-    let done = 0;
-    for (const tensor of weights.tensors.values())
-      await tensor.copyInto(new Float32Array(sizeFrom(tensor.shape)), (elements) => {
-        throwIfAborted(signal);
-        done += elements;
-        onProgress(done / weights.parameters);
-      });
-    return weights.parameters;
-  } finally {
-    weights.close();
-  }
+export async function verifyWeights(source: WeightsSource, options?: VerifyOptions): Promise<Verified> {
+  return (await lazy(() => import('./verify.js'))).verifyWeights(source, options);
 }

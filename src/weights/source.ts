@@ -1,4 +1,5 @@
 import { AtrousCamError } from '../base/errors.js';
+import { lazy } from '../base/lazy.js';
 import { isNode, nodeModule } from '../base/platform.js';
 
 /** One weight file; a string is a path (Node) or a URL. */
@@ -202,13 +203,13 @@ export async function openSource(source: SingleSource, signal?: AbortSignal): Pr
   if (source instanceof Uint8Array) return bytesSource(source, `${source.byteLength} bytes`);
   if (source instanceof ArrayBuffer) return bytesSource(new Uint8Array(source), `${source.byteLength} bytes`);
   if (source instanceof Blob) return blobSource(source, 'name' in source ? String(source.name) : 'blob');
-  if (source instanceof URL) return urlSource(source, signal);
+  if (source instanceof URL) return fromUrl(source, signal);
   if (typeof source !== 'string')
     throw new AtrousCamError(
       'BAD_ARGUMENT',
       `weights: expected a path, URL, File, Blob, ArrayBuffer or Uint8Array, got ${typeof source}`,
     );
-  if (/^(https?|file|blob|data):/i.test(source)) return urlSource(new URL(source), signal);
+  if (/^(https?|file|blob|data):/i.test(source)) return fromUrl(new URL(source), signal);
   return isNode ? fileSource(source) : notInBrowser(source);
 }
 
@@ -219,16 +220,11 @@ function notInBrowser(source: string): never {
   );
 }
 
-async function urlSource(url: URL, signal?: AbortSignal): Promise<ByteSource> {
+async function fromUrl(url: URL, signal?: AbortSignal): Promise<ByteSource> {
   if (url.protocol === 'file:' && isNode) return fileSource((await nodeModule('url')).fileURLToPath(url));
   const name = url.protocol === 'data:' ? 'data: URL' : url.href;
-  const response = await fetch(url, { signal }).catch((cause: Error) => {
-    if (signal?.aborted) throw new AtrousCamError('ABORTED', `weights ${quote(name)}: aborted`, { cause });
-    throw new AtrousCamError('NOT_FOUND', `weights ${quote(name)}: cannot be fetched (${cause.message})`, { cause });
-  });
-  if (!response.ok)
-    throw new AtrousCamError('NOT_FOUND', `weights ${quote(name)}: the server answers ${response.status}`);
-  return blobSource(await response.blob(), name); // a blob, because browsers may keep it on disk
+  const { blobAt } = await lazy(() => import('./url-source.js'));
+  return blobSource(await blobAt(url, `weights ${quote(name)}`, signal), name);
 }
 
 function notFound(path: string, cause: NodeJS.ErrnoException): AtrousCamError {

@@ -1,6 +1,7 @@
 import { type Channel, type End, reasonOf } from '../base/channel.js';
 import { AtrousCamError, abortedBy, type ErrorCode } from '../base/errors.js';
 import { errorData, toError } from '../base/messages.js';
+import { within } from '../base/patience.js';
 import { isNode } from '../base/platform.js';
 import { type DecoderName, loadAsset as loadDecoder } from '../image/assets.js';
 import { type AssetName, loadAsset } from '../weights/assets.js';
@@ -24,8 +25,17 @@ interface Pending {
   progress?(report: unknown): void;
 }
 
-/** A started worker that does not answer for so long has other code in it. */
-const START_LIMIT = 60_000;
+/** Tests shorten them. */
+export const limits = {
+  /** Milliseconds after which a worker that has not answered at all is taken to have other code in it. */
+  start: 60_000,
+  /**
+   * Where nothing tells of a worker's end, it is asked every so many milliseconds while a call waits, and is gone when it has left
+   * so many questions in a row without an answer. Questions are counted, not time: a page sleeps when its machine does.
+   */
+  ask: 10_000,
+  unanswered: 5,
+};
 
 /** A worker and the calls that wait for it. When it ends, however it does, all of them fail with one sentence. */
 export class Connection {
@@ -37,6 +47,8 @@ export class Connection {
   readonly #watch = new AbortController();
   #onReady: ((locked: boolean) => void) | undefined;
   #started = false;
+  /** Questions since it was last heard. */
+  #unanswered = 0;
 
   private constructor(channel: Channel<Request, Reply>) {
     this.#channel = channel;
@@ -50,7 +62,8 @@ export class Connection {
   static async open(options: WorkerOptions & { signal?: AbortSignal }): Promise<Connection> {
     const { signal } = options;
     if (signal?.aborted) throw abortedBy(signal);
-    const channel = await startWorker(options).catch((cause) => {
+    const late = () => new Error(`no worker in ${limits.start / 1000} seconds`);
+    const channel = await within(startWorker(options), limits.start, late).catch((cause) => {
       throw new AtrousCamError('WORKER_FAILED', notStarted(reasonOf(cause)), { cause });
     });
     const connection = new Connection(channel);
@@ -117,14 +130,15 @@ export class Connection {
     return new Promise((resolve, reject) => {
       const late = () =>
         this.#ended({
-          reason: `no answer in ${START_LIMIT / 1000} seconds; does its script import atrous-cam/worker-host?`,
+          reason: `no answer in ${limits.start / 1000} seconds; does its script import atrous-cam/worker-host?`,
         });
-      const timer = setTimeout(late, START_LIMIT);
+      const timer = setTimeout(late, limits.start);
       this.#pending.set(-1, { resolve: () => resolve(), reject });
       this.#onReady = (locked) => {
         clearTimeout(timer);
         this.#started = true;
         if (locked) this.#watchLock(lock);
+        else if (!this.#channel.tells) this.#ask();
         this.#settle(-1)?.resolve(undefined);
       };
       this.#watch.signal.addEventListener('abort', () => clearTimeout(timer));
@@ -138,12 +152,26 @@ export class Connection {
     navigator.locks.request(name, { signal }, () => this.#ended({ reason: 'it was terminated' })).catch(() => {}); // not needed any more
   }
 
+  /** The same where there are no locks, as on pages that are not served by https. */
+  #ask(): void {
+    const timer = setInterval(() => {
+      if (this.#pending.size === 0) this.#unanswered = 0;
+      else if (this.#unanswered === limits.unanswered) this.#ended({ reason: 'it does not answer any more' });
+      else {
+        this.#unanswered++;
+        this.#channel.post({ type: 'ping' });
+      }
+    }, limits.ask);
+    this.#watch.signal.addEventListener('abort', () => clearInterval(timer));
+  }
+
   #receive(reply: Reply): void {
+    this.#unanswered = 0;
     if (reply.type === 'ready') this.#onReady?.(reply.locked);
     else if (reply.type === 'asset') void this.#sendAsset(reply.name);
     else if (reply.type === 'progress') this.#pending.get(reply.id)?.progress?.(reply.progress);
     else if (reply.type === 'result') this.#settle(reply.id)?.resolve(reply.value);
-    else this.#settle(reply.id)?.reject(toError(reply.error));
+    else if (reply.type === 'error') this.#settle(reply.id)?.reject(toError(reply.error));
   }
 
   async #sendAsset(name: AssetName | DecoderName): Promise<void> {

@@ -11,11 +11,13 @@ export type Request =
   /** `load` and `inspect` with a weight file, or a method of the loaded network with a picture. */
   | { type: 'call'; id: number; method: string; input: Input; options: object; progress: boolean }
   | { type: 'abort'; id: number }
+  | { type: 'ping' }
   | { type: 'asset'; name: AssetName | DecoderName; bytes?: Uint8Array; error?: ErrorData };
 
 /** From the worker to the caller. */
 export type Reply =
   | { type: 'ready'; locked: boolean }
+  | { type: 'pong' }
   | { type: 'progress'; id: number; progress: unknown }
   | { type: 'result'; id: number; value: unknown }
   | { type: 'error'; id: number; error: ErrorData }

@@ -47,6 +47,7 @@ class Host {
   receive(request: Request): void {
     if (request.type === 'hello') this.#greet(request.lock);
     else if (request.type === 'call') void this.#answer(request);
+    else if (request.type === 'ping') this.scope.post({ type: 'pong' });
     else if (request.type === 'abort') this.#running.get(request.id)?.abort();
   }
 

@@ -6,12 +6,14 @@ import { join } from 'node:path';
 import { brotliCompressSync } from 'node:zlib';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Network } from '../../src/api.js';
 import { load } from '../../src/index.js';
+import { methodNames } from '../../src/methods/facts.js';
 import { readNpy, start, temporaryFolder } from '../e2e/command.js';
 import { type Browser, root, serve, startBrowser } from './harness.js';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const photo = join(root, 'photos/leonberger_abyssinian.jpg');
+const photo = join(root, 'photos/bengal_pug.jpg');
 const fixture = (name: string) => join(root, 'test/fixtures/references/small', name);
 /** The README's pictures where `npm run screenshots` asks for them. */
 const pictures = join(root, process.env.ATROUS_CAM_PICTURES === 'docs' ? 'docs' : 'build/screenshots');
@@ -78,47 +80,98 @@ async function expectAccessible(): Promise<void> {
 }
 
 describe('the page', () => {
+  let net: Network;
   beforeAll(async () => {
+    net = await load('imagenet');
     await open('', () => {
       const tags: string[] = [];
-      Object.assign(window, { tags });
+      const posted: string[] = [];
+      const counts = { frames: 0, paints: 0 };
+      Object.assign(window, { tags, posted, counts });
       addEventListener('DOMContentLoaded', () =>
         new MutationObserver(() => tags.push(document.getElementById('right-tag')!.textContent!)).observe(
           document.getElementById('right-tag')!,
           { childList: true },
         ),
       );
+      const { postMessage } = Worker.prototype;
+      Worker.prototype.postMessage = function (message: { 'atrous-cam'?: { method?: string } }, ...rest: unknown[]) {
+        const method = message['atrous-cam']?.method;
+        if (method) posted.push(method);
+        return postMessage.call(this, message, ...(rest as []));
+      };
+      const { putImageData } = OffscreenCanvasRenderingContext2D.prototype;
+      OffscreenCanvasRenderingContext2D.prototype.putImageData = function (...all: unknown[]) {
+        counts.paints++;
+        return putImageData.apply(this, all as never);
+      };
+      const count = () => {
+        counts.frames++;
+        requestAnimationFrame(count);
+      };
+      requestAnimationFrame(count);
     });
     await done();
   });
   beforeEach(() => {
     problems.length = 0;
   });
-  afterAll(() => page.close());
-
-  it('explains a sample by itself; the map refines', async () => {
-    const tags = new Set(await page.evaluate(() => (window as unknown as { tags: string[] }).tags));
-    expect([...tags].filter((tag) => tag.startsWith('atrous'))).toEqual([
-      'atrous · not yet',
-      ...[14, 28, 56, 112, 224].map((points) => `atrous · ${points} × ${points} so far`),
-      'atrous · 224 × 224',
-    ]);
-    expect(await text('left-tag')).toBe('pooled · 14 × 14');
-    const said = await page.locator('#predictions button').allTextContents();
-    const net = await load();
-    const { predictions } = await net.predict(photo);
+  afterAll(async () => {
+    await page.close();
     net.dispose();
-    expect(said.map((line) => line.replace(/0\.\d{3}$/, ''))).toEqual(predictions.map(({ label }) => label));
+  });
+  const posted = () => page.evaluate(() => (window as unknown as { posted: string[] }).posted.splice(0));
+  /** The mean of red minus blue over a part of a canvas, in shares of its size. */
+  const warmth = (canvas: string, [x, y, w, h]: number[]) =>
+    page.evaluate(
+      ([id, x, y, w, h]) => {
+        const canvas = document.getElementById(id as string) as HTMLCanvasElement;
+        const [left, top, width, height] = [
+          (x as number) * canvas.width,
+          (y as number) * canvas.height,
+          (w as number) * canvas.width,
+          (h as number) * canvas.height,
+        ].map(Math.round);
+        const { data } = canvas.getContext('2d')!.getImageData(left, top, width, height);
+        let sum = 0;
+        for (let i = 0; i < data.length; i += 4) sum += data[i] - data[i + 2];
+        return sum / (data.length / 4);
+      },
+      [canvas, x, y, w, h] as const,
+    );
+  const CAT = [0.1, 0.35, 0.3, 0.3];
+  const DOG = [0.65, 0.2, 0.25, 0.25];
+
+  it('opens with two classes in two colours; the map sharpens by itself', async () => {
+    const tags = new Set(await page.evaluate(() => (window as unknown as { tags: string[] }).tags));
+    expect([...tags].filter((tag) => tag.startsWith('sharp'))).toEqual([
+      'sharp · not yet',
+      'sharp · 7 × 7',
+      'sharp · zooms 1 and 2',
+    ]);
+    expect(await text('left-tag')).toBe('usual · 7 × 7');
+    await page.waitForTimeout(400); // the map has faded in
+    for (const canvas of ['usual-canvas', 'sharp-canvas']) {
+      expect((await warmth(canvas, DOG)) - (await warmth('original-canvas', DOG))).toBeGreaterThan(15);
+      expect((await warmth(canvas, CAT)) - (await warmth('original-canvas', CAT))).toBeLessThan(-15);
+    }
+    expect([await text('scale-low'), await text('scale-high')]).toEqual(['Egyptian cat', 'pug']);
+    const said = await page.locator('#predictions .explain').allTextContents();
+    const { predictions } = await net.predict(photo);
+    expect(said.map((line) => line.replace(/0\.\d{3}$/, ''))).toEqual(
+      predictions.map(({ label }) => label.replaceAll('_', ' ')),
+    );
     for (const [i, { probability }] of predictions.entries())
       expect(Math.abs(Number(/0\.\d{3}$/.exec(said[i])![0]) - probability)).toBeLessThan(0.00051); // half a digit; relaxed SIMD
-    const evidence = `The strongest evidence for ${predictions[0].label} in atrous`;
+    const evidence = 'The strongest evidence for pug rather than Egyptian_cat in sharp';
     expect(await text('announcer')).toMatch(new RegExp(`^Done in .*${evidence} lies \\d+% from the left`));
+    expect(await posted()).toEqual(['load', 'preprocess', 'explain', 'explain', 'explain']); // decoded once
     expect(problems).toEqual([]);
   });
 
   it('loads its own files only, less than 200 kB without the network and the photograph', async () => {
     for (const url of requests) expect(url).toMatch(new RegExp(`^(blob:)?${site.origin}/`));
-    const files = requests.filter((url) => /^http/.test(url) && !/photographs\/|default-network-/.test(url));
+    const files = requests.filter((url) => /^http/.test(url) && !/photographs\/|imagenet-network-/.test(url));
     expect(files.some((url) => /worker-.*\.js/.test(url))).toBe(true);
     const bodies = await Promise.all(files.map(async (url) => Buffer.from(await (await fetch(url)).arrayBuffer())));
     const bytes = bodies.reduce((sum, body) => sum + brotliCompressSync(body).length, 0);
@@ -126,48 +179,112 @@ describe('the page', () => {
     expect(bytes).toBeLessThan(200_000);
   });
 
-  it('explains the class that is clicked, with the numbers of the library', async () => {
-    await act(() => page.click('#predictions button:has-text("cat")'));
-    expect(await page.locator('#predictions [aria-pressed=true]').textContent()).toMatch(/^cat0\.\d{3}$/);
-    expect(new URL(page.url()).hash).toBe('#target=cat');
+  it('explains the classes that are clicked, with the numbers of the library, and goes back', async () => {
     const { name, path } = await saved('save-npy');
-    expect(name).toBe('leonberger_abyssinian.atrous.raw.npy');
+    expect(name).toBe('bengal_pug.sharp.raw.npy');
     const { shape, data } = readNpy(path);
-    expect(shape).toEqual([224, 224]);
-    const net = await load();
-    const { raw } = await net.explain(photo, { target: 'cat' });
-    net.dispose();
-    const largest = Math.max(...raw.data.map(Math.abs));
-    const error = Math.max(...data.map((value, i) => Math.abs(value - raw.data[i])));
-    expect(error / largest).toBeLessThan(1e-4); // relaxed SIMD rounds otherwise than Node 20's
+    expect(shape).toEqual([448, 448]);
+    const target = { for: 'pug', against: 'Egyptian_cat' };
+    const { raw } = await net.explain(photo, {
+      mode: 'pooled',
+      zoom: [1, 2],
+      combine: 'geometric-mean',
+      target,
+      sign: 'signed',
+    });
+    const error = data.reduce((most, value, i) => Math.max(most, Math.abs(value - raw.data[i])), 0);
+    expect(error).toBeLessThan(1e-3); // relaxed SIMD rounds otherwise
 
-    await choose('right', 'pooled');
-    const pooled = readNpy((await saved('save-npy')).path);
-    expect(pooled.shape).toEqual([14, 14]);
-    expect([...pooled.data]).toEqual([...data].filter((_, i) => i % 16 === 0 && Math.floor(i / 224) % 16 === 0));
-    await choose('right', 'atrous');
+    const hash = () => new URL(page.url()).hash;
+    await act(() => page.click('#predictions .explain:has-text("tiger cat")'));
+    expect(hash()).toBe('#target=tiger_cat%2FEgyptian_cat');
+    await act(() => page.click('#predictions [aria-label="vs Egyptian cat"]'));
+    expect(hash()).toBe('#target=tiger_cat');
+    expect(await text('scale-low')).toBe('no evidence');
+    await act(() => page.click('#predictions [aria-label="vs pug"]'));
+    expect(hash()).toBe('#target=tiger_cat%2Fpug');
+    await act(() => page.goBack().then(() => page.goBack()));
+    expect(hash()).toBe('#target=tiger_cat%2FEgyptian_cat');
+    expect(await text('scale-high')).toBe('tiger cat');
+    expect(new Set(await posted())).toEqual(new Set(['explain']));
+  });
+
+  it('paints a picture once a frame at most', async () => {
+    await page.evaluate(() => Object.assign((window as never as { counts: object }).counts, { frames: 0, paints: 0 }));
+    await act(() => page.click('#predictions .explain:has-text("cougar")'));
+    const { frames, paints } = await page.evaluate(
+      () => (window as never as { counts: { frames: number; paints: number } }).counts,
+    );
+    expect(paints).toBeGreaterThan(0);
+    expect(paints).toBeLessThanOrEqual(4 * (frames + 1)); // four of the five pictures have a map
+  });
+
+  it('says where evidence is weak; classes share a scale by choice', async () => {
+    await act(() => page.fill('#target', 'zebra').then(() => page.press('#target', 'Enter')));
+    expect(await page.inputValue('#target')).toBe('');
+    expect(await text('weak')).toMatch(
+      /^The network gives zebra .* only: the strongest colour stands for weak evidence\.$/,
+    );
+    expect(await page.locator('#predictions .explain').count()).toBe(6);
+    await page.waitForTimeout(400);
+    const own = await page.evaluate(() => (document.getElementById('sharp-canvas') as HTMLCanvasElement).toDataURL());
+    await act(() => page.selectOption('#scale-of', 'shared'));
+    await page.waitForTimeout(100);
+    const shared = await page.evaluate(() =>
+      (document.getElementById('sharp-canvas') as HTMLCanvasElement).toDataURL(),
+    );
+    expect(shared).not.toBe(own);
+    await page.selectOption('#scale-of', 'own');
+    await page.fill('#target', 'zebrra').then(() => page.press('#target', 'Enter'));
+    expect(await text('message')).toContain('no class is called “zebrra”; did you mean "zebra"?');
+    await page.click('#message-close');
+    await act(() => page.click('#predictions .explain >> nth=0'));
+  });
+
+  it('has the sharpest map one click away', async () => {
+    await act(() => page.click('#sharpest'));
+    expect(await text('right-tag')).toBe('sharp · stride 8, zooms 1 and 2');
+    await act(() => page.click('#sharpest'));
+    expect(await text('right-tag')).toBe('sharp · zooms 1 and 2');
   });
 
   it('saves the map over the photograph as PNG, in the chosen colours', async () => {
-    const turbo = await saved('save-png');
-    expect(turbo.name).toBe('leonberger_abyssinian.atrous.png');
-    const png = readFileSync(turbo.path);
-    expect([png.readUInt32BE(16), png.readUInt32BE(20)]).toEqual([500, 333]);
-    await page.selectOption('#colormap', 'grey');
+    const plain = await saved('save-png');
+    expect(plain.name).toBe('bengal_pug.sharp.png');
+    const png = readFileSync(plain.path);
+    expect([png.readUInt32BE(16), png.readUInt32BE(20)]).toEqual([480, 320]);
+    await page.selectOption('#colormap', 'grey', { force: true });
     expect(readFileSync((await saved('save-png')).path).equals(png)).toBe(false);
-    await page.selectOption('#colormap', 'turbo');
+    await page.selectOption('#colormap', '', { force: true });
     expect(readFileSync((await saved('save-png')).path).equals(png)).toBe(true);
   });
 
-  it('compares two sides under the divider', async () => {
+  it('compares two sides under the divider, which a tap moves, and tells the values there', async () => {
     const shownOf = () =>
-      page.evaluate(() => ({
-        clip: getComputedStyle(document.getElementById('left-canvas')!).clipPath,
-        left: (document.getElementById('left-canvas') as HTMLCanvasElement).toDataURL(),
-        right: (document.getElementById('right-canvas') as HTMLCanvasElement).toDataURL(),
-      }));
+      page.evaluate(async () => {
+        await new Promise((frame) => requestAnimationFrame(() => requestAnimationFrame(frame)));
+        return {
+          clip: getComputedStyle(document.getElementById('left-canvas')!).clipPath,
+          left: (document.getElementById('left-canvas') as HTMLCanvasElement).toDataURL(),
+          right: (document.getElementById('right-canvas') as HTMLCanvasElement).toDataURL(),
+        };
+      });
     const before = await shownOf();
     expect(before.left).not.toBe(before.right);
+    await page.locator('#stage').scrollIntoViewIfNeeded();
+    const box = (await page.locator('#stage').boundingBox())!;
+    const values: number[] = [];
+    for (const [x, y] of [
+      [0.75, 0.3], // the dog's face
+      [0.6, 0.97],
+    ]) {
+      await page.mouse.click(box.x + box.width * x, box.y + box.height * y);
+      const match = /^usual −?(\d\.\d\d) · sharp −?(\d\.\d\d)$/.exec((await text('probe-value'))!);
+      values.push(Number(match![2]));
+      expect(Math.abs(Number(await page.inputValue('#probe-x')) - 480 * x)).toBeLessThan(3);
+      expect(Math.abs(Number(await page.inputValue('#divider')) - 100 * x)).toBeLessThan(1);
+    }
+    expect(values[0]).toBeGreaterThan(values[1] + 0.2);
     await page.focus('#divider');
     await page.keyboard.press('End');
     expect((await shownOf()).clip).not.toBe(before.clip);
@@ -176,83 +293,64 @@ describe('the page', () => {
     const same = await shownOf();
     expect(same.left).toBe(same.right);
     expect(same.left).not.toBe(before.left);
-    await choose('left', 'pooled');
-    await choose('right', 'atrous');
+    await choose('left', 'usual');
+    await choose('right', 'sharp');
   });
 
-  it('tells the values under the pointer', async () => {
-    const box = (await page.locator('#stage').boundingBox())!;
-    const values: number[] = [];
-    for (const [x, y] of [
-      [0.69, 0.46], // the cat's head
-      [0.2, 0.9],
-    ]) {
-      await page.mouse.move(box.x + box.width * x, box.y + box.height * y);
-      const match = /^pooled (\d\.\d\d) · atrous (\d\.\d\d)$/.exec((await text('probe-value'))!);
-      values.push(Number(match![2]));
-      expect(Math.abs(Number(await page.inputValue('#probe-x')) - 500 * x)).toBeLessThan(2);
-    }
-    expect(values[0]).toBeGreaterThan(0.5);
-    expect(values[1]).toBeLessThan(0.3);
-  });
-
-  it('stops, and goes on', async () => {
-    await page.evaluate(() => {
-      const tag = document.getElementById('right-tag')!;
-      new MutationObserver((_, observer) => {
-        if (!/28 × 28 so far/.test(tag.textContent!)) return;
-        observer.disconnect();
-        document.getElementById('stop')!.click();
-      }).observe(tag, { childList: true });
-    });
-    await page.selectOption('#score', 'probability', { force: true });
-    await page.waitForFunction(() => document.getElementById('stop')!.textContent === 'Go on');
-    expect(await text('status')).toBe('Stopped.');
-    expect(await text('right-tag')).toMatch(/so far$/);
-    expect(await page.isDisabled('#save-npy')).toBe(true);
-    await act(() => page.click('#stop'));
-    expect(await text('right-tag')).toBe('atrous · 224 × 224');
-    expect(await page.isDisabled('#save-npy')).toBe(false);
-    await page.selectOption('#score', 'logit', { force: true });
-    await act(() => page.selectOption('#stride', '16', { force: true })); // quick from here on
-  });
-
-  it('takes methods, layers, heads and spacings from the library', async () => {
+  it('takes methods, signs, layers, heads and spacings from the library', async () => {
     const options = (id: string) =>
       page.locator(`#${id} option`).evaluateAll((all) => all.map((o) => (o as HTMLOptionElement).value));
-    expect(await options('method')).toContain('layercam');
+    expect(new Set(await options('method'))).toEqual(new Set(methodNames));
+    expect(await options('sign')).toEqual(['', 'positive', 'negative', 'absolute', 'signed']);
     await act(() => page.selectOption('#method', 'layercam'));
-    await act(() => page.selectOption('#layer', 'block4_conv3', { force: true }));
+    await act(() => page.selectOption('#layer', 'conv_pw_11', { force: true }));
     expect(await options('heads')).toEqual(['', 'mean', 'one']);
+    await act(() => choose('right', 'atrous'));
     expect(await text('right-tag')).toBe('atrous · 28 × 28');
-    expect(new URL(page.url()).hash).toBe('#target=cat&method=layercam&layer=block4_conv3&stride=16');
-    await page.selectOption('#method', 'saliency');
+    expect(new URL(page.url()).hash).toContain('right=atrous&method=layercam&layer=conv_pw_11');
+    await act(() => page.selectOption('#method', 'saliency'));
     expect(await options('layer')).toEqual(['']);
-    await done();
-    await act(() => page.selectOption('#method', 'eigencam'));
-    await page.selectOption('#method', 'gradcam');
+    await act(() => page.selectOption('#method', 'gradcam'));
+    await act(() => choose('right', 'sharp'));
   });
 
-  it('takes photographs that are picked, dropped and pasted', async () => {
-    await act(() => page.setInputFiles('#photo-file', join(root, 'test/fixtures/images/chelsea.png')));
-    expect(await page.locator('#samples [aria-pressed=true]').count()).toBe(0);
-    expect((await saved('save-png')).name).toBe('chelsea.atrous.png');
-    for (const kind of ['drop', 'paste'])
-      await act(() =>
-        page.evaluate(async (kind) => {
-          const canvas = new OffscreenCanvas(60, 40);
-          canvas.getContext('2d')!.fillRect(0, 0, 20, 20);
-          const type = kind === 'drop' ? 'image/webp' : 'image/png'; // webp: decoded by the browser
-          const transfer = new DataTransfer();
-          transfer.items.add(new File([await canvas.convertToBlob({ type })], `${kind}.${type.slice(6)}`, { type }));
-          dispatchEvent(
-            kind === 'drop'
-              ? new DragEvent('drop', { dataTransfer: transfer, cancelable: true })
-              : new ClipboardEvent('paste', { clipboardData: transfer }),
+  it('takes photographs that are picked, dropped, pasted and dragged from other pages, several as a strip', async () => {
+    const own = [join(root, 'test/fixtures/images/chelsea.png'), join(root, 'photos/staffie_bengal.jpg')];
+    await act(() => page.setInputFiles('#photo-file', own));
+    expect(await page.locator('#samples button').count()).toBe(8);
+    expect((await saved('save-png')).name).toBe('chelsea.sharp.png');
+    await act(() => page.click('#samples button >> nth=7'));
+    expect((await saved('save-png')).name).toBe('staffie_bengal.sharp.png');
+    const drop = (kind: 'drop' | 'paste' | 'html' | 'address') =>
+      page.evaluate(async (kind) => {
+        const canvas = new OffscreenCanvas(60, 40);
+        canvas.getContext('2d')!.fillRect(0, 0, 20, 20);
+        const type = kind === 'drop' ? 'image/webp' : 'image/png';
+        const blob = await canvas.convertToBlob({ type });
+        const transfer = new DataTransfer();
+        if (kind === 'address') transfer.setData('text/uri-list', 'https://example.org/cat.png');
+        else if (kind === 'html') {
+          const bytes = new Uint8Array(await blob.arrayBuffer());
+          transfer.setData(
+            'text/html',
+            `<img alt="" src="data:image/png;base64,${btoa(String.fromCharCode(...bytes))}">`,
           );
-        }, kind),
-      );
-    expect((await saved('save-png')).name).toBe('paste.atrous.png');
+        } else transfer.items.add(new File([blob], `${kind}.${type.slice(6)}`, { type }));
+        dispatchEvent(
+          kind === 'paste'
+            ? new ClipboardEvent('paste', { clipboardData: transfer })
+            : new DragEvent('drop', { dataTransfer: transfer, cancelable: true }),
+        );
+      }, kind);
+    await act(() => drop('drop'));
+    await act(() => drop('paste'));
+    expect((await saved('save-png')).name).toBe('paste.sharp.png');
+    await act(() => drop('html'));
+    expect((await saved('save-png')).name).toBe('dropped.sharp.png');
+    await drop('address');
+    await page.waitForSelector('#message:not([hidden])');
+    expect(await text('message')).toContain('copy the picture and paste it here');
+    await act(() => page.click('#samples button >> nth=1'));
   });
 
   it.each([
@@ -261,14 +359,17 @@ describe('the page', () => {
       'notes.jpg',
       'This picture cannot be read. notes.jpg: no picture that this browser can decode. Try a PNG or JPEG file.',
     ],
+    ['#weights-file', 'notes.h5', /^This weight file cannot be used\. notes\.h5: /],
     [
       '#weights-file',
-      'notes.h5',
-      /^This weight file cannot be used\. notes\.h5: .*Keras|^This weight file cannot be used\. notes\.h5: /,
+      'names.txt',
+      /^These settings do not fit the network\. labels: expected 1000, one a class, got 2/,
     ],
-  ])('says why %s cannot take %s, and goes on', async (input, name, message) => {
+  ])('says why %s cannot take %s, and what worked stays', async (input, name, message) => {
     const path = join(folder, name);
-    writeFileSync(path, 'no picture, no weights');
+    writeFileSync(path, name === 'names.txt' ? 'cat\ndog\n' : 'no picture, no weights');
+    const facts = await text('network-facts');
+    const before = await page.locator('#predictions .explain').allTextContents();
     await page.setInputFiles(input, path);
     await page.waitForSelector('#message:not([hidden])');
     expect(
@@ -279,8 +380,10 @@ describe('the page', () => {
     ).toMatch(message);
     await expectAccessible();
     await page.click('#message-close');
-    await act(() => page.click('#samples button >> nth=1'));
-    expect(await page.locator('#predictions button').count()).toBe(2);
+    expect(await text('network-facts')).toBe(facts);
+    expect(await page.locator('#predictions .explain').allTextContents()).toEqual(before);
+    expect(await page.inputValue('#network')).toBe('imagenet');
+    await act(() => page.click(`#predictions .explain >> nth=${input === '#photo-file' ? 3 : 0}`));
   });
 
   it('refuses a photograph that is too large', async () => {
@@ -293,35 +396,35 @@ describe('the page', () => {
     await page.click('#message-close');
   });
 
+  it('shows the photograph that was asked for last', async () => {
+    await page.route(/pinscher_siamese.*\.jpg$/, async (route) => {
+      await new Promise((later) => setTimeout(later, 500));
+      await route.continue();
+    });
+    await page.click('#samples button >> nth=2');
+    await act(() => page.click('#samples button >> nth=3'));
+    await page.waitForTimeout(600);
+    expect(await text('credit')).toContain('A Persian and a boxer');
+    expect(await page.locator('#samples [aria-pressed=true] img').getAttribute('alt')).toBe('A Persian and a boxer');
+    expect(new URL(page.url()).hash).toContain('photo=persian_boxer');
+  });
+
   it('measures the three modes', async () => {
     await page.click('#measure');
     await page.waitForFunction(() => document.getElementById('measure')!.textContent === 'Measure', null, {
       timeout: 60_000,
     });
     const rows = await page.locator('#measure-rows tr').allTextContents();
-    expect(
-      rows.map((row) => /^(pooled14 × 14|dilated224 × 224|atrous224 × 224).*GMAC.*s.*GFLOP\/s.*MB$/.test(row)),
-    ).toEqual([true, true, true]);
+    expect(rows.map((row) => /^(pooled7 × 7|dilated224 × 224|atrous28 × 28).*MAC.*s.*GFLOP\/s.*MB$/.test(row))).toEqual(
+      [true, true, true],
+    );
     expect(await text('measure-status')).toBe('Medians of three runs in turns.');
   });
 });
 
-describe('the included network of 1000 classes', () => {
-  it('is chosen by name, also in the address', async () => {
-    await open('#stride=16&network=imagenet');
-    await done();
-    expect(await text('network-facts')).toContain('1000 classes · 224 × 224 pixels');
-    expect(requests.some((url) => /imagenet-network-/.test(url))).toBe(true);
-    expect(await page.locator('#predictions button').first().textContent()).toContain('Leonberg');
-    expect(await page.locator('#network').inputValue()).toBe('imagenet');
-    expect(problems).toEqual([]);
-    await page.close();
-  });
-});
-
-describe('own weights', () => {
-  it('are read from disk, kept, used again, and removed', async () => {
-    await open('#stride=16', () => {
+describe('other networks', () => {
+  beforeAll(async () => {
+    await open('#network=cats-and-dogs&target=cat&left=original', () => {
       const sizes: number[] = [];
       const read = Blob.prototype.arrayBuffer;
       Object.assign(window, { sizes });
@@ -331,26 +434,68 @@ describe('own weights', () => {
       };
     });
     await done();
+  });
+  afterAll(() => page.close());
+
+  it('of VGG’s family sharpen point by point, stop, and go on', async () => {
+    expect(await text('right-tag')).toBe('sharp · 224 × 224');
+    expect(await page.locator('#predictions .explain').count()).toBe(2);
+    await page.evaluate(() => {
+      const tag = document.getElementById('right-tag')!;
+      new MutationObserver((_, observer) => {
+        if (!/28 × 28 so far/.test(tag.textContent!)) return;
+        observer.disconnect();
+        document.getElementById('stop')!.click();
+      }).observe(tag, { childList: true });
+    });
+    await page.click('#samples button >> nth=5');
+    await page.waitForFunction(() => document.getElementById('stop')!.textContent === 'Go on');
+    expect(await text('status')).toBe('Stopped.');
+    expect(await text('right-tag')).toMatch(/so far$/);
+    await act(() => page.click('#stop'));
+    expect(await text('right-tag')).toBe('sharp · 224 × 224');
+    expect(await page.isDisabled('#save-npy')).toBe(false);
+  });
+
+  it('of the visitor are read from disk, kept, used again, and removed', async () => {
     await act(() => page.setInputFiles('#weights-file', fixture('micro-vgg16.keras-official.h5')));
     expect(await text('network-facts')).toContain('10 classes · 64 × 64 pixels');
     const sizes = await page.evaluate(() => (window as unknown as { sizes: number[] }).sizes);
     expect(sizes.filter((size) => size > 1024)).toEqual([]); // the first kilobyte tells a photograph's format
     expect(requests.some((url) => /hdf5-library-/.test(url))).toBe(true);
-    await page.waitForFunction(() => location.hash.includes('network='));
-    expect(await text('right-tag')).toBe('atrous · 4 × 4');
-    const before = await page.locator('#predictions button').allTextContents();
+    await page.waitForFunction(() => location.hash.includes('network=micro'));
+    const before = await page.locator('#predictions .explain').allTextContents();
     expect(before).toHaveLength(5);
 
     await page.reload();
     await done();
     expect(await page.inputValue('#network')).toBe('micro-vgg16.keras-official.h5');
-    expect(await page.locator('#predictions button').allTextContents()).toEqual(before);
+    expect(await page.locator('#predictions .explain').allTextContents()).toEqual(before);
     await act(() => page.fill('#target', 'class 3').then(() => page.press('#target', 'Enter')));
     expect(await text('announcer')).toContain('class 3');
+  });
 
+  it('take names of classes and other numbers than the file states', async () => {
+    const names = join(folder, 'ten.txt');
+    writeFileSync(names, Array.from({ length: 10 }, (_, i) => `name ${i}`).join('\n'));
+    await page.uncheck('#keep');
+    const file = fixture('micro-vgg16.torchvision.safetensors');
+    await act(() => page.setInputFiles('#weights-file', [names, file]));
+    expect(await page.inputValue('#network')).toBe('*');
+    const before = await page.locator('#predictions .explain').allTextContents();
+    await act(() => page.selectOption('#normalization', 'tf', { force: true }));
+    const after = await page.locator('#predictions .explain').allTextContents();
+    expect(after).not.toEqual(before);
+    expect(after[0]).toContain('name ');
+    await expectAccessible();
+  });
+
+  it('are removed; what is not there any more is said', async () => {
+    await act(() => page.selectOption('#network', 'micro-vgg16.keras-official.h5'));
     await act(() => page.click('#remove'));
-    expect(await text('network-facts')).toContain('2 classes');
-    expect(await page.locator('#network option').count()).toBe(2); // the included ones
+    expect(await text('network-facts')).toContain('1000 classes');
+    expect(await page.locator('#predictions .explain[aria-pressed=true]').count()).toBe(1);
+    expect(await page.locator('#network option').count()).toBe(3); // the included ones, and the one of this visit
     const left = await page.evaluate(async () => {
       const kept = await (await navigator.storage.getDirectory()).getDirectoryHandle('weights');
       const names: string[] = [];
@@ -358,29 +503,30 @@ describe('own weights', () => {
       return names;
     });
     expect(left).toEqual([]);
-    await page.goto(`${site.origin}/#stride=16&network=gone.h5`);
+    await page.goto(`${site.origin}/?again#network=gone.h5&photo=own`);
     await page.waitForSelector('#message:not([hidden])');
-    expect(await text('message')).toContain('"gone.h5" is not kept in this browser');
-    expect(await text('network-facts')).toContain('2 classes');
+    await done();
+    expect(await text('message')).toMatch(/Your photograph is not here any more/);
+    expect(await text('network-facts')).toContain('1000 classes');
     expect(problems).toEqual([]);
-    await page.close();
   });
 });
 
 describe('every visitor', () => {
   it('can do everything with the keyboard alone', async () => {
-    await open('#stride=16');
+    await open();
     await done();
     const focused = () =>
       page.evaluate(
         () =>
           document.activeElement!.id ||
           (document.activeElement as HTMLInputElement).name ||
+          document.activeElement!.ariaLabel ||
           document.activeElement!.textContent,
       );
-    const cat = await page.locator('#predictions button:has-text("cat")').textContent();
+    const cat = await page.locator('#predictions .explain:has-text("tiger cat")').textContent();
     const order: (string | null)[] = [];
-    for (let i = 0; i < 60; i++) {
+    for (let i = 0; i < 80; i++) {
       await page.keyboard.press('Tab');
       const name = await focused();
       if (order.includes(name) && name === order[0]) break;
@@ -389,13 +535,17 @@ describe('every visitor', () => {
     for (const id of [
       'Skip to the picture',
       'divider',
+      'sharpest',
       'probe-x',
       'photo-file',
+      'vs tiger cat',
+      'target',
       'left',
       'right',
-      'opacity',
-      'colormap',
       'method',
+      'sign',
+      'scale-of',
+      'opacity',
       'More',
       'save-png',
       'save-npy',
@@ -406,56 +556,54 @@ describe('every visitor', () => {
     ])
       expect(order).toContain(id);
     const goTo = async (id: string | null) => {
-      for (let i = 0; i < 60 && (await focused()) !== id; i++) await page.keyboard.press('Tab');
+      for (let i = 0; i < 80 && (await focused()) !== id; i++) await page.keyboard.press('Tab');
       expect(await focused()).toBe(id);
     };
     await goTo(cat);
     await act(() => page.keyboard.press('Enter'));
     expect(await focused()).toBe(cat);
-    expect(await page.locator('#predictions [aria-pressed=true]').textContent()).toBe(cat);
+    expect(await page.locator('#predictions .explain[aria-pressed=true]').textContent()).toBe(cat);
     await goTo('left');
     await page.keyboard.press('ArrowLeft');
-    expect(await text('left-tag')).toBe('original');
+    expect(await text('left-tag')).toBe('photo');
     await goTo('divider');
     await page.keyboard.press('ArrowRight');
-    expect(await page.inputValue('#divider')).toBe('50.5');
+    expect(await page.inputValue('#divider')).toBe('20.5');
     await page.close();
   });
 
-  it('finds the settings of the address', async () => {
-    await open('#stride=16&photo=staffie_bengal&target=cat&left=original&colormap=viridis&opacity=30&method=nonsense');
+  it('finds the settings of the address, as far as they can be', async () => {
+    await open('#photo=terrier_bengal&target=tabby&left=original&colormap=viridis&opacity=30&method=nonsense&right=up');
     await done();
     expect(await page.locator('#samples [aria-pressed=true] img').getAttribute('alt')).toBe(
       'A bull terrier and a Bengal',
     );
-    expect(await text('left-tag')).toBe('original');
+    expect(await text('left-tag')).toBe('photo');
     expect([
       await page.inputValue('#colormap'),
       await page.inputValue('#opacity'),
       await page.inputValue('#method'),
     ]).toEqual(['viridis', '30', 'gradcam']);
-    expect(await page.locator('#predictions [aria-pressed=true]').textContent()).toMatch(/^cat/);
+    expect(await page.locator('#predictions .explain[aria-pressed=true]').textContent()).toMatch(/^tabby/);
     await act(() =>
       page.evaluate(() => {
-        location.hash = '#stride=16&photo=bulldog_abyssinian';
+        location.hash = '#photo=persian_boxer&colormap=zzz';
       }),
     );
-    expect(await page.inputValue('#colormap')).toBe('turbo');
-    expect(await page.locator('#samples [aria-pressed=true] img').getAttribute('alt')).toBe(
-      'A bulldog and an Abyssinian',
-    );
+    expect(await page.inputValue('#colormap')).toBe('');
+    expect(await page.locator('#samples [aria-pressed=true] img').getAttribute('alt')).toBe('A Persian and a boxer');
     await page.close();
   });
 
   it('is served without the headers as well, on one thread', async () => {
     await using plain = await serve({ folders: { '/demo/': join(root, 'dist/demo') } });
-    await open('#stride=8', () => {}, plain, '/demo/index.html');
+    await open('', () => {}, plain, '/demo/index.html');
     await done();
     expect(await text('network-facts')).toContain('one thread');
     expect(await text('machine')).toContain(
       'Computing on one thread, because the server sends no COOP and COEP headers',
     );
-    expect(await text('right-tag')).toBe('atrous · 28 × 28');
+    expect(await text('right-tag')).toBe('sharp · zooms 1 and 2');
     await page.close();
   });
 
@@ -469,22 +617,24 @@ describe('every visitor', () => {
     await page.close();
   });
 
-  it.each([
-    { name: 'demo', width: 1280, height: 860, scheme: 'light', address: '#target=cat' },
-    { name: 'demo-dark', width: 1280, height: 860, scheme: 'dark', address: '#target=cat&left=original' },
-    { name: 'demo-narrow', width: 390, height: 844, scheme: 'light', address: '#target=cat' },
-  ] as const)('sees a page without findings of axe: $name', async ({ name, width, height, scheme, address }) => {
-    await open('#stride=16');
-    await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
-    await page.setViewportSize({ width, height });
-    await page.goto(`${site.origin}/${address}`);
-    await page.reload();
+  it('sees a page without findings of axe, at any width, light and dark', async () => {
+    await open();
+    await page.emulateMedia({ reducedMotion: 'reduce' });
     await done();
-    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
-    await expectAccessible();
-    await page.fill('#divider', '69'); // through the cat
-    const picture = await page.screenshot({ path: join(pictures, `${name}.png`) });
-    expect(picture.length).toBeGreaterThan(20_000);
+    for (const [width, height] of [
+      [1440, 1000],
+      [1024, 800],
+      [390, 844],
+    ])
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.setViewportSize({ width, height });
+        await page.emulateMedia({ colorScheme });
+        expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+        await expectAccessible();
+        const path = join(pictures, `demo-${width}-${colorScheme}.png`);
+        await page.evaluate(() => scrollTo(0, 0));
+        expect((await page.screenshot({ path })).length).toBeGreaterThan(20_000);
+      }
     await page.close();
   });
 });

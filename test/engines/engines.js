@@ -13,10 +13,13 @@ import { fileURLToPath } from 'node:url';
 
 const cache = fileURLToPath(new URL('../../node_modules/.cache/atrous-cam/engines/', import.meta.url));
 
-/** Engines of npm: the package that ships the executable, its name, and the arguments before a script's path. */
+/** V8's, for vectors of 256 bits. Node 22 computes no faster with it, Node 26 ends with a fault of its compiler. */
+const flag = process.arch === 'x64' ? '--experimental-wasm-revectorize' : undefined;
+
+/** Engines of npm: the package that ships the executable, its name, the arguments before a script's path, a flag to be tried too. */
 export const packages = [
   { name: 'Node 22', package: 'node@22.23.3', bin: 'node', args: [] },
-  { name: 'Node 24', package: 'node@24.21.0', bin: 'node', args: [] },
+  { name: 'Node 24', package: 'node@24.21.0', bin: 'node', args: [], flag },
   { name: 'Node 26', package: 'node@26.10.0', bin: 'node', args: [] },
   { name: 'Bun', package: 'bun@1.4.5', bin: 'bun', args: [] },
   { name: 'Deno', package: 'deno@2.9.6', bin: 'deno', args: ['run', '--allow-all'] },

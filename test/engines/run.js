@@ -86,8 +86,12 @@ for (const engine of packages) {
       continue;
     }
     const result = await runScript(path, engine.args);
-    const { threads } = result.engine;
-    report(engine.name, versionOf(path), `the same bits, ${threads} thread(s)`, faultsOf(expected, result));
+    const { threads, kernels } = result.engine;
+    const faults = faultsOf(expected, result);
+    const { flag } = engine;
+    if (flag) faults.push(...faultsOf(expected, await runScript(path, [flag, ...engine.args])));
+    const said = `the same bits, ${threads} thread(s), ${kernels} by default${flag ? `, also with ${flag}` : ''}`;
+    report(engine.name, versionOf(path), said, faults);
   } catch (error) {
     report(engine.name, versionOf(path), '', [error.killed ? 'no end within a minute' : String(error.message)]);
   }
@@ -100,8 +104,8 @@ for (const engine of process.argv.includes('--npm') ? [] : installed) {
   }
   try {
     const result = await runBrowser(engine.name, path);
-    const { threads } = result.engine ?? {};
-    const said = `the same bits, ${threads} thread(s); the page explains and refines`;
+    const { threads, kernels } = result.engine ?? {};
+    const said = `the same bits, ${threads} thread(s), ${kernels} by default; the page explains and refines`;
     report(engine.name, result.version, said, faultsOf(expected, result));
   } catch (error) {
     report(engine.name, '', '', [String(error.message)]);

@@ -1,4 +1,4 @@
-import { packNetworkWeights } from '../../src/calls/pack.js';
+import { packNetworkWeights } from '../../src/calls/packing.js';
 import { chainNetwork } from '../../src/weights/check-chain.js';
 import { openWeights } from '../../src/weights/open.js';
 import type { Tensor } from '../../src/weights/types.js';

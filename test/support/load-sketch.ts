@@ -1,5 +1,5 @@
 import type { Network } from '../../src/api.js';
-import { packNetworkWeights } from '../../src/calls/pack.js';
+import { packNetworkWeights } from '../../src/calls/packing.js';
 import { type Graph, weightShapes } from '../../src/graph/graph.js';
 import { load } from '../../src/index.js';
 import type { Tensor } from '../../src/weights/types.js';

@@ -11,7 +11,7 @@ import { randomized, unjudged, unzoomed } from './rows.js';
 export const counts = {
   lite0: { pictures: 32, mosaics: 12, curves: 5 },
   mobilenet: { pictures: 60, mosaics: 24, curves: 5 },
-  vgg16: { pictures: 30, mosaics: 12, curves: 5 },
+  vgg16: { pictures: 16, mosaics: 6, curves: 5 },
   catdog: { pictures: 60, mosaics: 24, curves: 5 },
 };
 

@@ -11,7 +11,18 @@ const inBrowser = ['test/browser/**', 'test/package/bundlers.test.ts', 'test/pac
 const long = { timeout: 30 * MINUTE, workers: 1 };
 /** The files that take half of the time of those that `npm run test:quick` could run. */
 const longest = [
-  ...['cli', 'degridding', 'faults', 'fuzz', 'gradients', 'graph-engine', 'graph-reference', 'hdf5-reader', 'pack'],
+  ...[
+    'cli',
+    'degridding',
+    'faults',
+    'fuzz',
+    'gradients',
+    'graph-engine',
+    'graph-reference',
+    'hdf5-reader',
+    'pack',
+    'snippets',
+  ],
   ...['backward-plan', 'kernels-window-pool', 'runtime', 'torch-graph', 'weights-formats', 'weights-keras-refused'],
   ...['training', 'training-step', 'wasm', 'weights-hdf5', 'weights-keras-changed', 'worker'],
   ...['methods/definitions', 'methods/graph-methods', 'methods/options', 'methods/smoothing'],

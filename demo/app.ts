@@ -1,4 +1,3 @@
-import type { AtrousCamError } from '../src/base/errors.js';
 import { formatSeconds } from '../src/base/format.js';
 import { didYouMean } from '../src/base/suggest.js';
 import { encodeNpy } from '../src/map/npy.js';
@@ -8,25 +7,16 @@ import { Classes, chosenOf } from './classes.js';
 import { announce, download, element } from './dom.js';
 import { sortFiles } from './dropped.js';
 import { Explanations } from './explanations.js';
-import { buildForm, fitForm, listNetworks, readForm, UNKEPT, writeForm } from './form.js';
+import { buildForm, fitForm, readForm, UNKEPT, writeForm } from './form.js';
 import { Gallery } from './gallery.js';
-import { keep, listKept, openKept, removeKept } from './kept-weights.js';
 import { measure } from './measure.js';
-import { isAbort, PageError } from './messages.js';
+import { PageError } from './messages.js';
 import { describeThreads, NetworkPanel } from './network-panel.js';
+import { Networks } from './networks.js';
 import { openPhoto, openSample, type Photo, sampleOf } from './photo.js';
 import { Probe } from './probe.js';
-import { checkBrowser, loadNetwork, type Source, type Stated } from './session.js';
-import {
-  DEFAULTS,
-  formatAddress,
-  INCLUDED,
-  isIncluded,
-  parseAddress,
-  type Settings,
-  VIEW_NAMES,
-  type View,
-} from './settings.js';
+import { checkBrowser, type Source } from './session.js';
+import { DEFAULTS, formatAddress, isIncluded, parseAddress, type Settings, VIEW_NAMES, type View } from './settings.js';
 import { Stage } from './stage.js';
 import { stepsOf } from './steps.js';
 import { finished, render, shownBy, strongest } from './view.js';
@@ -43,14 +33,20 @@ export class App {
   readonly #stage = new Stage((x, y) => this.#probe.moveTo(x, y));
   readonly #classes = new Classes((target) => this.#explain(target));
   readonly #gallery = new Gallery((name) => void this.openPhoto(name));
-  readonly #panel = new NetworkPanel((stated) => void this.#state(stated));
+  readonly #panel = new NetworkPanel((stated) => void this.#networks.state(stated, this.#settings.target));
+  readonly #networks = new Networks(this.#activity, {
+    onUse: (network, source, target) => this.#useNetwork(network, source, target),
+    onName: (network) => {
+      this.#settings = { ...this.#settings, network };
+      this.#writeAddress(true);
+    },
+    onStay: () => void this.compute(),
+  });
   #settings: Settings = DEFAULTS;
-  #network: WorkerNetwork | undefined;
-  #source: Source | undefined;
-  /** Chosen weight files that are not kept. */
-  #unkept: readonly File[] | undefined;
   #photo: Photo | undefined;
   #explanations: Explanations | undefined;
+  /** Those of the photographs that were shown before, by the present network. */
+  #known = new WeakMap<Photo, Explanations>();
   /** Counts what was asked for, so that what comes late is not taken. */
   #asked = 0;
 
@@ -58,7 +54,7 @@ export class App {
     buildForm();
     this.#settings = parseAddress(location.hash);
     const { photo, network, target } = this.#settings;
-    listNetworks(await listKept(), network);
+    await this.#networks.list(network);
     writeForm(this.#settings);
     try {
       checkBrowser();
@@ -68,10 +64,15 @@ export class App {
       return;
     }
     await this.openPhoto(photo, true);
-    if (!(await this.openNetwork(network, target)) && !this.#network && network !== DEFAULTS.network)
-      await this.openNetwork(DEFAULTS.network, '', false);
+    if (!(await this.#networks.open(network, target)) && !this.#networks.current && network !== DEFAULTS.network)
+      await this.#networks.open(DEFAULTS.network);
     if (photo === OWN)
       this.#activity.complain(new PageError('NOT_KEPT', 'it was not kept when the page was loaded again'));
+  }
+
+  /** Forgets the kept network that is in use. */
+  removeNetwork(): Promise<void> {
+    return this.#networks.remove();
   }
 
   /** Shows what went wrong. */
@@ -82,9 +83,11 @@ export class App {
   /** What the form says now. `sliding`: a control is being moved, which is no step to go back to. */
   formChanged(sliding: boolean): void {
     const { network } = readForm();
-    if (network !== this.#settings.network) void this.openNetwork(network);
-    else {
-      if (this.#network) fitForm(this.#network);
+    if (network !== this.#settings.network) {
+      this.complain(undefined);
+      void this.#networks.open(network);
+    } else {
+      if (this.#networks.current) fitForm(this.#networks.current);
       this.change(readForm(), sliding);
     }
     writeForm(this.#settings);
@@ -98,7 +101,7 @@ export class App {
     this.#settings = { ...this.#settings, ...rest };
     const isShown = photo === this.#shared().photo;
     if (!isShown) void this.openPhoto(photo, true);
-    if (network !== this.#shared().network) void this.openNetwork(network, target);
+    if (network !== this.#shared().network) void this.#networks.open(network, target);
     else this.#settings = { ...this.#settings, target };
     writeForm(this.#settings);
     if (isShown) void this.compute();
@@ -113,7 +116,7 @@ export class App {
 
   /** Explains a class, or one rather than another. */
   #explain(target: string): void {
-    const labels = this.#network?.labels ?? [];
+    const labels = this.#networks.current?.labels ?? [];
     if (target === 'top' || chosenOf(labels, target)) {
       this.#activity.complain(undefined);
       this.change({ target });
@@ -144,10 +147,11 @@ export class App {
 
   /** Files that were picked, dropped or pasted: photographs, the files of a network, or the names of its classes. */
   async openFiles(files: readonly File[]): Promise<void> {
+    this.complain(undefined);
     const { photos, weights, labels } = await sortFiles(files);
     const stated = labels && { labels: await labels.text() };
-    if (weights.length > 0) await this.openWeights(weights, stated);
-    else if (stated) await this.#state(stated);
+    if (weights.length > 0) await this.#networks.openFiles(weights, stated);
+    else if (stated) await this.#networks.state(stated, this.#settings.target);
     const asked = ++this.#asked;
     const opened = await Promise.allSettled(photos.map(openPhoto));
     const failure = opened.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined;
@@ -168,106 +172,12 @@ export class App {
       : photo.name;
     this.#stage.open(photo.bitmap);
     this.#probe.open(photo.bitmap);
-    this.#explanations = this.#network && new Explanations(this.#network, photo);
+    this.#explanations = this.#explanationsOf(photo);
     await this.compute();
   }
 
-  /** Loads an included network, a kept one by its name, or the files that are not kept. */
-  openNetwork(name: string, target = '', quiet = true): Promise<boolean> {
-    const included = INCLUDED.find((each) => each.name === name);
-    const open = async () => (included ? included.source : name === UNKEPT ? this.#unkept : openKept(name));
-    return this.#load({ name, open, stated: {} }, target, quiet);
-  }
-
-  /** Loads weights of the visitor's own and keeps them, where they are one file and the visitor wants that. */
-  async openWeights(files: readonly File[], stated: Stated = {}): Promise<void> {
-    const [file] = files;
-    const before = this.#unkept;
-    this.#unkept = files;
-    const open = async () => (files.length === 1 ? file : files);
-    if (!(await this.#load({ name: UNKEPT, open, stated }))) {
-      this.#unkept = before;
-      return;
-    }
-    if (files.length > 1 || !element('keep', HTMLInputElement).checked) return;
-    const facts = element('network-facts', HTMLElement);
-    const text = facts.textContent;
-    facts.textContent = `${text} · keeping a copy …`;
-    try {
-      await keep(file);
-      if (this.#unkept !== files || this.#settings.network !== UNKEPT) return;
-      this.#unkept = undefined;
-      this.#settings = { ...this.#settings, network: file.name };
-      this.#writeAddress(true);
-      announce(`${file.name} is kept in this browser.`);
-    } catch (error) {
-      this.#activity.complain(error);
-    } finally {
-      facts.textContent = text;
-      listNetworks(await listKept(), this.#settings.network, this.#unkept?.[0].name);
-    }
-  }
-
-  /** Forgets the kept file that is chosen, and goes back to the included network. */
-  async removeNetwork(): Promise<void> {
-    const { network } = this.#settings;
-    await removeKept(network);
-    announce(`${network} was removed from this browser.`);
-    await this.openNetwork(DEFAULTS.network);
-  }
-
-  /** Loads the network again with what the visitor states of it. */
-  async #state(stated: Stated): Promise<void> {
-    if (this.#source)
-      await this.#load({ ...this.#source, stated: { ...this.#source.stated, ...stated } }, this.#settings.target);
-  }
-
-  /**
-   * Loads a network beside the present one, which stays where the new one cannot be used. Where both do not fit into memory, the
-   * present one makes room.
-   */
-  async #load(source: Source, target = '', quiet = true): Promise<boolean> {
-    const loaded = await this.#loadBeside(source, target);
-    if (loaded === 'OUT_OF_MEMORY' && this.#network && this.#source) {
-      const before = this.#source;
-      this.#network.dispose();
-      this.#network = this.#explanations = undefined;
-      if (await this.#loadBeside(source, target).then((again) => again === true)) return true;
-      await this.#loadBeside(before, '');
-      return false;
-    }
-    if (loaded === true && quiet) this.#activity.complain(undefined);
-    return loaded === true;
-  }
-
-  async #loadBeside(source: Source, target: string): Promise<boolean | string> {
-    let network: WorkerNetwork | undefined;
-    let failure: unknown;
-    await this.#activity.run(
-      async (signal) => {
-        const onProgress = (done: number) => this.#activity.progress('Loading the network …', done);
-        onProgress(0);
-        try {
-          network = await loadNetwork(source, { signal, onProgress });
-        } catch (error) {
-          failure = error;
-          throw error;
-        }
-      },
-      () => void this.#load(source, target),
-    );
-    if (network) await this.#useNetwork(network, source, target);
-    else {
-      listNetworks(await listKept(), this.#settings.network, this.#unkept?.[0].name);
-      if (!isAbort(failure) && this.#network) void this.compute(); // what was going on before
-    }
-    return network ? true : ((failure as Partial<AtrousCamError> | undefined)?.code ?? false);
-  }
-
   async #useNetwork(network: WorkerNetwork, source: Source, target: string): Promise<void> {
-    this.#network?.dispose();
-    this.#network = network;
-    this.#source = source;
+    this.#explanations = undefined;
     const known = target === '' || target === 'top' || chosenOf(network.labels, target) !== undefined;
     const layer = network.layers.includes(this.#settings.layer) ? this.#settings.layer : '';
     this.#settings = { ...this.#settings, network: source.name, target: known ? target : '', layer };
@@ -275,11 +185,11 @@ export class App {
     this.#classes.setLabels(network.labels);
     this.#panel.show(network, source.stated, isIncluded(source.name));
     element('machine', HTMLElement).textContent = network.threads === 1 ? describeThreads() : '';
-    listNetworks(await listKept(), source.name, this.#unkept?.[0].name);
     writeForm(this.#settings);
     this.#settings = { ...this.#settings, ...readForm() };
     this.#writeAddress(true);
-    this.#explanations = this.#photo && new Explanations(network, this.#photo);
+    this.#known = new WeakMap();
+    this.#explanations = this.#photo && this.#explanationsOf(this.#photo);
     if (!known)
       this.#activity.complain(new PageError('BAD_ARGUMENT', `no class of this network is called “${target}”`));
     void this.compute();
@@ -322,7 +232,7 @@ export class App {
   }
 
   async measure(): Promise<void> {
-    const [network, photo] = [this.#network, this.#photo];
+    const [network, photo] = [this.#networks.current, this.#photo];
     const button = element('measure', HTMLButtonElement);
     const status = element('measure-status', HTMLElement);
     if (button.textContent !== 'Measure') {
@@ -372,6 +282,13 @@ export class App {
     return VIEW_NAMES[(right === 'original' ? left : right) as View];
   }
 
+  #explanationsOf(photo: Photo): Explanations | undefined {
+    const network = this.#networks.current;
+    const known = this.#known.get(photo) ?? (network && new Explanations(network, photo));
+    if (known) this.#known.set(photo, known);
+    return known;
+  }
+
   /** The settings with what they leave open: what the photograph and the network are about. */
   #effective(): Settings {
     const { target, photo, network } = this.#settings;
@@ -381,9 +298,10 @@ export class App {
       'cats-and-dogs': sample && 'dog/cat',
     };
     const wanted = target || pairs[network] || 'top';
-    const chosen = chosenOf(this.#network?.labels ?? [], wanted);
+    const chosen = chosenOf(this.#networks.current?.labels ?? [], wanted);
     if (!chosen) return { ...this.#settings, target: 'top' };
-    const { for: first, against } = chosen;
+    const { for: first } = chosen;
+    const against = this.#settings.method === 'finercam' ? undefined : chosen.against; // it compares with the nearest itself
     return { ...this.#settings, target: against === undefined ? String(first) : `${first}/${against}` };
   }
 
@@ -392,16 +310,16 @@ export class App {
     const explanations = this.#explanations;
     render({ stage: this.#stage, probe: this.#probe }, settings, explanations);
     const any = shownBy(settings, explanations) ?? finished(settings, explanations, 'usual');
-    if (any) this.#classes.show(any, chosenOf(this.#network!.labels, settings.target));
+    if (any) this.#classes.show(any, chosenOf(this.#networks.current!.labels, settings.target));
     this.#showButtons(settings);
   }
 
   #showButtons(settings: Settings): void {
     for (const id of ['save-png', 'save-npy'])
       element(id, HTMLButtonElement).disabled = !shownBy(settings, this.#explanations);
-    element('measure', HTMLButtonElement).disabled = !this.#network || !this.#photo;
+    element('measure', HTMLButtonElement).disabled = !this.#networks.current || !this.#photo;
     const sharpest = element('sharpest', HTMLButtonElement);
-    const most = this.#network && stepsOf(this.#network, settings, 'sharp').most;
+    const most = this.#networks.current && stepsOf(this.#networks.current, settings, 'sharp').most;
     sharpest.hidden = !most;
     sharpest.setAttribute('aria-pressed', String(settings.detail === 'most'));
   }
@@ -432,7 +350,7 @@ export class App {
 
   /** A target as it stands in the address: labels where they name the classes, else numbers. */
   #nameOf(target: string): string {
-    const labels = this.#network?.labels;
+    const labels = this.#networks.current?.labels;
     const name = (part: string) => {
       const label = /^\d+$/.test(part) ? labels?.[Number(part)] : undefined;
       const isName =

@@ -4,6 +4,7 @@ import type { WorkerNetwork } from '../src/worker.js';
 import { type Photo, pixelsOf } from './photo.js';
 import { explainOptions, type Settings, type Step, type View } from './settings.js';
 import { refuseZoom, stepsOf, usualStep } from './steps.js';
+import { joinSides, otherSide } from './two-sided.js';
 
 /** A map on its way: finished as far as it goes. */
 export interface Partial {
@@ -135,16 +136,17 @@ export class Explanations {
     report: (share: number) => void,
   ): Promise<void> {
     const name = key(settings, step);
+    const options = { ...explainOptions(settings, step), reuse: true, signal };
     const result = await this.network.explain(image, {
-      ...explainOptions(settings, step),
-      reuse: true,
-      signal,
+      ...options,
       onProgress: ({ done, map, outputStride }) => {
         if (signal.aborted) return;
         if (map && outputStride && !step.zoom) this.#partial.set(name, { map, outputStride });
         report(done);
       },
     });
+    const other = otherSide(options, result);
+    if (other) joinSides(result, await this.network.explain(image, other));
     result.image = image; // the same for all, so that it is held once
     this.#finished.set(name, result);
     this.#partial.delete(name);

@@ -33,7 +33,7 @@ export class NetworkPanel {
     this.#stated = stated;
     this.#facts.textContent = describeNetwork(network);
     this.#assumptions.replaceChildren(
-      ...network.assumptions.map((sentence) => make('li', { textContent: sentenceOf(sentence) })),
+      ...network.assumptions.map((text) => make('li', { textContent: withoutFlags(text) })),
     );
     this.#details.hidden = included;
     this.#details.open ||= network.assumptions.length > 0;
@@ -64,7 +64,13 @@ function describeNetwork({ parameters, inputShape, labels, kernels, threads, fam
   return parts.filter(Boolean).join(' · ');
 }
 
-const sentenceOf = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);
+/** Sentences, but for those that name options of the command: here there are controls. */
+const withoutFlags = (text: string): string =>
+  text
+    .split(/(?<=\.)\s+/)
+    .filter((sentence) => !/\s--\w/.test(sentence))
+    .join(' ')
+    .replace(/[^.!?]$/, '$&.');
 
 /** Why there is one thread only, where that could be otherwise. */
 export function describeThreads(): string {

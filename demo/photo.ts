@@ -81,7 +81,17 @@ export const SAMPLES: readonly Sample[] = [
 
 export const sampleOf = (name: string): Sample | undefined => SAMPLES.find((each) => each.name === name);
 
-export async function openSample({ name, photo }: Sample): Promise<Photo> {
+const opened = new Map<Sample, Promise<Photo>>();
+
+/** A sample as a photograph; it is loaded once. Throws PageError OFFLINE, NOT_FOUND. */
+export function openSample(sample: Sample): Promise<Photo> {
+  const known = opened.get(sample) ?? loadSample(sample);
+  opened.set(sample, known);
+  known.catch(() => opened.delete(sample));
+  return known;
+}
+
+async function loadSample({ name, photo }: Sample): Promise<Photo> {
   const response = await fetch(photo).catch(() => {
     throw new PageError('OFFLINE', `${name}: the page’s own server does not answer`);
   });

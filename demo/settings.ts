@@ -139,6 +139,9 @@ export interface Step {
   readonly usual?: boolean;
 }
 
+/** Methods that show the same whatever the class. */
+const BLIND = ['eigencam', 'kpcacam', 'fem', 'randomcam'];
+
 /** What `explain` is asked for. Empty settings are left to the library's defaults. */
 export function explainOptions(settings: Settings, step: Step): ExplainOptions {
   const { target, method, layer, heads, score, align, smoothing, sign } = settings;
@@ -154,7 +157,7 @@ export function explainOptions(settings: Settings, step: Step): ExplainOptions {
       : classOption(target === '' ? 'top' : target),
     method: method as ExplainOptions['method'],
     score: score as ExplainOptions['score'],
-    sign: (sign || (isPair ? 'signed' : 'positive')) as ExplainOptions['sign'],
+    sign: (sign || (isPair && !BLIND.includes(method) ? 'signed' : 'positive')) as ExplainOptions['sign'],
     ...(layer && { layer }),
     ...(placed !== DEFAULTS.align && { align: placed as ExplainOptions['align'] }),
     ...(zoom && { zoom }),

@@ -69,7 +69,7 @@ export interface TensorInput {
   readonly tensor: Float32Array;
 }
 
-/** A picture as the network gets it. */
+/** A picture as the network gets it; `explain` takes it in the picture's place and draws over its photograph, so that several share the work. */
 export interface Preprocessed extends TensorInput {
   /** The part of the upright photograph that the network sees. */
   readonly rect: Rect;
@@ -281,7 +281,13 @@ export interface Explanation extends PredictionResult {
   peakBytes: number;
   /** Whether nothing but the target was computed anew (`reuse`). */
   reused?: boolean;
-  /** The map over the photograph. `alpha` 0..1 is the map's share. */
+  /**
+   * The map over the photograph. `alpha` 0..1 is the map's share.
+   *
+   * @example
+   * const { overlay } = await net.explain('photo.jpg');
+   * const { width, height, data } = overlay({ colormap: 'viridis', alpha: 0.6 });
+   */
   overlay(options?: { colormap?: string; alpha?: number }): RgbImage;
 }
 
@@ -414,30 +420,72 @@ export interface NetworkInfo {
   readonly defaultLayer: string;
   /** What the file does not say and was assumed, in whole sentences. */
   readonly assumptions: readonly string[];
-  /** What a mode computes, layer by layer, without running it. Throws BAD_ARGUMENT for another mode or output stride. */
+  /**
+   * What a mode computes, layer by layer, without running it. Throws BAD_ARGUMENT for another mode or output stride.
+   *
+   * @example
+   * net.plan('atrous', { outputStride: 8 }).macs; // multiply-accumulates of the whole map
+   */
   plan(mode: Mode, options?: { outputStride?: number }): PlanTable;
-  /** What a call of `explain` would cost, from its plans; nothing is computed. Throws what `explain` would throw of its options. */
+  /**
+   * What a call of `explain` would cost, from its plans; nothing is computed. Throws what `explain` would throw of its options.
+   *
+   * @example
+   * const { macs, seconds } = net.estimate({ method: 'scorecam', mode: 'dilated' });
+   */
   estimate(options?: ExplainOptions): Estimate;
 }
 
 export interface Network extends NetworkInfo {
   readonly kernels: 'simd' | 'relaxed';
   readonly threads: number;
-  /** Class probabilities of a picture, or of a changed one: the numbers behind `preprocess`. */
+  /**
+   * Class probabilities of a picture, or of a changed one: the numbers behind `preprocess`.
+   *
+   * @example
+   * const { predictions } = await net.predict('photo.jpg');
+   * for (const { label, probability } of predictions) console.log(label, probability);
+   */
   predict(image: ImageInput | TensorInput, options?: PredictOptions): Promise<PredictionResult>;
-  /** A picture resized, cropped and normalised: the network's own input. */
+  /**
+   * A picture resized, cropped and normalised: the network's own input.
+   *
+   * @example
+   * const { tensor, rect } = await net.preprocess('photo.jpg');
+   * await net.predict({ tensor }); // as of the photograph
+   */
   preprocess(image: ImageInput, options?: Pick<CallOptions, 'preprocessing' | 'signal'>): Promise<Preprocessed>;
-  /** Outputs of convolutions after ReLU, by name. */
+  /**
+   * Outputs of convolutions after ReLU, by name.
+   *
+   * @example
+   * const { block3_conv3 } = await net.activations('photo.jpg', { layers: ['block3_conv3'] });
+   * block3_conv3.data.length; // height x width x channels
+   */
   activations(image: ImageInput | TensorInput, options?: ActivationsOptions): Promise<Record<string, Activation>>;
-  /** Gradients of a score with respect to the input, layers' outputs and weights. */
+  /**
+   * Gradients of a score with respect to the input, layers' outputs and weights.
+   *
+   * @example
+   * const { layers } = await net.gradients('photo.jpg', { target: 'cat', wrt: ['block5_conv3'] });
+   * layers.block5_conv3.data; // of the cat's logit
+   */
   gradients(image: ImageInput | TensorInput, options?: GradientsOptions): Promise<Gradients>;
   /**
    * How far the evidence of a layer, by default the last one, lies from the centres of its windows: what `explain` takes with `align:
    * 'evidence'`. Measured when it is first asked for, in some 25 gradients of the network on pictures of seeded noise, unless the file
    * says it.
+   * @example
+   * const evidence = await net.evidence(); // of the last layer
    */
   evidence(layer?: string, options?: { signal?: AbortSignal }): Promise<LayerEvidence>;
-  /** Which pixels made the network decide. */
+  /**
+   * Which pixels made the network decide.
+   *
+   * @example
+   * const { map, target } = await net.explain('photo.jpg', { target: 'cat', mode: 'atrous', method: 'layercam' });
+   * map.data; // 0..1 at the input's size
+   */
   explain(image: ImageInput | TensorInput, options?: ExplainOptions): Promise<Explanation>;
   /** Ends the threads and gives the memory back. Running calls fail with ABORTED. */
   dispose(): void;

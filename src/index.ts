@@ -1,6 +1,7 @@
 import type {
   Activation,
   ActivationsOptions,
+  CallOptions,
   ExplainOptions,
   Explanation,
   Gradients,
@@ -15,18 +16,23 @@ import type {
   Preprocessed,
   TensorInput,
 } from './api.js';
-import { checkPrecision } from './base/options.js';
+import { lazy } from './base/lazy.js';
+import { CALL, checkOptions, checkPrecision, type Names } from './base/options.js';
 import type { RgbImage } from './base/types.js';
-import { activations } from './calls/activations.js';
 import { evidenceOf } from './calls/evidence.js';
 import { explain } from './calls/explain.js';
-import { gradients } from './calls/gradients.js';
+import { readLayer } from './calls/layers.js';
 import { DescribedNetwork, describe } from './calls/network-info.js';
-import { predict, prepare } from './calls/predict.js';
+import { chooseTop, inputOf, predict, prepare, topFive } from './calls/predict.js';
 import { readImage } from './image/input.js';
 import { planForward } from './plan/forward.js';
-import type { Loaded } from './run/loaded.js';
+import { lastLevel, outputStrides } from './plan/modes.js';
+import { runPlan } from './run/engine.js';
+import { gradientsOf } from './run/gradient-pass.js';
+import { LayerMap } from './run/layer-map.js';
+import { type Loaded, requireHead } from './run/loaded.js';
 import { packNetwork } from './run/packed-network.js';
+import { classScore } from './run/score.js';
 import { Runtime, throwIfAborted } from './wasm/runtime.js';
 import { openWeights, type WeightsSource } from './weights/open.js';
 import type { NetworkWeights } from './weights/types.js';
@@ -39,8 +45,9 @@ export { type PackOptions, packWeights } from './calls/pack.js';
 export { drawFigure, type FigureOptions } from './figure/draw.js';
 export { encodePng, type PngOptions } from './image/decode.js';
 export { type ReadImageOptions, readImage } from './image/input.js';
+export { drawHeatmap } from './map/heatmap.js';
 export { encodeNpy } from './map/npy.js';
-export { colormapNames, drawHeatmap, type OverlayOptions } from './map/overlay.js';
+export { colormapNames, type DrawnMap, type OverlayOptions } from './map/overlay.js';
 export { smoothingNames } from './map/smoothing.js';
 export { methodNames } from './methods/facts.js';
 export type { SingleSource, WeightsSource } from './weights/open.js';
@@ -70,6 +77,7 @@ export {
  * net.dispose();
  */
 export async function load(source?: WeightsSource, options: LoadOptions = {}): Promise<Network> {
+  checkOptions('load', options, LOAD);
   const { threads, kernels, wasm, signal, onProgress, preprocessing, labels: given, inputSize, limits = {} } = options;
   const precision = checkPrecision(options.precision);
   const weights = await openWeights(source, { preprocessing, labels: given, inputSize, limits, signal });
@@ -92,6 +100,17 @@ export async function load(source?: WeightsSource, options: LoadOptions = {}): P
     weights.close();
   }
 }
+
+const LOAD: Names<LoadOptions> = {
+  ...CALL,
+  ...{ threads: 1, kernels: 1, wasm: 1, precision: 1, inputSize: 1, labels: 1, limits: 1 },
+};
+
+/** What the chunks of activations and gradients borrow. */
+const TOOLS = {
+  ...{ chooseTop, classScore, gradientsOf, inputOf, lastLevel, LayerMap },
+  ...{ outputStrides, planForward, readLayer, requireHead, runPlan, topFive },
+};
 
 /** Calls are queued: one runs at a time, with all threads. */
 class LoadedNetwork extends DescribedNetwork implements Network {
@@ -123,16 +142,25 @@ class LoadedNetwork extends DescribedNetwork implements Network {
     return this.#enqueue(image, options, timed);
   }
 
-  preprocess(image: ImageInput, options?: PredictOptions): Promise<Preprocessed> {
-    return this.#enqueue(image, options, async (picture) => prepare(this.#loaded, picture as RgbImage, options));
+  preprocess(image: ImageInput, options?: Pick<CallOptions, 'preprocessing' | 'signal'>): Promise<Preprocessed> {
+    return this.#enqueue(image, options, async (picture) => {
+      checkOptions('preprocess', options, { preprocessing: 1, signal: 1 });
+      return prepare(this.#loaded, picture as RgbImage, options);
+    });
   }
 
   activations(image: ImageInput | TensorInput, options?: ActivationsOptions): Promise<Record<string, Activation>> {
-    return this.#enqueue(image, options, (picture) => activations(this.#loaded, picture, options));
+    return this.#enqueue(image, options, async (picture) => {
+      const { activations } = await lazy(() => import('./calls/activations.js'));
+      return activations(this.#loaded, picture, options ?? {}, TOOLS);
+    });
   }
 
   gradients(image: ImageInput | TensorInput, options?: GradientsOptions): Promise<Gradients> {
-    return this.#enqueue(image, options, (picture) => gradients(this.#loaded, picture, options));
+    return this.#enqueue(image, options, async (picture) => {
+      const { gradients } = await lazy(() => import('./calls/gradients.js'));
+      return gradients(this.#loaded, picture, options ?? {}, TOOLS);
+    });
   }
 
   explain(image: ImageInput | TensorInput, options?: ExplainOptions): Promise<Explanation> {
@@ -144,7 +172,10 @@ class LoadedNetwork extends DescribedNetwork implements Network {
   }
 
   evidence(layer?: string, options: { signal?: AbortSignal } = {}): Promise<LayerEvidence> {
-    return this.#inTurn(options, () => evidenceOf(this.#loaded, layer, options.signal));
+    return this.#inTurn(options, async () => {
+      checkOptions('evidence', options, { signal: 1 });
+      return evidenceOf(this.#loaded, layer, options.signal);
+    });
   }
 
   dispose(): void {

@@ -1,4 +1,4 @@
-import { checkPrecision } from './base/options.js';
+import { checkOptions, checkPrecision } from './base/options.js';
 import type { KernelSet, Precision } from './base/types.js';
 import { activation, activationBackward, preluBackward, reluBackward } from './kernels/activation.js';
 import { conv2d, conv2dBackward } from './kernels/convolution.js';
@@ -40,7 +40,9 @@ export type * from './kernels/options.js';
  * const y = k.conv2d({ x, shape: [1, 14, 14, 8], w, cout: 16, dilation: 2 });
  * k.dispose();
  */
-export async function init({ kernels, threads, wasm, precision }: options.KernelOptions = {}): Promise<Kernels> {
+export async function init(given: options.KernelOptions = {}): Promise<Kernels> {
+  checkOptions('init', given, { kernels: 1, threads: 1, wasm: 1, precision: 1 });
+  const { kernels, threads, wasm, precision } = given;
   const checked = checkPrecision(precision);
   return new Kernels(await Runtime.create({ kernels, threads, wasm }), checked);
 }
@@ -119,6 +121,9 @@ export class Kernels {
   /**
    * dx (n, h, w, c) of `maxPool2d` from dy (n, outH, outW, c): the first maximum in row order takes a window's
    * gradient.
+   * @example
+   * const x = Float32Array.of(1, 5, 2, 3);
+   * k.maxPool2dBackward({ x, shape: [1, 2, 2, 1], size: 2, dy: Float32Array.of(10) }); // 0, 10, 0, 0
    */
   maxPool2dBackward(options: options.WithGradient<options.MaxPool2dOptions>): Float32Array {
     return maxPool2dBackward(this.#session, options);
@@ -136,7 +141,12 @@ export class Kernels {
     return averagePool2d(this.#session, options);
   }
 
-  /** dx (n, h, w, c) of `averagePool2d` from dy (n, outH, outW, c). */
+  /**
+   * dx (n, h, w, c) of `averagePool2d` from dy (n, outH, outW, c).
+   *
+   * @example
+   * k.averagePool2dBackward({ shape: [1, 2, 2, 1], size: 2, dy: Float32Array.of(8) }); // 2, 2, 2, 2
+   */
   averagePool2dBackward(options: options.WithGradient<Omit<options.AveragePool2dOptions, 'x'>>): Float32Array {
     return averagePool2dBackward(this.#session, options);
   }
@@ -151,7 +161,12 @@ export class Kernels {
     return globalPool(this.#session, 'mean', options);
   }
 
-  /** dx (n, h, w, c) of `globalMean` from dy (n, c). */
+  /**
+   * dx (n, h, w, c) of `globalMean` from dy (n, c).
+   *
+   * @example
+   * k.globalMeanBackward({ shape: [1, 2, 2, 1], dy: Float32Array.of(8) }); // 2, 2, 2, 2
+   */
   globalMeanBackward(options: options.WithGradient<Omit<options.MapOptions, 'x'>>): Float32Array {
     return globalPoolBackward(this.#session, 'mean', options);
   }
@@ -166,7 +181,12 @@ export class Kernels {
     return globalPool(this.#session, 'max', options);
   }
 
-  /** dx (n, h, w, c) of `globalMax` from dy (n, c): the first maximum in row order takes the gradient. */
+  /**
+   * dx (n, h, w, c) of `globalMax` from dy (n, c): the first maximum in row order takes the gradient.
+   *
+   * @example
+   * k.globalMaxBackward({ x: Float32Array.of(1, 5, 2, 3), shape: [1, 2, 2, 1], dy: Float32Array.of(8) }); // 0, 8, 0, 0
+   */
   globalMaxBackward(options: options.WithGradient<options.MapOptions>): Float32Array {
     return globalPoolBackward(this.#session, 'max', options);
   }
@@ -181,7 +201,13 @@ export class Kernels {
     return dense(this.#session, options);
   }
 
-  /** The gradients of `dense`: dx (n, in) = dy w', dw (in, out) = x' dy, db (out) = the sum of dy's rows. */
+  /**
+   * The gradients of `dense`: dx (n, in) = dy w', dw (in, out) = x' dy, db (out) = the sum of dy's rows.
+   *
+   * @example
+   * const [x, w, dy] = [Float32Array.of(1, 2), Float32Array.of(3, 4), Float32Array.of(10)];
+   * const { dx, dw, db } = k.denseBackward({ x, shape: [1, 2], w, out: 1, dy }); // 30, 40; 10, 20; 10
+   */
   denseBackward(options: options.DenseBackwardOptions): options.LayerGradients {
     return denseBackward(this.#session, options);
   }
@@ -207,12 +233,24 @@ export class Kernels {
     return activation(this.#session, options);
   }
 
-  /** dx = dy times the derivative of `activation` at x, its input. */
+  /**
+   * dx = dy times the derivative of `activation` at x, its input.
+   *
+   * @example
+   * const [x, dy] = [Float32Array.of(-1, 0.5, 7), Float32Array.of(1, 1, 1)];
+   * k.activationBackward({ x, activation: 'relu6', dy }); // 0, 1, 0
+   */
   activationBackward(options: options.ActivationBackwardOptions): Float32Array {
     return activationBackward(this.#session, options);
   }
 
-  /** The gradients of the activation `prelu` at its input and at its slopes: dx (..., c), dslope (c). */
+  /**
+   * The gradients of the activation `prelu` at its input and at its slopes: dx (..., c), dslope (c).
+   *
+   * @example
+   * const [x, slope] = [Float32Array.of(-1, 2), Float32Array.of(0.1, 0.2)];
+   * const { dx, dslope } = k.preluBackward({ x, slope, dy: Float32Array.of(1, 1) }); // 0.1, 1; -1, 0
+   */
   preluBackward(options: options.PreluOptions): { dx: Float32Array; dslope: Float32Array } {
     return preluBackward(this.#session, options);
   }
@@ -220,6 +258,8 @@ export class Kernels {
   /**
    * dx = dy where y, the output of a ReLU (`relu: true` of any layer), is positive, else 0; `guided` passes positive dy
    * only.
+   * @example
+   * k.reluBackward({ y: Float32Array.of(0, 2, 3), dy: Float32Array.of(1, 1, -1), guided: true }); // 0, 1, 0
    */
   reluBackward(options: options.ReluBackwardOptions): Float32Array {
     return reluBackward(this.#session, options);
@@ -236,7 +276,13 @@ export class Kernels {
     return affine(this.#session, options);
   }
 
-  /** The gradients of `affine`: dx (..., c) = dy scale, dscale (c) = the sum of dy x, dshift (c) = the sum of dy. */
+  /**
+   * The gradients of `affine`: dx (..., c) = dy scale, dscale (c) = the sum of dy x, dshift (c) = the sum of dy.
+   *
+   * @example
+   * const [x, scale, dy] = [Float32Array.of(1, 2, 3, 4), Float32Array.of(1, 2), Float32Array.of(1, 1, 1, 1)];
+   * const { dx, dscale, dshift } = k.affineBackward({ x, shape: [2, 2], scale, dy }); // 1, 2, 1, 2; 4, 6; 2, 2
+   */
   affineBackward(options: options.WithGradient<Omit<options.AffineOptions, 'shift'>>): options.AffineGradients {
     return affineBackward(this.#session, options);
   }
@@ -252,7 +298,13 @@ export class Kernels {
     return layerNorm(this.#session, options);
   }
 
-  /** The gradients of `layerNorm` at x (..., c), its input, and at scale and shift (c). */
+  /**
+   * The gradients of `layerNorm` at x (..., c), its input, and at scale and shift (c).
+   *
+   * @example
+   * const [x, dy] = [Float32Array.of(1, 3, 5, 9), Float32Array.of(1, 0, 0, 1)];
+   * const { dx } = k.layerNormBackward({ x, shape: [2, 2], dy });
+   */
   layerNormBackward(options: options.WithGradient<Omit<options.LayerNormOptions, 'shift'>>): options.AffineGradients {
     return layerNormBackward(this.#session, options);
   }
@@ -267,7 +319,13 @@ export class Kernels {
     return combine(this.#session, 'add', options);
   }
 
-  /** The gradients of `add`: da = dy; db = dy, or its sum over the pixels of each map. */
+  /**
+   * The gradients of `add`: da = dy; db = dy, or its sum over the pixels of each map.
+   *
+   * @example
+   * const [a, b, dy] = [Float32Array.of(1, 2), Float32Array.of(3, 4), Float32Array.of(5, 6)];
+   * const { da, db } = k.addBackward({ a, b, shape: [1, 1, 1, 2], dy }); // 5, 6; 5, 6
+   */
   addBackward(options: options.WithGradient<options.CombineOptions>): { da: Float32Array; db: Float32Array } {
     return combineBackward(this.#session, 'add', options);
   }
@@ -283,7 +341,13 @@ export class Kernels {
     return combine(this.#session, 'multiply', options);
   }
 
-  /** The gradients of `multiply`: da = dy b; db = dy a, or its sum over the pixels of each map. */
+  /**
+   * The gradients of `multiply`: da = dy b; db = dy a, or its sum over the pixels of each map.
+   *
+   * @example
+   * const [a, b, dy] = [Float32Array.of(1, 2), Float32Array.of(3, 4), Float32Array.of(5, 6)];
+   * const { da, db } = k.multiplyBackward({ a, b, shape: [1, 1, 1, 2], dy }); // 15, 24; 5, 12
+   */
   multiplyBackward(options: options.WithGradient<options.CombineOptions>): { da: Float32Array; db: Float32Array } {
     return combineBackward(this.#session, 'multiply', options);
   }
@@ -299,7 +363,13 @@ export class Kernels {
     return concat(options);
   }
 
-  /** The gradients of `concat`, one for each map: the slices of dy (n, h, w, sum of c). */
+  /**
+   * The gradients of `concat`, one for each map: the slices of dy (n, h, w, sum of c).
+   *
+   * @example
+   * const dy = Float32Array.of(1, 5, 6, 2, 7, 8);
+   * const [da, db] = k.concatBackward({ shapes: [[1, 1, 2, 1], [1, 1, 2, 2]], dy }); // 1, 2; 5, 6, 7, 8
+   */
   concatBackward(options: options.WithGradient<Omit<options.ConcatOptions, 'xs'>>): Float32Array[] {
     return concatBackward(options);
   }
@@ -314,7 +384,12 @@ export class Kernels {
     return softmax(this.#session, options);
   }
 
-  /** dx (rows, columns) of `softmax` from its output y and dy. */
+  /**
+   * dx (rows, columns) of `softmax` from its output y and dy.
+   *
+   * @example
+   * k.softmaxBackward({ y: Float32Array.of(0.5, 0.5), shape: [1, 2], dy: Float32Array.of(1, 0) }); // 0.25, -0.25
+   */
   softmaxBackward(options: options.SoftmaxBackwardOptions): Float32Array {
     return softmaxBackward(this.#session, options);
   }
@@ -322,6 +397,8 @@ export class Kernels {
   /**
    * loss (rows) = sum_j t_j (log sum_i exp(x_i) - x_j): the cross-entropy of softmax(x) with the targets t, row by row,
    * without overflow.
+   * @example
+   * k.softmaxCrossEntropy({ x: Float32Array.of(0, 0), shape: [1, 2], labels: [1] }); // 0.693147
    */
   softmaxCrossEntropy(options: options.CrossEntropyOptions): Float32Array {
     return softmaxCrossEntropy(this.#session, options);
@@ -330,6 +407,8 @@ export class Kernels {
   /**
    * dx (rows, columns) of `softmaxCrossEntropy`: dy (softmax(x) sum_j t_j - t). dy (rows) is the gradient at the
    * losses: all one by default, the gradient of their sum; 1 / rows for that of their mean.
+   * @example
+   * k.softmaxCrossEntropyBackward({ x: Float32Array.of(0, 0), shape: [1, 2], labels: [1] }); // 0.5, -0.5
    */
   softmaxCrossEntropyBackward(options: options.CrossEntropyBackwardOptions): Float32Array {
     return softmaxCrossEntropyBackward(this.#session, options);

@@ -71,6 +71,8 @@ export async function load(
  * file, which a page would have to read whole, is read piece by piece.
  *
  * @throws AtrousCamError as `inspect` from `atrous-cam`, and WORKER_FAILED
+ * @example
+ * const { layers, parameters } = await inspect(file);
  */
 export async function inspect(
   source?: WeightsSource,
@@ -123,7 +125,8 @@ export class WorkerNetwork extends DescribedNetwork implements Network {
 
   async explain(image: ImageInput | TensorInput, options?: ExplainOptions & TransferOption): Promise<Explanation> {
     const result = await this.#call<Explanation>('explain', image, options);
-    if (!result.reused) this.pace.note(this.estimate(options).macs, result.seconds);
+    const { transfer: _, ...asked } = options ?? {};
+    if (!result.reused) this.pace.note(this.estimate(asked).macs, result.seconds);
     result.overlay = (style) => overlayMap(result.image, result.map, result.rect, style);
     return result;
   }

@@ -60,9 +60,10 @@ describe.each(['exact', 'fast'] as const)('bits of VGG, %s', (precision) => {
   it.each(MODES)('%s: each method', async (mode) => {
     const slow = ['smoothgrad', 'integrated-gradients', 'occlusion', 'scorecam', 'ablationcam'];
     const results: Record<string, string> = {};
+    const spaced = mode === 'atrous' ? { outputStride: 2 } : {};
     for (const method of methodNames) {
       if (mode !== 'pooled' && slow.includes(method)) continue;
-      const { raw, map, logits, score } = await net.explain(image, { mode, method, target: 2, outputStride: 2 });
+      const { raw, map, logits, score } = await net.explain(image, { ...spaced, mode, method, target: 2 });
       results[method] = hash(raw.data, map.data, logits, [score]);
     }
     const inner = await net.explain(image, { mode, layer: ['block4_conv3', 'block5_conv1'], combine: 'product' });

@@ -91,10 +91,13 @@ describe('--overlay and --heatmap', () => {
     ],
     ['dog.jpg --heatmap x.png --overlay x.png', '--heatmap: "x.png" is the file of --overlay; name another one'],
     ['dog.jpg --heatmap x.png --resume', '--resume: is for files in a folder; it goes without the name of a file'],
-    ['dog.jpg --heatmap docs/demo.png', '--heatmap: "docs/demo.png" is there already and is not of this command;'],
     [
-      'docs/demo.png --heatmap docs/demo.png',
-      '--heatmap: "docs/demo.png" is one of the pictures and would be replaced;',
+      'dog.jpg --heatmap docs/methods.png',
+      '--heatmap: "docs/methods.png" is there already and is not of this command;',
+    ],
+    [
+      'docs/methods.png --heatmap docs/methods.png',
+      '--heatmap: "docs/methods.png" is one of the pictures and would be replaced;',
     ],
     ['dog.jpg --out - --overlay', '--out -: writes the figure alone; it goes without --overlay'],
     ['dog.jpg dog.atrous.overlay.jpg --overlay --mode atrous', 'would be written for two of the pictures'],
@@ -117,11 +120,13 @@ describe('many pictures', () => {
     const { code, stdout, stderr, calls } = await run(['explain', pictures('a.png', 'b.png'), '--out', out]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(calls.explain.map(({ options }) => options.mode)).toEqual(['atrous', 'atrous']);
-    expect(stdout).toMatch(/^2 pictures: 2 done; \d+ s, [\d.]+ pictures\/s\n$/);
+    expect(stdout).toMatch(
+      /^wrote the files of 2 pictures to \S+out\n2 pictures: 2 done; \d+ s, [\d.]+ pictures\/s\n$/,
+    );
     const all = await run(['explain', join(folder, 'pictures/*.png'), '--mode', 'all', '--out', out]);
     expect(all.calls.explain).toHaveLength(6);
     const named = Array.from({ length: 11 }, (_, i) => `${i}.jpg`);
-    expect((await run(['explain', ...named, '--out', out])).stdout).toMatch(/^11 pictures: 11 done; .*\n$/);
+    expect((await run(['explain', ...named, '--out', out])).stdout).toMatch(/^wrote .*\n11 pictures: 11 done; .*\n$/);
   });
 
   test('--quiet says nothing but errors, and what --json asks for', async () => {

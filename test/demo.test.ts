@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { chosenOf } from '../demo/classes.js';
 import { heatImage, type Look } from '../demo/colours.js';
+import { sortFiles } from '../demo/dropped.js';
 import { describeError, formatBytes, PageError } from '../demo/messages.js';
 import { METHODS } from '../demo/methods.js';
 import { DEFAULTS, explainOptions, formatAddress, parseAddress } from '../demo/settings.js';
+import { joinSides, otherSide } from '../demo/two-sided.js';
+import type { ExplainOptions, Explanation } from '../src/api.js';
 import { AtrousCamError } from '../src/base/errors.js';
 import { methodNames } from '../src/methods/facts.js';
 
@@ -67,6 +70,58 @@ it('a target names one class or two, by numbers or names', () => {
   expect(chosen('either/or')).toEqual({ for: 1 });
   expect(chosen('2/tabby')).toEqual({ for: 2, against: 0 });
   for (const target of ['top', '3', 'dog', 'tabby/dog']) expect(chosen(target)).toBeUndefined();
+});
+
+it('methods without negative values say of both classes what speaks for them', () => {
+  const explanation = (...values: number[]) => {
+    const data = Float32Array.from(values);
+    const most = Math.max(...values);
+    const map = { width: 2, height: 1, data: data.map((value) => value / most), flat: false, signed: true };
+    return { raw: { width: 2, height: 1, data }, map } as unknown as Explanation;
+  };
+  const options: ExplainOptions = { target: { for: 1, against: 2 }, sign: 'signed' };
+  expect(otherSide(options, explanation(1, -1))).toBeUndefined();
+  expect(otherSide({ ...options, sign: 'positive' }, explanation(1, 2))).toBeUndefined();
+  expect(otherSide(options, explanation(1, 2))).toEqual({ ...options, target: { for: 2, against: 1 } });
+  const first = explanation(4, 1);
+  joinSides(first, explanation(0, 2));
+  expect([...first.map.data]).toEqual([1, -0.25]);
+  expect([...first.raw.data]).toEqual([4, -1]);
+  const blind = explanation(3, 1);
+  joinSides(blind, explanation(3, 1)); // whatever the class
+  expect(blind.map.signed).toBe(false);
+  expect([...blind.raw.data]).toEqual([3, 1]);
+});
+
+describe('files that come together', () => {
+  const names = async (...files: [string, string?][]) => {
+    const { photos, weights, labels } = await sortFiles(files.map(([name, text = '']) => new File([text], name)));
+    return { photos: photos.map(({ name }) => name), weights: weights.map(({ name }) => name), labels: labels?.name };
+  };
+
+  it('are photographs, the files of one network, or the names of its classes', async () => {
+    expect(await names(['a.onnx'], ['a.onnx.data'], ['labels.txt'])).toEqual({
+      photos: [],
+      weights: ['a.onnx', 'a.onnx.data'],
+      labels: 'labels.txt',
+    });
+    const model = '{"modelTopology": {}, "weightsManifest": []}';
+    expect(await names(['model.json', model], ['group1-shard1of2'], ['group1-shard2of2.bin'])).toEqual({
+      photos: [],
+      weights: ['model.json', 'group1-shard1of2', 'group1-shard2of2.bin'],
+      labels: undefined,
+    });
+    expect(await names(['x.safetensors.index.json', '{"weight_map": {}}'], ['x.json', '["cat", "dog"]'])).toEqual({
+      photos: [],
+      weights: ['x.safetensors.index.json'],
+      labels: 'x.json',
+    });
+    expect(await names(['broken.json', '{'], ['cat.jpeg'], ['without-ending'])).toEqual({
+      photos: ['cat.jpeg', 'without-ending'],
+      weights: ['broken.json'],
+      labels: undefined,
+    });
+  });
 });
 
 describe('colours', () => {

@@ -1,5 +1,8 @@
+import upng from 'upng-js';
 import { expect, test } from 'vitest';
 import type { RgbImage } from '../src/base/types.js';
+import { encodePng } from '../src/image/png-encode.js';
+import { drawHeatmap } from '../src/map/heatmap.js';
 import { colormapNames, colormapTable, overlayMap } from '../src/map/overlay.js';
 
 /** A picture of one grey. */
@@ -68,6 +71,33 @@ test('values beyond 0..1 are clamped and NaN counts as 0', () => {
   expect(pixel(clamped, 0, 0)).toEqual([68, 1, 84]);
   expect(pixel(clamped, 1, 0)).toEqual([253, 231, 37]);
   expect(pixel(draw([Number.NaN, 1, 1]), 0, 0)).toEqual([68, 1, 84]);
+});
+
+test('a heat map is transparent where there is no evidence and where the network does not look', () => {
+  const draw = (values: number[], signed: boolean, alpha?: number) => {
+    const drawn = {
+      image: grey(5, 1, 0),
+      map: { ...map(3, 1, values), signed },
+      rect: { x: 1, y: 0, width: 3, height: 1 },
+    };
+    return drawHeatmap(drawn, alpha === undefined ? {} : { alpha }).data;
+  };
+  const alphas = (data: Uint8Array) => [...data].filter((_, i) => i % 4 === 3);
+  const plain = draw([0, 0.5, 1], false);
+  expect(alphas(plain)).toEqual([0, 0, 128, 255, 0]);
+  expect([...plain.subarray(12, 15)]).toEqual([...colormapTable('turbo').slice(-3)]);
+  expect(alphas(draw([0, 0.5, 1], false, 0.5))).toEqual([0, 0, 64, 128, 0]);
+  const signed = draw([-1, 0, Number.NaN], true);
+  expect(alphas(signed).slice(0, 3)).toEqual([0, 255, 0]);
+  expect([...signed.subarray(4, 7)]).toEqual([...colormapTable('redblue').slice(0, 3)]);
+});
+
+test('encodePng keeps alpha', () => {
+  const data = Uint8Array.from({ length: 4 * 7 * 5 }, (_, i) => (i * 37) % 251);
+  const file = encodePng({ width: 7, height: 5, data });
+  const { width, height, depth, ctype, ...png } = upng.decode(file.slice().buffer as ArrayBuffer);
+  expect({ width, height, depth, ctype }).toEqual({ width: 7, height: 5, depth: 8, ctype: 6 });
+  expect(new Uint8Array(upng.toRGBA8({ width, height, depth, ctype, ...png })[0])).toEqual(data);
 });
 
 test('every colour map has 256 colours and its known ends', () => {

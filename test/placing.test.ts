@@ -79,7 +79,10 @@ describe('finished maps have their points where `align` puts them', () => {
     for (const outputStride of [8, 4, 1]) {
       const first = low.map((shift) => Math.ceil(shift / outputStride) * outputStride);
       const explained = (align: 'centres' | 'cells', mode: 'pooled' | 'atrous') =>
-        net.explain(picture(...sizes), { mode, align, outputStride, smoothing: 'none', target: 1 });
+        net.explain(picture(...sizes), {
+          ...{ mode, align, smoothing: 'none', target: 1 },
+          ...(mode === 'atrous' && { outputStride }),
+        });
       const check = async (
         align: 'centres' | 'cells',
         mode: 'pooled' | 'atrous',
@@ -124,7 +127,15 @@ it('a picture moved by one stride moves the map by one point', async () => {
   moved.set(input.subarray(0, input.length - 3 * (64 * 8 + 8)), 3 * (64 * 8 + 8));
   for (const mode of ['pooled', 'atrous'] as const) {
     const map = async (tensor: Float32Array) =>
-      (await net.explain({ tensor }, { mode, method: 'eigencam', smoothing: 'none', outputStride: 2 })).map.data;
+      (
+        await net.explain(
+          { tensor },
+          {
+            ...{ mode, method: 'eigencam', smoothing: 'none' },
+            ...(mode === 'atrous' && { outputStride: 2 }),
+          },
+        )
+      ).map.data;
     const [before, after] = [await map(input), await map(moved)];
     const inner = (data: Float32Array, shift: number) =>
       Array.from({ length: 24 * 24 }, (_, i) => data[64 * (16 + shift + Math.floor(i / 24)) + 12 + shift + (i % 24)]);
@@ -162,7 +173,10 @@ describe('evidence', () => {
     expect(offset).toEqual([7, -7]);
     for (const mode of ['pooled', 'atrous', 'dilated'] as const) {
       const of = (align: 'centres' | 'evidence') =>
-        net.explain(picture(64, 64), { mode, align, method: 'eigencam', outputStride: 4, smoothing: 'none' });
+        net.explain(picture(64, 64), {
+          ...{ mode, align, method: 'eigencam', smoothing: 'none' },
+          ...(mode === 'atrous' && { outputStride: 4 }),
+        });
       const [centres, evidence] = [await of('centres'), await of('evidence')];
       expect(evidence.raw).toEqual(centres.raw);
       const [y, x] = centres.placement.origin;

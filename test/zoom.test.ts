@@ -171,6 +171,18 @@ describe('zoom', () => {
   });
 });
 
+it('a picture that is preprocessed already stands for the picture, its photograph included', async () => {
+  const net = await loaded(sketch(H, W));
+  const prepared = await net.preprocess(picture, { preprocessing: { fit: 'crop' } });
+  for (const options of [{ zoom: 1 }, { zoom: [1, 2] }, { method: 'layercam' }] as const) {
+    const all = { ...options, preprocessing: { fit: 'crop' } } as const;
+    const { seconds: _, overlay, ...wanted } = await net.explain(picture, all);
+    const { seconds: __, overlay: own, ...found } = await net.explain(prepared, all);
+    expect(found).toEqual(wanted);
+    expect(own()).toEqual(overlay());
+  }
+});
+
 it('metrics measure a finer map at the size of the mask: means of what a pixel covers', () => {
   const map = { width: 3, height: 2, data: [1, 2, 3, 5, 6, 7] };
   expect(fitMap(map, 3, 2)).toBe(map);

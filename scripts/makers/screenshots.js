@@ -1,7 +1,9 @@
-/** Takes the README's pictures of the page with its tests: `npm run screenshots`, after `npm run build`. */
+/** Takes the pictures of the page in docs/ with its tests, in few colours each: `npm run screenshots`, after `npm run build`. */
 import { spawnSync } from 'node:child_process';
-import { resolve } from 'node:path';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import upng from 'upng-js';
 
 const root = resolve(fileURLToPath(new URL('../..', import.meta.url)));
 const tests = [
@@ -13,3 +15,11 @@ const tests = [
 ];
 const env = { ...process.env, ATROUS_CAM_PICTURES: 'docs' };
 process.exitCode = spawnSync(process.execPath, tests, { cwd: root, env, stdio: 'inherit' }).status ?? 1;
+
+const COLOURS = 200;
+for (const name of readdirSync(join(root, 'docs')).filter((file) => /^demo-.*\.png$/.test(file))) {
+  const path = join(root, 'docs', name);
+  const picture = upng.decode(readFileSync(path));
+  const few = upng.encode(upng.toRGBA8(picture), picture.width, picture.height, COLOURS);
+  writeFileSync(path, Buffer.from(few));
+}

@@ -1,23 +1,35 @@
 import type { Activation, ActivationsOptions, TensorInput } from '../api.js';
-import { MODES, oneOf } from '../base/options.js';
+import { CALL, checkOptions, MODES, oneOf } from '../base/options.js';
 import type { RgbImage } from '../base/types.js';
 import { defaultLayer } from '../graph/names.js';
-import { planForward } from '../plan/forward.js';
-import { outputStrides } from '../plan/modes.js';
-import { runPlan } from '../run/engine.js';
-import { LayerMap } from '../run/layer-map.js';
+import type { planForward } from '../plan/forward.js';
+import type { outputStrides } from '../plan/modes.js';
+import type { runPlan } from '../run/engine.js';
+import type { LayerMap } from '../run/layer-map.js';
 import type { Loaded } from '../run/loaded.js';
-import { readLayer } from './layers.js';
-import { inputOf } from './predict.js';
+import type { readLayer } from './layers.js';
+import type { inputOf } from './predict.js';
+
+/** What activations borrow from the library, so that they can be loaded by themselves. */
+export interface Tools {
+  readonly inputOf: typeof inputOf;
+  readonly LayerMap: typeof LayerMap;
+  readonly outputStrides: typeof outputStrides;
+  readonly planForward: typeof planForward;
+  readonly readLayer: typeof readLayer;
+  readonly runPlan: typeof runPlan;
+}
 
 /** Layers' outputs after their activation, by name, whole maps in NHWC: only what leads to them is computed. */
 export async function activations(
   loaded: Loaded,
   image: RgbImage | TensorInput,
-  options: ActivationsOptions = {},
+  options: ActivationsOptions,
+  { inputOf, LayerMap, outputStrides, planForward, readLayer, runPlan }: Tools,
 ): Promise<Record<string, Activation>> {
   const { runtime, network } = loaded;
   const { layout, graph } = network;
+  checkOptions('activations', options, { ...CALL, mode: 1, layers: 1, outputStride: 1 });
   const mode = oneOf('mode', options.mode ?? 'pooled', MODES);
   const outputStride = oneOf('outputStride', options.outputStride ?? 1, outputStrides(layout));
   const names = options.layers ?? [graph.nodes[defaultLayer(graph)].name];

@@ -90,7 +90,8 @@ async function zoomed(
 ): Promise<Zoomed> {
   const { explainZoomed } = await lazy(() => import('./zoomed.js'));
   const { preprocessing, signal } = options;
-  return explainZoomed(loaded, image, request, options, choose, {
+  const picture = 'tensor' in image && isPreprocessed(image) ? image.image : image;
+  return explainZoomed(loaded, picture, request, options, choose, {
     layoutOf,
     explainAt,
     combineMaps,
@@ -131,17 +132,21 @@ function placeOfRaw(
   return !of || layers.length > 1 || augSmooth ? { ...everyPixel, spacing: grid.spacing } : grid;
 }
 
-/** A picture as the network gets it; numbers that are the input already stand on a grey picture of its size. */
+/** A picture as the network gets it; numbers that are the input already, without their photograph, stand on a grey picture of its size. */
 function preparedOf(
   loaded: Loaded,
   image: RgbImage | TensorInput,
   options: Pick<ExplainOptions, 'preprocessing'>,
 ): Preprocessed {
   if (!('tensor' in image)) return prepare(loaded, image, options);
+  if (isPreprocessed(image)) return { ...image, tensor: inputOf(loaded, image, options) };
   const { h: height, w: width } = loaded.network.graph.nodes[0].shape;
   const grey = { width, height, data: new Uint8Array(3 * width * height).fill(128) };
   return { tensor: inputOf(loaded, image, options), rect: { x: 0, y: 0, width, height }, image: grey };
 }
+
+/** Whether a tensor is what `preprocess` made, with its photograph. */
+const isPreprocessed = (input: TensorInput): input is Preprocessed => 'rect' in input && 'image' in input;
 
 /** What both ways to explain give. */
 export type Explained = Omit<MethodResult, 'seconds'> & {

@@ -1,4 +1,5 @@
 import { AtrousCamError } from '../base/errors.js';
+import { shown } from '../base/options.js';
 import { didYouMean } from '../base/suggest.js';
 import type { NodeId } from '../graph/graph.js';
 import type { Layout } from '../graph/levels.js';
@@ -26,6 +27,6 @@ export function readLayer(layout: Layout, name: string, option = 'layer'): NodeI
     );
   throw new AtrousCamError(
     'BAD_ARGUMENT',
-    `${option}: expected one of ${some.join(', ')}, got '${name}'${didYouMean(String(name), names)}`,
+    `${option}: expected one of ${some.join(', ')}, got ${shown(name)}${didYouMean(String(name), names)}`,
   );
 }

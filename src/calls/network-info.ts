@@ -1,5 +1,5 @@
 import type { Estimate, ExplainOptions, NetworkInfo, PlanTable } from '../api.js';
-import { MODES, oneOf } from '../base/options.js';
+import { checkOptions, MODES, oneOf } from '../base/options.js';
 import type { Mode, Precision, Preprocessing } from '../base/types.js';
 import type { Graph, HeadKind } from '../graph/graph.js';
 import { type Layout, layoutOf } from '../graph/levels.js';
@@ -76,6 +76,7 @@ export class DescribedNetwork implements NetworkInfo {
   }
 
   plan(mode: Mode, options: { outputStride?: number } = {}): PlanTable {
+    checkOptions('plan', options, { outputStride: 1 });
     const { precision } = this.description;
     const outputStride = readOutputStride(this.layout, options.outputStride);
     return planTable(this.layout, oneOf('mode', mode, MODES), outputStride, (plan) =>

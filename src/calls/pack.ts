@@ -20,7 +20,9 @@ export interface PackOptions extends OpenWeightsOptions {
  * Throws as `load` does, and BAD_WEIGHTS where a number exceeds float16.
  *
  * @example
- * for await (const piece of packWeights('vgg16_weights_tf_dim_ordering_tf_kernels.h5')) await file.write(piece);
+ * const pieces = [];
+ * for await (const piece of packWeights('vgg16_weights_tf_dim_ordering_tf_kernels.h5')) pieces.push(piece);
+ * await writeFile('vgg16.safetensors', Buffer.concat(pieces)); // half the size of the .h5
  */
 export async function* packWeights(source?: WeightsSource, options?: PackOptions): AsyncGenerator<Uint8Array> {
   yield* (await lazy(() => import('./packing.js'))).packWeights(source, options);

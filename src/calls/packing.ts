@@ -1,4 +1,5 @@
 import { AtrousCamError, throwIfAborted } from '../base/errors.js';
+import { checkOptions, type Names } from '../base/options.js';
 import { sizeFrom } from '../base/shape.js';
 import { degriddingMetadata } from '../weights/degridding.js';
 import { evidenceMetadata, readEvidence } from '../weights/evidence.js';
@@ -12,8 +13,13 @@ import type { PackOptions } from './pack.js';
 /** Elements that are given at once. */
 const BLOCK = 1 << 20;
 
+const NAMES: Names<PackOptions> = {
+  ...{ dtype: 1, evidence: 1, onProgress: 1, inputSize: 1, limits: 1, signal: 1, preprocessing: 1, labels: 1 },
+};
+
 /** `packWeights` of the library. */
 export async function* packWeights(source?: WeightsSource, options: PackOptions = {}): AsyncGenerator<Uint8Array> {
+  checkOptions('packWeights', options, NAMES);
   const { dtype = 'float16', evidence, onProgress, ...open } = options;
   if (dtype !== 'float16' && dtype !== 'float32')
     throw new AtrousCamError('BAD_ARGUMENT', `dtype: expected float16 or float32, got '${dtype}'`);

@@ -1,6 +1,6 @@
 import type { CallOptions, PredictionResult, PredictOptions, Preprocessed, TensorInput } from '../api.js';
 import { AtrousCamError } from '../base/errors.js';
-import { MODES, oneOf } from '../base/options.js';
+import { CALL, checkOptions, MODES, oneOf, PREPROCESSING } from '../base/options.js';
 import type { Mode, Prediction, RgbImage } from '../base/types.js';
 import { preprocess } from '../image/preprocess.js';
 import { planForward } from '../plan/forward.js';
@@ -16,6 +16,7 @@ export async function predict(
   image: RgbImage | TensorInput,
   options: PredictOptions = {},
 ): Promise<PredictionResult> {
+  checkOptions('predict', options, { ...CALL, mode: 1 });
   const mode = oneOf('mode', options.mode ?? 'pooled', MODES);
   requireHead(loaded);
   const { network, runtime } = loaded;
@@ -41,6 +42,7 @@ export function prepare(
   image: RgbImage,
   options: Pick<CallOptions, 'preprocessing'> = {},
 ): Preprocessed {
+  checkOptions('preprocessing', options.preprocessing, PREPROCESSING);
   const own = { ...preprocessing, ...options.preprocessing };
   const { input: tensor, rect } = preprocess(image, network.graph.nodes[0].shape, own);
   return { tensor, rect, image };

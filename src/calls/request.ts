@@ -1,6 +1,6 @@
 import type { ExplainOptions } from '../api.js';
 import { AtrousCamError } from '../base/errors.js';
-import { MODES, oneOf } from '../base/options.js';
+import { CALL, checkOptions, MODES, type Names, oneOf, shown } from '../base/options.js';
 import type { Align, Combine, Heads, Mode, Score, Sign, Smoothing } from '../base/types.js';
 import type { NodeId } from '../graph/graph.js';
 import type { Layout } from '../graph/levels.js';
@@ -38,11 +38,26 @@ export interface ExplainRequest extends Placement {
   readonly streams: boolean;
 }
 
+const NAMES: Names<ExplainOptions> = {
+  ...CALL,
+  ...{ mode: 1, target: 1, method: 1, layer: 1, combine: 1, score: 1, heads: 1, outputStride: 1, align: 1, zoom: 1 },
+  ...{ smoothing: 1, sign: 1, augSmooth: 1, eigenSmooth: 1, reuse: 1, seed: 1 },
+};
+
 const ALIGNS = ['centres', 'evidence', 'cells'] as const satisfies readonly Align[];
 
-/** The output stride of an explanation; by default the finest that is affordable. */
-export const readOutputStride = (layout: Layout, wanted: number | undefined): number =>
-  oneOf('outputStride', wanted ?? defaultOutputStride(layout), outputStrides(layout));
+/** The output stride of an explanation; by default the finest that is affordable. Only `atrous` has others than its own. */
+export function readOutputStride(layout: Layout, wanted: number | undefined, mode: Mode = 'atrous'): number {
+  const strides = outputStrides(layout);
+  const stride = oneOf('outputStride', wanted ?? defaultOutputStride(layout), strides);
+  const own = mode === 'dilated' ? 1 : Math.max(...strides);
+  if (wanted !== undefined && mode !== 'atrous' && wanted !== own)
+    throw new AtrousCamError(
+      'BAD_ARGUMENT',
+      `outputStride: mode '${mode}' has ${own}, got ${wanted}; leave it out, or take mode 'atrous'`,
+    );
+  return stride;
+}
 
 /**
  * Reads the options of `explain`.
@@ -50,8 +65,9 @@ export const readOutputStride = (layout: Layout, wanted: number | undefined): nu
  * @throws AtrousCamError BAD_ARGUMENT for a value that cannot be, UNSUPPORTED for a combination that is not defined
  */
 export function readRequest(layout: Layout, options: ExplainOptions): ExplainRequest {
-  if ('degrid' in options)
+  if (options && 'degrid' in options)
     throw new AtrousCamError('BAD_ARGUMENT', 'degrid: this option is called smoothing; its values are the same');
+  checkOptions('explain', options, NAMES);
   const mode = oneOf('mode', options.mode ?? 'atrous', MODES);
   const name = oneOf('method', options.method ?? 'gradcam', methodNames);
   const facts = factsOf(name);
@@ -82,7 +98,7 @@ export function readRequest(layout: Layout, options: ExplainOptions): ExplainReq
     augSmooth,
     eigenSmooth,
     seed,
-    outputStride: readOutputStride(layout, options.outputStride),
+    outputStride: readOutputStride(layout, options.outputStride, mode),
     align: oneOf('align', options.align ?? 'centres', ALIGNS),
     score: oneOf('score', options.score ?? 'logit', ['logit', 'probability']),
     sign: oneOf('sign', options.sign ?? 'positive', ['positive', 'negative', 'absolute', 'signed']),
@@ -113,8 +129,9 @@ function readLayers(layout: Layout, name: MethodName, wanted: ExplainOptions['la
   if (wanted === undefined) return defaultLayers(layout, facts.levels);
   if (!facts.layers)
     throw new AtrousCamError('UNSUPPORTED', `layer: ${name} explains the input itself, so it takes no layer`);
-  const chosen = typeof wanted === 'string' ? wanted.split(',').map((part) => part.trim()) : [...wanted];
-  if (chosen.length === 0) throw new AtrousCamError('BAD_ARGUMENT', 'layer: expected one name at least, got none');
+  const chosen = typeof wanted === 'string' ? wanted.split(',').map((part) => part.trim()) : wanted;
+  if (!Array.isArray(chosen) || chosen.length === 0)
+    throw new AtrousCamError('BAD_ARGUMENT', `layer: expected a name, or a list of names, got ${shown(wanted)}`);
   return chosen.map((layer) => readLayer(layout, layer));
 }
 

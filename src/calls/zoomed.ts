@@ -84,7 +84,13 @@ export async function explainZoomed(
     const size = sizeOf(at);
     const share = zooms[i] ** 2 / total;
     const from = before;
-    requests[i] = zooms[i] === 1 ? request : await tools.request(at, { ...options, outputStride });
+    requests[i] =
+      zooms[i] === 1
+        ? request
+        : await tools.request(at, {
+            ...options,
+            ...(mode === 'atrous' && { outputStride }),
+          });
     runs[i] = await tools.explainAt(at, tools.prepare(at, image).tensor, requests[i], (z) => subject ?? choose(z), {
       signal,
       reuse,

@@ -16,7 +16,7 @@ export function explainOptions(mode: Mode, flags: ExplainFlags): ExplainOptions 
     combine,
     score,
     heads,
-    outputStride,
+    ...(mode === 'atrous' && { outputStride }),
     align,
     zoom,
     smoothing,

@@ -1,4 +1,4 @@
-import type { Explanation, Network } from '../api.js';
+import type { Explanation, Network, Preprocessed } from '../api.js';
 import { formatSeconds } from '../base/format.js';
 import type { Mode } from '../base/types.js';
 import { pictureGrid } from '../metrics.js';
@@ -18,6 +18,7 @@ import {
   outputsOf,
   prepareFolders,
   styleOf,
+  usesFolder,
   withFiles,
   writeExplanations,
 } from './outputs.js';
@@ -90,18 +91,19 @@ async function explainPictures(
     const { file, name } = picture;
     const pixels = await readPicture(file, flags, context);
     const { warnings } = pixels;
+    const prepared = await network.preprocess(pixels, { signal }); // decoded and resized once, whatever is explained
     const explanations: Explanation[] = [];
     for (const mode of modes)
       await run(mode, async (onProgress) => {
-        const first = explanations[0]; // decides the class of all modes; the picture is decoded once
+        const first = explanations[0]; // decides the class of all modes
         const target = !first || first.target.index < 0 ? flags.target : first.target.index;
         const options = { ...optionsOf(mode), target, signal, onProgress };
-        const explanation = await network.explain(first?.image ?? pixels, options);
+        const explanation = await network.explain(prepared, options);
         explanations.push(explanation);
         if (!isSilent) await context.say(describeExplanation(file, explanation));
       });
     const key = recordKey(file, flags, network);
-    const gridOf = json ? await gridsBeside(explanations[0].image, network, signal) : () => undefined;
+    const gridOf = json ? gridsBeside(prepared) : () => undefined;
     const entries = Object.fromEntries(explanations.map((e) => [e.mode, toJson(e, gridOf(e))]));
     if (outputs.folder === STREAM) {
       await context.print(await figureOf(file, explanations, flags));
@@ -123,7 +125,8 @@ async function explainPictures(
   };
   if (flags.resume) removeTemporaryFiles(outputs.folder, new Set(pictures.map(({ name }) => name)));
   const macs = (mode: Mode) => network.estimate(optionsOf(mode)).macs;
-  const loop = { pictures, modes, macs, json, task, ...many, ...(flags.resume && { finished }) };
+  const folder = many.terse && usesFolder(outputs) ? outputs.folder : undefined;
+  const loop = { pictures, modes, macs, json, task, ...many, folder, ...(flags.resume && { finished }) };
   await confirmCost(network, pictures, flags, context);
   return forEachPicture(network, loop, context);
 }
@@ -148,8 +151,8 @@ function describeExplanation(
 }
 
 /** Grid numbers of a picture's maps, for the document alone: with the picture's own they take about as long as a pooled map. */
-async function gridsBeside(image: Explanation['image'], network: Network, signal: AbortSignal | undefined) {
-  const own = pictureGrid(await network.preprocess(image, { signal }));
+function gridsBeside(prepared: Preprocessed) {
+  const own = pictureGrid(prepared);
   return (explanation: Explanation) => gridNumbers(explanation, own);
 }
 

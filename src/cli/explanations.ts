@@ -70,7 +70,7 @@ export async function evaluateExplanationsCommand(
   flags: ExplanationFlags,
   context: Context,
 ): Promise<number> {
-  const all = await readMaskedPictures(folder, flags);
+  const all = await readMaskedPictures(folder, { classColumn: flags.classColumn });
   const table = flags.summary === undefined ? undefined : new EvaluationTable(flags.summary);
   try {
     const network = await options.loadNetwork(flags, context);

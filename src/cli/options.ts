@@ -340,9 +340,12 @@ export async function loadNetwork(flags: NetworkFlags, context: Context): Promis
   return network;
 }
 
-/** Throws UsageError where `--output-stride` does not divide the network's own. */
-export function checkOutputStride(network: NetworkInfo, { outputStride }: { outputStride?: number }): void {
+/** Throws UsageError where `--output-stride` does not divide the network's own, or no mode takes it. */
+export function checkOutputStride(network: NetworkInfo, flags: ModeFlags & { outputStride?: number }): void {
+  const { outputStride } = flags;
   if (outputStride === undefined) return;
+  if (!modesOf(flags).includes('atrous'))
+    throw new UsageError(`--output-stride: is for mode atrous alone; --mode ${flags.mode} has one of its own`);
   try {
     network.plan('pooled', { outputStride });
   } catch (error) {

@@ -35,6 +35,8 @@ export interface PictureLoop<P extends Item> {
   macs: (mode: Mode) => number;
   json?: boolean;
   reports: readonly Report[];
+  /** Where the pictures' files are, if the end of the output is to say so. */
+  folder?: string;
   /** Whether the output ends with a line that counts the pictures. */
   closing?: boolean;
   /** Files of the folders that were not taken for pictures. */
@@ -54,7 +56,7 @@ export async function forEachPicture<P extends Item>(
   loop: PictureLoop<P>,
   context: Context,
 ): Promise<number> {
-  const { json, reports, closing, leftOut = [] } = loop;
+  const { json, reports, folder, closing, leftOut = [] } = loop;
   const began = performance.now();
   const seconds = () => (performance.now() - began) / 1000;
   const entries: PictureEntry[] = []; // kept for --json only, so that memory does not grow with the number of pictures
@@ -76,7 +78,15 @@ export async function forEachPicture<P extends Item>(
     await context.print(
       jsonLine({ ...describeNetwork(network), images: entries, ...(leftOut.length > 0 && { leftOut }) }),
     );
-  else if (closing) await context.say(closingLine(counts, seconds()));
+  else if (closing) {
+    const written = [
+      ...(folder !== undefined && counts.done > 0
+        ? [`the files of ${counts.done} ${counts.done === 1 ? 'picture' : 'pictures'} to ${folder}`]
+        : []),
+      ...(counts.done + counts.failed + counts.skipped > 0 ? reports.map(({ path }) => path) : []),
+    ];
+    await context.say(written.map((what) => `wrote ${what}\n`).join('') + closingLine(counts, seconds()));
+  }
   return counts.failed > 0 ? 1 : 0;
 }
 

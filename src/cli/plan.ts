@@ -10,7 +10,7 @@ export async function planCommand(
   context: Context,
 ): Promise<number> {
   const network = await context.inspect(weights, { precision, inputSize, signal: context.signal });
-  checkOutputStride(network, { outputStride });
+  checkOutputStride(network, { ...flags, outputStride });
   const plans = modesOf(flags).map((mode) => network.plan(mode, mode === 'atrous' ? { outputStride } : {}));
   if (flags.json) {
     const modes = Object.fromEntries(plans.map((plan) => [plan.mode, plan]));

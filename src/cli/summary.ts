@@ -20,6 +20,7 @@ export interface PictureEntry {
 
 /** What a call over many pictures leaves behind: a table, a contact sheet. */
 export interface Report {
+  readonly path: string;
   add(entry: PictureEntry): void;
   /** Files that were not taken for pictures. */
   addLeftOut(files: readonly LeftOut[]): void;

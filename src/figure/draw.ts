@@ -21,7 +21,7 @@ export interface FigureOptions extends OverlayOptions {
  * explanations and for an unknown colour map.
  *
  * @example
- * const modes = [await network.explain(file, { mode: 'pooled' }), await network.explain(file, { mode: 'atrous' })];
+ * const modes = [await net.explain(photo, { mode: 'pooled' }), await net.explain(photo, { mode: 'atrous' })];
  * await writeFile('dog.png', encodePng(await drawFigure(modes, { name: 'dog.jpg' })));
  */
 export async function drawFigure(explanations: readonly Explanation[], options: FigureOptions = {}): Promise<RgbImage> {

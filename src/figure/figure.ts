@@ -2,6 +2,7 @@ import type { Explanation } from '../api.js';
 import { AtrousCamError } from '../base/errors.js';
 import { formatSeconds } from '../base/format.js';
 import { lazy } from '../base/lazy.js';
+import { checkOptions } from '../base/options.js';
 import type { RgbImage } from '../base/types.js';
 import { resizeImage } from '../image/decode.js';
 import { colormapTable, defaultColormap, overlayMap } from '../map/overlay.js';
@@ -141,10 +142,9 @@ function howExplained(explanations: readonly Explanation[]): string {
 }
 
 /** `drawFigure` of the library. */
-export async function drawFigure(
-  explanations: readonly Explanation[],
-  { name = '', colormap, alpha, columns = explanations.length + 1, width: widest = PHOTO.width }: FigureOptions = {},
-): Promise<RgbImage> {
+export async function drawFigure(explanations: readonly Explanation[], options: FigureOptions = {}): Promise<RgbImage> {
+  checkOptions('drawFigure', options, { name: 1, columns: 1, width: 1, colormap: 1, alpha: 1 });
+  const { name = '', colormap, alpha, columns = explanations.length + 1, width: widest = PHOTO.width } = options;
   const first = explanations[0];
   if (!first) throw new AtrousCamError('BAD_ARGUMENT', 'figure: expected at least one explanation, got none');
   const { openSans } = await lazy(() => import('./text.js'));

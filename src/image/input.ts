@@ -1,6 +1,7 @@
 import type { ImageInput, PixelInput } from '../api.js';
 import { AtrousCamError, throwIfAborted } from '../base/errors.js';
 import { lazy } from '../base/lazy.js';
+import { checkOptions } from '../base/options.js';
 import { isNode, nodeModule } from '../base/platform.js';
 import type { RgbImage } from '../base/types.js';
 import { imageSubject } from './bad-image.js';
@@ -26,6 +27,7 @@ export interface ReadImageOptions extends Omit<DecodeOptions, 'name'> {
  * const { map } = await net.explain(picture);
  */
 export async function readImage(image: ImageInput, options: ReadImageOptions = {}): Promise<RgbImage> {
+  checkOptions('readImage', options, { signal: 1, maxPixels: 1, reduces: 1, strict: 1 });
   const { signal, ...decoding } = options;
   if (typeof image === 'string' || image instanceof URL)
     return decodePicture(await readFile(image, signal), { ...decoding, name: String(image) });

@@ -1,5 +1,6 @@
 import pako from 'pako';
 import type { PixelInput } from '../api.js';
+import { checkOptions } from '../base/options.js';
 import { nodeModuleAtOnce } from '../base/platform.js';
 import { concat } from './bytes.js';
 import { upng } from './upng.js';
@@ -22,7 +23,9 @@ const SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
  * @example
  * await writeFile('map.png', encodePng(explanation.overlay()));
  */
-export function encodePng(image: PixelInput, { texts = {} }: PngOptions = {}): Uint8Array {
+export function encodePng(image: PixelInput, options: PngOptions = {}): Uint8Array {
+  checkOptions('encodePng', options, { texts: 1 });
+  const { texts = {} } = options;
   const size = image.data.length === 4 * image.width * image.height ? 4 : 3;
   const header = new Uint8Array(13); // width, height, 8 bits, colour type; compression, filter and interlace methods are 0
   const view = new DataView(header.buffer);

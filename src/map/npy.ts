@@ -7,6 +7,7 @@ import { sizeFrom } from '../base/shape.js';
  * Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
  *
  * @example
+ * const { map } = await net.explain('photo.jpg');
  * await writeFile('map.npy', encodeNpy(map.data, [map.height, map.width]));
  */
 export function encodeNpy(data: Float32Array, shape: readonly number[]): Uint8Array {

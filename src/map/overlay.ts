@@ -13,6 +13,7 @@ import {
   interpolateWarm,
 } from 'd3-scale-chromatic';
 import { AtrousCamError } from '../base/errors.js';
+import { checkOptions } from '../base/options.js';
 import { didYouMean } from '../base/suggest.js';
 import type { Rect, RgbImage } from '../base/types.js';
 
@@ -97,7 +98,7 @@ function axis(n: number, start: number, size: number, pixels: number): Axis {
 }
 
 /** A map to draw: row by row, 0..1, or -1..1 if it is `signed`; values outside are clamped, NaN counts as 0. */
-interface DrawnMap {
+export interface DrawnMap {
   width: number;
   height: number;
   data: Float32Array;
@@ -108,7 +109,7 @@ interface DrawnMap {
  * Stretches a map bilinearly onto `rect` of a photograph and calls `paint` for each of its pixels there: with the pixel's number, and its
  * value as 0..1 (of a signed map 0.5 is nothing).
  */
-function eachPixel(
+export function eachPixel(
   map: DrawnMap,
   rect: Rect,
   { width, height }: { width: number; height: number },
@@ -132,19 +133,23 @@ function eachPixel(
       const right = columns.high[column];
       const above = map.data[top + left] * (1 - wx) + map.data[top + right] * wx;
       const below = map.data[bottom + left] * (1 - wx) + map.data[bottom + right] * wx;
-      const mixed = above + (below - above) * rows.weight[row];
+      const mixed = above + (below - above) * rows.weight[row] || 0; // a NaN counts as 0
       const value = map.signed ? (mixed + 1) / 2 : mixed;
-      paint(y * width + x, value > 0 ? Math.min(value, 1) : 0); // `value > 0` is false for NaN, so a NaN counts as 0
+      paint(y * width + x, Math.max(0, Math.min(value, 1)));
     }
   }
 }
 
 /** The number of the colour of a value, 0..1. */
-const nearest = (value: number): number => (value * 255 + 0.5) | 0;
+export const nearest = (value: number): number => (value * 255 + 0.5) | 0;
 
-function checkAlpha(alpha: number): void {
+/** The colours of a map and their weight, which is `standard` where none is asked for. */
+export function readStyle(call: string, map: DrawnMap, options: OverlayOptions = {}, standard: number) {
+  checkOptions(call, options, { colormap: 1, alpha: 1 });
+  const { colormap = defaultColormap(map), alpha = standard } = options;
   if (!(alpha >= 0 && alpha <= 1))
     throw new AtrousCamError('BAD_ARGUMENT', `alpha: expected a number from 0 to 1, got ${alpha}`);
+  return { colours: colormapTable(colormap), alpha };
 }
 
 /**
@@ -156,14 +161,8 @@ function checkAlpha(alpha: number): void {
  * const { image, map, rect } = await network.explain('dog.jpg');
  * const picture = overlayMap(image, map, rect, { colormap: 'viridis', alpha: 0.6 });
  */
-export function overlayMap(
-  image: RgbImage,
-  map: DrawnMap,
-  rect: Rect,
-  { colormap = defaultColormap(map), alpha = 0.5 }: OverlayOptions = {},
-): RgbImage {
-  checkAlpha(alpha);
-  const colours = colormapTable(colormap);
+export function overlayMap(image: RgbImage, map: DrawnMap, rect: Rect, options?: OverlayOptions): RgbImage {
+  const { colours, alpha } = readStyle('overlay', map, options, 0.5);
   const { width, height, data: photograph } = image;
   const data = new Uint8Array(photograph.length);
   const darkened = Uint8Array.from({ length: 256 }, (_, byte) => Math.round(byte * OUTSIDE));
@@ -177,30 +176,6 @@ export function overlayMap(
     data[at] = under[photograph[at]] + over[colour] + 0.5;
     data[at + 1] = under[photograph[at + 1]] + over[colour + 1] + 0.5;
     data[at + 2] = under[photograph[at + 2]] + over[colour + 2] + 0.5;
-  });
-  return { width, height, data };
-}
-
-/**
- * The map of an explanation by itself, at the photograph's own size, to be laid over it: RGBA bytes whose alpha is the map's value (of
- * signed maps its size), so that no evidence is transparent. `alpha` is that of the strongest evidence, 1 by default. Throws as `overlay`.
- *
- * @example
- * await writeFile('map.png', encodePng(drawHeatmap(await network.explain('dog.jpg'))));
- */
-export function drawHeatmap(
-  { image, map, rect }: { image: { width: number; height: number }; map: DrawnMap; rect: Rect },
-  { colormap = defaultColormap(map), alpha = 1 }: OverlayOptions = {},
-): { width: number; height: number; data: Uint8Array } {
-  checkAlpha(alpha);
-  const colours = colormapTable(colormap);
-  const { width, height } = image;
-  const data = new Uint8Array(4 * width * height);
-  eachPixel(map, rect, image, (pixel, value) => {
-    const colour = 3 * nearest(value);
-    const strength = map.signed ? Math.abs(2 * value - 1) : value;
-    for (let c = 0; c < 3; c++) data[4 * pixel + c] = colours[colour + c];
-    data[4 * pixel + 3] = Math.round(255 * alpha * strength);
   });
   return { width, height, data };
 }

@@ -22,6 +22,9 @@ export interface BoxCurve {
  * @param boxes the object's, or several of which the best fits, in the map's pixels
  * @param thresholds default 100: 0, 0.01 ... 0.99 of the largest value
  * @throws AtrousCamError BAD_ARGUMENT
+ * @example
+ * const curve = boxCurve(map, { x: 40, y: 30, width: 100, height: 120 });
+ * curve.largest[30]; // of the largest piece over 30 % of the map's largest value
  */
 export function boxCurve(map: GreyMap, boxes: Rect | readonly Rect[], { thresholds = 100 } = {}): BoxCurve {
   checkMap('boxCurve', map);
@@ -145,6 +148,9 @@ export interface BoxAccuracy {
  *
  * @param curves one a picture, all of as many thresholds
  * @param chosen the pictures that count, by index, repeated ones as often; default each once
+ * @example
+ * const curves = [boxCurve(map, { x: 40, y: 30, width: 100, height: 120 })]; // one a picture
+ * boxAccuracy(curves, 0.5, 'largest').accuracy; // MaxBoxAcc
  */
 export function boxAccuracy(
   curves: readonly BoxCurve[],

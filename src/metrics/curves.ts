@@ -1,3 +1,4 @@
+import { checkOptions, type Names } from '../base/options.js';
 import { checkCount, checkMap, type GreyMap, ranking, refuse } from './map.js';
 import { PassCounter, type Watch } from './passes.js';
 import type { Probe } from './probe.js';
@@ -19,6 +20,8 @@ export interface CurveOptions extends Watch {
   seed?: number;
 }
 
+const NAMES: Names<CurveOptions> = { steps: 1, baseline: 1, seed: 1, signal: 1, onProgress: 1 };
+
 /** A score on the way from one picture to another. */
 export interface Curve {
   /** Area under the curve, trapezoids over 0..1: the mean score. */
@@ -39,6 +42,7 @@ export interface Curve {
  * const { auc } = await deletion(probe, map, { steps: 224 });
  */
 export function deletion(probe: Probe, map: GreyMap, options: CurveOptions = {}): Promise<Curve> {
+  checkOptions('deletion', options, NAMES);
   const empty = baselineOf('deletion', probe, options.baseline ?? 'mean');
   return curve('deletion', probe, map, probe.tensor, empty, options);
 }
@@ -49,8 +53,11 @@ export function deletion(probe: Probe, map: GreyMap, options: CurveOptions = {})
  *
  * @param map (side, side) finite numbers; only their order counts
  * @throws AtrousCamError BAD_ARGUMENT (another size, a number that is not finite), ABORTED
+ * @example
+ * const { auc, scores } = await insertion(probe, map, { steps: 8 });
  */
 export function insertion(probe: Probe, map: GreyMap, options: CurveOptions = {}): Promise<Curve> {
+  checkOptions('insertion', options, NAMES);
   const empty = baselineOf('insertion', probe, options.baseline ?? 'blur');
   return curve('insertion', probe, map, empty, probe.tensor, options);
 }

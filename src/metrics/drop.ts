@@ -26,6 +26,8 @@ const EPSILON = 1e-7;
  * @param probe of the probability, not the logit
  * @param map (side, side) of 0..1
  * @throws AtrousCamError BAD_ARGUMENT (another size, a number outside of 0..1, a probe of logits), ABORTED
+ * @example
+ * const { drop, increase } = await averageDrop(probe, map);
  */
 export async function averageDrop(probe: Probe, map: GreyMap, watch: Watch = {}): Promise<Drop> {
   const { side, tensor, score: s } = probe;

@@ -1,5 +1,6 @@
 import type { CallOptions, ExplainOptions, Network } from '../api.js';
 import { AtrousCamError, throwIfAborted } from '../base/errors.js';
+import { checkOptions, type Names } from '../base/options.js';
 import type { RgbImage } from '../base/types.js';
 import { fitMap } from './fit-map.js';
 import type { BootstrapOptions, Interval } from './intervals.js';
@@ -74,6 +75,11 @@ export interface EvaluateExplanationsOptions extends Omit<MeasureOptions, 'metri
   onProgress?: (done: number, total: number, picture: MaskedPicture) => void;
 }
 
+const NAMES: Names<EvaluateExplanationsOptions> = {
+  ...{ maps: 1, metrics: 1, target: 1, threshold: 1, steps: 1, seed: 1, percentiles: 1 },
+  ...{ signal: 1, onPicture: 1, onError: 1, onProgress: 1 },
+};
+
 /**
  * Explains pictures with known objects and measures the maps: each picture once for each map. Seeds decide which pictures share a mosaic.
  *
@@ -82,8 +88,10 @@ export interface EvaluateExplanationsOptions extends Omit<MeasureOptions, 'metri
  * @throws AtrousCamError BAD_ARGUMENT, ABORTED, and what `explain` throws
  * @example
  * const pictures = choosePictures(await readMaskedPictures('pets'), 20);
- * const maps = { atrous: { mode: 'atrous' }, 'layercam': { method: 'layercam', layer: 'block4_conv3' }, gaussian: 'gaussian' };
- * const evaluations = await evaluateExplanations(await load(), pictures, { maps, metrics: ['pointing', 'box'] });
+ * const evaluations = await evaluateExplanations(await load(), pictures, {
+ *   maps: { atrous: { mode: 'atrous' }, layercam: { method: 'layercam', layer: 'block4_conv3' }, gaussian: 'gaussian' },
+ *   metrics: ['pointing', 'box'],
+ * });
  * summarizeEvaluations(evaluations).maps.atrous.pointing; // { value, low, high, count }
  */
 export async function evaluateExplanations(
@@ -91,7 +99,8 @@ export async function evaluateExplanations(
   pictures: readonly MaskedPicture[],
   options: EvaluateExplanationsOptions,
 ): Promise<PictureEvaluation[]> {
-  checkOptions(net, pictures, options);
+  checkOptions('evaluateExplanations', options, NAMES);
+  checkMetrics(net, pictures, options);
   const metrics = options.metrics ?? evaluationMetrics.filter((name) => !missingFor(name, pictures, options));
   const evaluations: PictureEvaluation[] = [];
   for (const [i, picture] of pictures.entries()) {
@@ -112,7 +121,7 @@ export async function evaluateExplanations(
   return evaluations;
 }
 
-function checkOptions(net: Explainer, pictures: readonly MaskedPicture[], options: EvaluateExplanationsOptions): void {
+function checkMetrics(net: Explainer, pictures: readonly MaskedPicture[], options: EvaluateExplanationsOptions): void {
   const { maps, metrics = [], target } = options;
   const name = 'evaluateExplanations';
   for (const metric of metrics)
@@ -223,7 +232,13 @@ export interface EvaluationSummary {
   readonly maps: Readonly<Record<string, Readonly<Record<string, Interval>>>>;
 }
 
-/** The means of what `evaluateExplanations` has measured, with bootstrap intervals. Throws BAD_ARGUMENT where it has measured nothing. */
+/**
+ * The means of what `evaluateExplanations` has measured, with bootstrap intervals. Throws BAD_ARGUMENT where it has measured nothing.
+ *
+ * @example
+ * const evaluations = await evaluateExplanations(net, pictures, { maps: { cam: {} }, metrics: ['pointing'] });
+ * const { value, low, high } = summarizeEvaluations(evaluations).maps.cam.pointing;
+ */
 export function summarizeEvaluations(
   evaluations: readonly PictureEvaluation[],
   options?: BootstrapOptions,

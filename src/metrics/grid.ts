@@ -1,4 +1,5 @@
 import { AtrousCamError } from '../base/errors.js';
+import { checkOptions } from '../base/options.js';
 
 /** One number a point, row by row: a raw or finished map, or a grey picture. */
 export interface GridMap {
@@ -36,6 +37,8 @@ const PERIOD = 16;
  * @param map (height, width) finite numbers
  * @returns 0..1; 0 for a map whose values are all equal
  * @throws AtrousCamError BAD_ARGUMENT where the data do not fit the size, or are not finite
+ * @example
+ * gridNumber(map); // 0.000 of a bump, 1.000 of a comb of period 16
  */
 export function gridNumber(map: GridMap, options: GridOptions = {}): number {
   const levels = gridLevels(map, options);
@@ -45,8 +48,12 @@ export function gridNumber(map: GridMap, options: GridOptions = {}): number {
 /**
  * The grid number's parts: of the multiples (k/16, l/16) those that repeat every 16 pixels and not sooner, every 8, 4
  * and 2. Throws as `gridNumber`.
+ * @example
+ * const levels = gridLevels(map);
  */
-export function gridLevels(map: GridMap, { spacing = 1 }: GridOptions = {}): GridLevels {
+export function gridLevels(map: GridMap, options: GridOptions = {}): GridLevels {
+  checkOptions('grid', options, { spacing: 1 });
+  const { spacing = 1 } = options;
   check(map, spacing);
   const levels = { 16: 0, 8: 0, 4: 0, 2: 0 };
   const values = windowed(map);

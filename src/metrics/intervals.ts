@@ -1,3 +1,4 @@
+import { checkOptions } from '../base/options.js';
 import { mulberry32 } from '../base/random.js';
 import { checkCount, refuse } from './map.js';
 
@@ -28,12 +29,17 @@ export interface Interval {
  * @param count of the pictures
  * @param statistic of the pictures with these indices
  * @throws AtrousCamError BAD_ARGUMENT
+ * @example
+ * const values = [3, 1, 2];
+ * bootstrapOf(3, (chosen) => Math.max(...[...chosen].map((i) => values[i]))); // of the maximum
  */
 export function bootstrapOf(
   count: number,
   statistic: (chosen: Uint32Array) => number,
-  { samples = 2000, level = 0.95, seed = 0 }: BootstrapOptions = {},
+  options: BootstrapOptions = {},
 ): Interval {
+  checkOptions('bootstrap', options, { samples: 1, level: 1, seed: 1 });
+  const { samples = 2000, level = 0.95, seed = 0 } = options;
   checkCount('bootstrap', 'pictures', count);
   checkCount('bootstrap', 'samples', samples);
   if (!(level > 0 && level < 1)) refuse('bootstrap', 'a level between 0 and 1', level);
@@ -55,6 +61,8 @@ export function bootstrapOf(
  *
  * @param values one a picture, finite numbers
  * @throws AtrousCamError BAD_ARGUMENT
+ * @example
+ * const { value, low, high } = bootstrap([0.7, 0.9, 0.8]); // 0.8 and where 95 % of the means lie
  */
 export function bootstrap(values: ArrayLike<number>, options?: BootstrapOptions): Interval {
   return bootstrapOf(values.length, meanOf(values), options);
@@ -65,6 +73,8 @@ export function bootstrap(values: ArrayLike<number>, options?: BootstrapOptions)
  * chance; intervals of `a` and `b` by themselves may overlap all the same, because pictures differ more than maps do.
  *
  * @throws AtrousCamError BAD_ARGUMENT
+ * @example
+ * pairedDifference([0.7, 0.9], [0.6, 0.7]).value; // 0.15
  */
 export function pairedDifference(a: ArrayLike<number>, b: ArrayLike<number>, options?: BootstrapOptions): Interval {
   if (a.length !== b.length) refuse('pairedDifference', 'as many values of both', `${a.length} and ${b.length}`);

@@ -10,6 +10,8 @@ import type { Mask } from './regions.js';
  * @param mask of the same size, see `inputMask` and `boxMask`; not empty
  * @returns 0..1; the mean over pictures is the game's accuracy
  * @throws AtrousCamError BAD_ARGUMENT (sizes, numbers that are not finite, an empty mask)
+ * @example
+ * pointingGame(map, mask); // 1: the largest value lies on the object
  */
 export function pointingGame(map: GreyMap, mask: Mask, { tolerance = 15 }: { tolerance?: number } = {}): number {
   check('pointingGame', map, mask);
@@ -53,6 +55,8 @@ function grown({ width, height, data }: Mask, tolerance: number): Uint8Array {
  * @param mask of the same size; not empty
  * @returns 0..1
  * @throws AtrousCamError BAD_ARGUMENT (sizes, numbers that are not finite, an empty mask)
+ * @example
+ * energyInMask(map, mask); // 0.8: so much of the map lies on the object
  */
 export function energyInMask(map: GreyMap, mask: Mask): number {
   check('energyInMask', map, mask);
@@ -76,6 +80,8 @@ export function energyInMask(map: GreyMap, mask: Mask): number {
  * @param mask of the same size; not empty
  * @returns 0..1
  * @throws AtrousCamError BAD_ARGUMENT (sizes, numbers that are not finite, an empty mask)
+ * @example
+ * averagePrecision(map, mask);
  */
 export function averagePrecision(map: GreyMap, mask: Mask): number {
   check('averagePrecision', map, mask);
@@ -95,6 +101,8 @@ export function averagePrecision(map: GreyMap, mask: Mask): number {
  * @param mask of the same size; not empty
  * @returns 0..1; at least the mask's share of the picture, which is the lowest cut's
  * @throws AtrousCamError BAD_ARGUMENT (sizes, numbers that are not finite, an empty mask)
+ * @example
+ * bestMaskIou(map, mask);
  */
 export function bestMaskIou(map: GreyMap, mask: Mask): number {
   check('bestMaskIou', map, mask);

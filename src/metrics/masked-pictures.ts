@@ -1,5 +1,6 @@
 import { AtrousCamError } from '../base/errors.js';
 import { lazy } from '../base/lazy.js';
+import { checkOptions } from '../base/options.js';
 import { isNode, nodeModule } from '../base/platform.js';
 import type { Rect, RgbImage } from '../base/types.js';
 import type { GreyMap } from './map.js';
@@ -43,6 +44,7 @@ const INDEX = 'index.csv';
  * const pictures = await readMaskedPictures('pets');
  */
 export async function readMaskedPictures(folder: string, options: IndexOptions = {}): Promise<MaskedPicture[]> {
+  checkOptions('readMaskedPictures', options, { classColumn: 1 });
   const { classColumn = 'species' } = options;
   const { path, text } = await readIndex(folder);
   const { join } = await nodeModule('path');

@@ -1,3 +1,4 @@
+import { checkOptions, type Names } from '../base/options.js';
 import type { Rect } from '../base/types.js';
 import { type BoxCurve, boxAccuracyOf, boxCurve, type Pieced } from './boxes.js';
 import { type CurveOptions, deletion, insertion } from './curves.js';
@@ -36,6 +37,10 @@ export interface MeasureOptions extends Watch, Pick<CurveOptions, 'steps' | 'see
   /** Default: all that the ground allows: `grid`; `pointing`, `energy`, `precision` and `maskiou` with a mask; `box` with a box; the others with a probe. */
   metrics?: readonly MetricName[];
 }
+
+const NAMES: Names<MeasureOptions> = {
+  ...{ metrics: 1, steps: 1, seed: 1, percentiles: 1, signal: 1, onProgress: 1 },
+};
 
 /** What was measured of one map. */
 export interface Measures {
@@ -87,6 +92,7 @@ function passesOf(metric: MetricName, { steps = 32, percentiles }: MeasureOption
  * const measures = await measureMap(r.map, { probe, mask: inputMask(mask, r.rect, net.inputSize) });
  */
 export async function measureMap(map: GreyMap, ground: Ground, options: MeasureOptions = {}): Promise<Measures> {
+  checkOptions('measureMap', options, NAMES);
   const { mask, box, probe } = ground;
   const possible: Record<MetricName, unknown> = {
     grid: true,
@@ -175,6 +181,9 @@ type Statistic = (chosen: Uint32Array) => number;
  * each draw of the bootstrap the thresholds are chosen anew.
  *
  * @param measures one a picture; what not all of them have is left out
+ * @example
+ * const measures = [await measureMap(map, { mask })]; // one a picture
+ * summarize(measures).energy; // { value, low, high, count }
  */
 export function summarize(measures: readonly Measures[], options?: BootstrapOptions): Record<string, Interval> {
   return intervalsOf(measures.length, statisticsOf(measures), options);
@@ -183,6 +192,10 @@ export function summarize(measures: readonly Measures[], options?: BootstrapOpti
 /**
  * What `summarize` gives of `a` minus what it gives of `b`, two maps' measures of the same pictures in the same order,
  * with intervals of the paired differences: both are drawn together.
+ * @example
+ * const a = [await measureMap(map, { mask })]; // of the same pictures, in the same order
+ * const b = [await measureMap(gaussianMap(map.width), { mask })];
+ * compare(a, b).energy; // how much more a has
  */
 export function compare(
   a: readonly Measures[],

@@ -19,6 +19,10 @@ export interface Mosaic {
  * @param images two or four upright pictures
  * @param side of the mosaic in pixels, even: the network's `inputSize`
  * @throws AtrousCamError BAD_ARGUMENT
+ * @example
+ * const mosaic = composeMosaic([await readImage('cat.jpg'), await readImage('dog.jpg')], 224);
+ * const { map } = await net.explain(mosaic.image, { target: 'dog' });
+ * gridPointing(map, mosaic, 1); // the share of the map in the dog's cell
  */
 export function composeMosaic(
   images: readonly RgbImage[],
@@ -52,6 +56,10 @@ export function composeMosaic(
  * @param map (side, side) of the mosaic, finite numbers; negative ones count as 0
  * @param cell the right one's index
  * @returns 0..1; a map without positive values has the cell's share of the area
+ * @example
+ * const mosaic = composeMosaic([await readImage('cat.jpg'), await readImage('dog.jpg')], 224);
+ * const { map } = await net.explain(mosaic.image, { target: 'cat' });
+ * gridPointing(map, mosaic, 0);
  */
 export function gridPointing(map: GreyMap, { cells, image }: Mosaic, cell: number): number {
   if (!cells[cell]) refuse('gridPointing', `a cell from 0 to ${cells.length - 1}`, cell);

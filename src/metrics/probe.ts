@@ -1,5 +1,6 @@
 import type { CallOptions, ImageInput, Network } from '../api.js';
 import { AtrousCamError } from '../base/errors.js';
+import { checkOptions } from '../base/options.js';
 import type { Mode, Normalization, Rect, RgbImage, Score } from '../base/types.js';
 
 /** What the metrics need of a network; that of `load` has it, here and in a worker. */
@@ -48,6 +49,7 @@ const DEVIATION = 0.226;
  * const probe = await openProbe(net, 'photo.jpg', { target: 'cat' });
  */
 export async function openProbe(net: Predictor, image: ImageInput, options: ProbeOptions = {}): Promise<Probe> {
+  checkOptions('openProbe', options, { target: 1, score: 1, mode: 1, preprocessing: 1, signal: 1 });
   const { target = 'top', score = 'probability', mode = 'pooled', preprocessing, signal } = options;
   const { tensor, rect, image: upright } = await net.preprocess(image, { preprocessing, signal });
   const valuesOf = async (x: Float32Array, judge = mode) => {

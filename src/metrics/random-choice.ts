@@ -35,6 +35,8 @@ export async function drawMosaic(
  * So many pictures of each class, drawn by the seed, in their order.
  *
  * @param count of each class; all where it has fewer
+ * @example
+ * const twenty = choosePictures(await readMaskedPictures('pets'), 20, 1); // of each class, by seed 1
  */
 export function choosePictures(pictures: readonly MaskedPicture[], count: number, seed = 0): MaskedPicture[] {
   const chosen = new Set<MaskedPicture>();

@@ -1,4 +1,5 @@
 import { throwIfAborted } from '../base/errors.js';
+import { checkOptions } from '../base/options.js';
 import { gaussian, mulberry32 } from '../base/random.js';
 import { sizeFrom } from '../base/shape.js';
 import { encodeFloat16 } from '../weights/floats.js';
@@ -20,6 +21,11 @@ const SUFFIX = '.kernel';
  *
  * @param packed a file as `packWeights` or `atrous-cam weights pack` writes it
  * @throws AtrousCamError BAD_ARGUMENT where it is none
+ * @example
+ * const pieces = [];
+ * for await (const piece of packWeights()) pieces.push(piece);
+ * const packed = Buffer.concat(pieces);
+ * layersFromHead(packed); // the dense layers, then block5_conv3, block5_conv2 ...
  */
 export function layersFromHead(packed: Uint8Array): string[] {
   const { entries } = readHeader(packed);
@@ -38,6 +44,11 @@ export function layersFromHead(packed: Uint8Array): string[] {
  * @param layers names such as `fc1` or `block5_conv3`, see `layersFromHead`
  * @returns a file of the same kind, which `load` takes
  * @throws AtrousCamError BAD_ARGUMENT (not a packed file, no such layer)
+ * @example
+ * const pieces = [];
+ * for await (const piece of packWeights()) pieces.push(piece);
+ * const packed = Buffer.concat(pieces);
+ * const net = await load(randomizeWeights(packed, layersFromHead(packed).slice(0, 1), 7)); // a random head, by seed 7
  */
 export function randomizeWeights(packed: Uint8Array, layers: readonly string[], seed = 0): Uint8Array {
   const { entries, start } = readHeader(packed);
@@ -127,14 +138,21 @@ export interface RandomizationStep {
  * @param packed a file as `packWeights` or `atrous-cam weights pack` writes it
  * @throws AtrousCamError BAD_ARGUMENT, ABORTED, and what `load` and `explain` throw
  * @example
- * const packed = new Uint8Array(await new Response(ReadableStream.from(packWeights())).arrayBuffer());
- * const explain = async (net) => [(await net.explain(photo, { target: 'cat', method: 'layercam' })).map];
- * const steps = await randomizationCheck(packed, { load, explain });
+ * const pieces = [];
+ * for await (const piece of packWeights()) pieces.push(piece);
+ * const packed = Buffer.concat(pieces);
+ * const steps = await randomizationCheck(packed, {
+ *   load,
+ *   explain: async (net) => [(await net.explain(photo, { target: 'cat', method: 'layercam' })).map],
+ * });
  */
 export async function randomizationCheck<N extends Loaded>(
   packed: Uint8Array,
   options: RandomizationOptions<N>,
 ): Promise<RandomizationStep[]> {
+  checkOptions('randomizationCheck', options, {
+    ...{ load: 1, explain: 1, order: 1, layers: 1, seed: 1, signal: 1, onProgress: 1 },
+  });
   const { load, explain, order = 'cascading', layers = layersFromHead(packed), seed = 0, signal, onProgress } = options;
   if (order !== 'cascading' && order !== 'independent')
     refuse('randomizationCheck', 'order cascading or independent', `'${order}'`);

@@ -14,6 +14,9 @@ export interface Mask extends GreyMap {
  * @param side of the input in pixels
  * @param threshold default 1: all that is not 0. Of a mask with 128 on the boundary, 129 leaves the boundary out
  * @returns (side, side) of 0 and 1
+ * @example
+ * const { rect } = await net.preprocess('cat.jpg');
+ * const seen = inputMask(mask, rect, net.inputSize); // mask: of the whole photograph
  */
 export function inputMask(mask: GreyMap, rect: Rect, side: number, threshold = 1): Mask {
   checkMap('inputMask', mask);
@@ -32,7 +35,13 @@ export function inputMask(mask: GreyMap, rect: Rect, side: number, threshold = 1
   return { width: side, height: side, data };
 }
 
-/** A box of the photograph as the network sees it, cut to the input; of no area where it lies outside. */
+/**
+ * A box of the photograph as the network sees it, cut to the input; of no area where it lies outside.
+ *
+ * @example
+ * const { rect } = await net.preprocess('cat.jpg');
+ * inputBox({ x: 10, y: 20, width: 200, height: 100 }, rect, net.inputSize);
+ */
 export function inputBox(box: Rect, rect: Rect, side: number): Rect {
   const clamp = (value: number) => Math.min(Math.max(value, 0), side);
   const [x0, x1] = [box.x, box.x + box.width].map((x) => clamp(((x - rect.x) * side) / rect.width));
@@ -40,7 +49,12 @@ export function inputBox(box: Rect, rect: Rect, side: number): Rect {
   return { x: x0, y: y0, width: x1 - x0, height: y1 - y0 };
 }
 
-/** The pixels whose centres lie in a box. */
+/**
+ * The pixels whose centres lie in a box.
+ *
+ * @example
+ * boxMask({ x: 1, y: 0, width: 2, height: 1 }, 4, 1).data; // 0, 1, 1, 0
+ */
 export function boxMask({ x, y, width: w, height: h }: Rect, width: number, height: number): Mask {
   const data = new Uint8Array(width * height);
   for (let row = Math.ceil(y - 0.5); row < y + h - 0.5; row++)
@@ -49,7 +63,12 @@ export function boxMask({ x, y, width: w, height: h }: Rect, width: number, heig
   return { width, height, data };
 }
 
-/** The smallest box around a mask; undefined where the mask is empty. */
+/**
+ * The smallest box around a mask; undefined where the mask is empty.
+ *
+ * @example
+ * maskBox(mask); // { x, y, width, height }, undefined of an empty one
+ */
 export function maskBox({ width, data }: Mask): Rect | undefined {
   let [x0, y0, x1, y1] = [Infinity, Infinity, -1, -1];
   for (let i = 0; i < data.length; i++) {
@@ -60,7 +79,12 @@ export function maskBox({ width, data }: Mask): Rect | undefined {
   return x1 < 0 ? undefined : { x: x0, y: y0, width: x1 - x0 + 1, height: y1 - y0 + 1 };
 }
 
-/** Intersection over union of two boxes, 0..1; 0 where both have no area. */
+/**
+ * Intersection over union of two boxes, 0..1; 0 where both have no area.
+ *
+ * @example
+ * boxIou({ x: 0, y: 0, width: 2, height: 1 }, { x: 1, y: 0, width: 2, height: 1 }); // 1/3
+ */
 export function boxIou(a: Rect, b: Rect): number {
   const overlap = (from: number, length: number, from2: number, length2: number) =>
     Math.max(0, Math.min(from + length, from2 + length2) - Math.max(from, from2));
@@ -69,7 +93,12 @@ export function boxIou(a: Rect, b: Rect): number {
   return either > 0 ? both / either : 0;
 }
 
-/** Intersection over union of two masks of one size, 0..1; 0 where both are empty. */
+/**
+ * Intersection over union of two masks of one size, 0..1; 0 where both are empty.
+ *
+ * @example
+ * maskIou(mask, mask); // 1
+ */
 export function maskIou(a: Mask, b: Mask): number {
   if (a.width !== b.width || a.height !== b.height)
     refuse('maskIou', 'masks of one size', `${a.width} x ${a.height} and ${b.width} x ${b.height}`);
@@ -81,7 +110,12 @@ export function maskIou(a: Mask, b: Mask): number {
   return either > 0 ? both / either : 0;
 }
 
-/** The baseline that knows nothing: all values equal. */
+/**
+ * The baseline that knows nothing: all values equal.
+ *
+ * @example
+ * energyInMask(uniformMap(mask.width), mask); // the object's share of the picture: what chance reaches
+ */
 export function uniformMap(side: number): GreyMap {
   checkCount('uniformMap', 'side', side);
   return { width: side, height: side, data: new Float32Array(side * side).fill(1) };
@@ -91,6 +125,8 @@ export function uniformMap(side: number): GreyMap {
  * The baseline that knows where photographers put things: a Gaussian in the middle, 1 at its top.
  *
  * @param sigma in pixels; default a quarter of the side
+ * @example
+ * pointingGame(gaussianMap(mask.width), mask); // what a map reaches that always shows the middle
  */
 export function gaussianMap(side: number, sigma = side / 4): GreyMap {
   checkCount('gaussianMap', 'side', side);

@@ -1,3 +1,4 @@
+import { checkOptions, type Names } from '../base/options.js';
 import { gaussian, mulberry32 } from '../base/random.js';
 import { impute } from './impute.js';
 import { checkMap, type GreyMap, ranking, refuse } from './map.js';
@@ -27,6 +28,7 @@ export interface Road {
   readonly combined: number;
 }
 
+const NAMES: Names<RoadOptions> = { percentiles: 1, order: 1, noise: 1, seed: 1, signal: 1, onProgress: 1 };
 const PERCENTILES = [10, 20, 30, 40, 50, 60, 70, 80, 90];
 
 /**
@@ -36,8 +38,11 @@ const PERCENTILES = [10, 20, 30, 40, 50, 60, 70, 80, 90];
  *
  * @param map (side, side) finite numbers; only their order counts
  * @throws AtrousCamError BAD_ARGUMENT (another size, a number that is not finite, a percentile), ABORTED
+ * @example
+ * const { combined, morf, lerf } = await road(probe, map, { percentiles: [30, 70] });
  */
 export async function road(probe: Probe, map: GreyMap, options: RoadOptions = {}): Promise<Road> {
+  checkOptions('road', options, NAMES);
   const { percentiles = PERCENTILES, order = 'both', noise = 0.01, seed = 0, ...watch } = options;
   checkMap('road', map, { width: probe.side, height: probe.side });
   for (const p of percentiles) if (!(p > 0 && p <= 100)) refuse('road', 'percentiles above 0 and up to 100', p);

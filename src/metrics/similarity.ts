@@ -4,6 +4,8 @@ import { checkMap, type GreyMap, refuse } from './map.js';
  * Spearman's rank correlation of two maps, -1..1; points of equal value share the mean of their ranks. 0 where one map is constant.
  *
  * @throws AtrousCamError BAD_ARGUMENT (sizes, numbers that are not finite)
+ * @example
+ * rankCorrelation(map, map); // 1
  */
 export function rankCorrelation(a: GreyMap, b: GreyMap): number {
   checkMap('rankCorrelation', a);
@@ -44,6 +46,8 @@ const REACH = 5;
  *
  * @param a values of 0..1, as finished maps have
  * @throws AtrousCamError BAD_ARGUMENT (sizes, numbers that are not finite)
+ * @example
+ * ssim(map, map); // 1
  */
 export function ssim(a: GreyMap, b: GreyMap): number {
   checkMap('ssim', a);

@@ -1,6 +1,6 @@
 import type { CallOptions, Network } from '../api.js';
 import { AtrousCamError } from '../base/errors.js';
-import { oneOf } from '../base/options.js';
+import { checkOptions, type Names, oneOf } from '../base/options.js';
 import type { Mode } from '../base/types.js';
 import { decodePicture } from '../image/decode.js';
 import { throwIfAborted } from '../wasm/runtime.js';
@@ -18,6 +18,11 @@ export interface EvaluateOptions extends Pick<CallOptions, 'preprocessing' | 'si
   /** Pictures done, and all. */
   onProgress?: (done: number, total: number) => void;
 }
+
+const NAMES: Names<EvaluateOptions> = {
+  ...{ mode: 1, part: 1, limit: 1, onProgress: 1, preprocessing: 1, signal: 1 },
+  ...{ strict: 1, maxPixels: 1, onLeftOut: 1, onWarning: 1 },
+};
 
 /** How a network did. */
 export interface Evaluation {
@@ -43,6 +48,7 @@ export async function runEvaluation(
   data: string,
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
+  checkOptions('evaluate', options, NAMES);
   const { mode = 'pooled', preprocessing, signal, onProgress, strict, maxPixels, onWarning } = options;
   const { labels } = network;
   const dataset = await openDataset(data, { valShare: 0 });

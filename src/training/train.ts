@@ -1,4 +1,5 @@
 import { AtrousCamError } from '../base/errors.js';
+import { checkOptions, type Names } from '../base/options.js';
 import { shuffled } from '../base/random.js';
 import { readTopology } from '../graph/topology.js';
 import { Runtime, throwIfAborted } from '../wasm/runtime.js';
@@ -48,8 +49,27 @@ export interface TrainResult {
   readonly others: readonly string[];
 }
 
+const NAMES: Names<TrainOptions> = {
+  ...{ out: 1, resume: 1, from: 1, dtype: 1, threads: 1, kernels: 1, cache: 1, maxSteps: 1, signal: 1 },
+  ...{
+    onStep: 1,
+    onEpoch: 1,
+    stages: 1,
+    batch: 1,
+    optimizer: 1,
+    learningRate: 1,
+    weightDecay: 1,
+    momentum: 1,
+    warmup: 1,
+  },
+  ...{ dropout: 1, normalization: 1, mode: 1, seed: 1, valShare: 1, trainLimit: 1, valLimit: 1, widths: 1, convs: 1 },
+  ...{ degriddingLayers: 1, dense: 1, crop: 1, aspect: 1, flip: 1, brightness: 1, contrast: 1, cutmix: 1, strict: 1 },
+  ...{ maxPixels: 1, onLeftOut: 1, onWarning: 1 },
+};
+
 /** `train` of src/training.ts. */
 export async function runTraining(data: string, options: TrainOptions): Promise<TrainResult> {
+  checkOptions('train', options, NAMES);
   if (!options.out) throw new AtrousCamError('BAD_ARGUMENT', 'out: expected a folder for the results');
   const config = await architectureFrom(checkConfig(options), options);
   const dataset = await openDataset(data, config);

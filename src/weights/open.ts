@@ -1,6 +1,7 @@
 import type { Limits } from '../api.js';
 import { AtrousCamError } from '../base/errors.js';
 import { lazy } from '../base/lazy.js';
+import { checkOptions, PREPROCESSING } from '../base/options.js';
 import { didYouMean } from '../base/suggest.js';
 import { loadAsset } from './assets.js';
 import { assembleNetwork, type NetworkOptions, type OpenedNetwork } from './check-chain.js';
@@ -49,6 +50,8 @@ export interface OpenWeightsOptions extends Omit<NetworkOptions, 'inputSize' | '
  * weights.labels[242]; // boxer
  */
 export async function openWeights(source?: WeightsSource, options: OpenWeightsOptions = {}): Promise<NetworkWeights> {
+  checkOptions('preprocessing', options.preprocessing, PREPROCESSING);
+  checkOptions('limits', options.limits as Limits, { pixels: 1, fileBytes: 1, tensors: 1, memoryBytes: 1 });
   const { signal, limits: { fileBytes = 8 * 2 ** 30, tensors = 10_000 } = {} } = options;
   const abort = () => {
     if (signal?.aborted) throw new AtrousCamError('ABORTED', 'weights: aborted', { cause: signal.reason });

@@ -12,7 +12,12 @@ export interface PublishedWeights extends ManifestEntry {
   readonly path: string | undefined;
 }
 
-/** Everything that `load` and `pullWeights` take by name. Nothing is downloaded. */
+/**
+ * Everything that `load` and `pullWeights` take by name. Nothing is downloaded.
+ *
+ * @example
+ * for (const { name, bytes } of await publishedWeights()) console.log(name, bytes); // vgg16 553467096 ...
+ */
 export async function publishedWeights(): Promise<PublishedWeights[]> {
   const { manifest, openCached } = await lazy(() => import('./cache.js'));
   return Promise.all(
@@ -62,6 +67,8 @@ export interface VerifyOptions {
  * the checksum must be the published one.
  *
  * @throws AtrousCamError as `load`, and BAD_WEIGHTS where it is not what was published
+ * @example
+ * const { parameters, sha256 } = await verifyWeights('vgg16.h5', { onProgress: (done) => console.log(done) });
  */
 export async function verifyWeights(source: WeightsSource, options?: VerifyOptions): Promise<Verified> {
   return (await lazy(() => import('./verify.js'))).verifyWeights(source, options);

@@ -1,4 +1,5 @@
 import { AtrousCamError, throwIfAborted } from '../base/errors.js';
+import { checkOptions, type Names } from '../base/options.js';
 import { didYouMean } from '../base/suggest.js';
 import { checksums } from './checksum.js';
 import { type DownloadStore, downloadStore } from './download-store.js';
@@ -44,8 +45,13 @@ export interface Pulled {
   cached: boolean;
 }
 
+const NAMES: Names<PullOptions> = {
+  ...{ url: 1, folder: 1, signal: 1, onProgress: 1, stallTimeout: 1, retries: 1, retryDelay: 1 },
+};
+
 /** Downloads published weights by name, or those that the entry describes; see src/weights/published.ts. */
 export async function pullWeights(weights: string | ManifestEntry, options: PullOptions = {}): Promise<Pulled> {
+  checkOptions('pullWeights', options, NAMES);
   const entry = typeof weights === 'string' ? requiredEntry(weights) : checkedEntry(weights);
   throwIfAborted(options.signal);
   const store = await downloadStore(entry.file, options.folder);

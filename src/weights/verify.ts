@@ -1,4 +1,5 @@
 import { AtrousCamError, throwIfAborted } from '../base/errors.js';
+import { checkOptions } from '../base/options.js';
 import { sizeFrom } from '../base/shape.js';
 import { openGiven, openWeights, type WeightsSource } from './open.js';
 import type { Verified, VerifyOptions } from './published.js';
@@ -6,10 +7,9 @@ import { checksums, manifest, manifestEntry, matches } from './pull.js';
 import { quote } from './source.js';
 
 /** `verifyWeights` of the library. */
-export async function verifyWeights(
-  source: WeightsSource,
-  { signal, onProgress }: VerifyOptions = {},
-): Promise<Verified> {
+export async function verifyWeights(source: WeightsSource, options: VerifyOptions = {}): Promise<Verified> {
+  checkOptions('verifyWeights', options, { signal: 1, onProgress: 1 });
+  const { signal, onProgress } = options;
   const file = await openGiven(source, signal);
   try {
     const sums = (await checksums(file, ['sha256', 'md5'], {

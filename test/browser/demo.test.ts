@@ -105,6 +105,15 @@ describe('the page', () => {
         counts.paints++;
         return putImageData.apply(this, all as never);
       };
+      const camera = Object.assign(document.createElement('canvas'), { width: 64, height: 48 });
+      Object.defineProperty(navigator, 'mediaDevices', {
+        value: {
+          getUserMedia: async () => {
+            camera.getContext('2d')!.fillRect(0, 0, 32, 32);
+            return camera.captureStream(30);
+          },
+        },
+      });
       const count = () => {
         counts.frames++;
         requestAnimationFrame(count);
@@ -347,6 +356,10 @@ describe('the page', () => {
     expect((await saved('save-png')).name).toBe('paste.sharp.png');
     await act(() => drop('html'));
     expect((await saved('save-png')).name).toBe('dropped.sharp.png');
+    await page.click('#camera-open');
+    await page.waitForSelector('#camera[open]');
+    await act(() => page.click('#camera button[value=take]'));
+    expect((await saved('save-png')).name).toBe('camera.sharp.png');
     await drop('address');
     await page.waitForSelector('#message:not([hidden])');
     expect(await text('message')).toContain('copy the picture and paste it here');
@@ -407,6 +420,17 @@ describe('the page', () => {
     expect(await text('credit')).toContain('A Persian and a boxer');
     expect(await page.locator('#samples [aria-pressed=true] img').getAttribute('alt')).toBe('A Persian and a boxer');
     expect(new URL(page.url()).hash).toContain('photo=persian_boxer');
+  });
+
+  it('says that its server does not answer', async () => {
+    await page.route(/abyssinian_bernard.*\.jpg$/, (route) => route.abort());
+    await page.click('#samples button >> nth=4');
+    await page.waitForSelector('#message:not([hidden])');
+    expect(await text('message')).toMatch(
+      /could not be loaded\..*server does not answer\. Is its server still running\?/,
+    );
+    await page.click('#message-close');
+    problems.length = 0;
   });
 
   it('measures the three modes', async () => {

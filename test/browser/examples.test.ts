@@ -71,3 +71,35 @@ it('cdn-page: runs from another origin without a build', async () => {
   expect(await pixelsOf(page, 'img')).toBe(bits(expected.overlay.data));
   await page.close();
 });
+
+it('element: two pictures, two networks; a changed target is explained, an error is told', async () => {
+  const page = await browser.page(site);
+  await page.addInitScript(() => {
+    Object.assign(window, { told: [] });
+    const tell = (event: Event) => {
+      const { detail, message } = event as CustomEvent & ErrorEvent;
+      (window as unknown as { told: string[] }).told.push(detail?.target.label ?? message);
+    };
+    for (const type of ['explained', 'error']) addEventListener(type, tell, true);
+  });
+  const told = (count: number) =>
+    page
+      .waitForFunction((count) => (window as unknown as { told: string[] }).told.length >= count, count)
+      .then(() => page.evaluate(() => (window as unknown as { told: string[] }).told.splice(0).sort()));
+  await page.goto(`${site.origin}/examples/element/index.html`);
+  expect(await told(2)).toEqual([expected.label, 'pug rather than Egyptian_cat'].sort());
+
+  const net = await load('imagenet', { kernels: 'relaxed' });
+  const target = { for: 'pug', against: 'tabby' };
+  const picture = join(root, 'photos/bengal_pug.jpg');
+  const { overlay } = await net.explain(picture, { mode: 'pooled', zoom: [1, 2], target, sign: 'signed' });
+  net.dispose();
+  const first = page.locator('atrous-cam').first();
+  await first.evaluate((element) => element.setAttribute('target', 'pug/tabby'));
+  expect(await told(1)).toEqual(['pug rather than tabby']);
+  expect(await pixelsOf(page, 'atrous-cam >> nth=0 >> canvas')).toBe(bits(overlay().data));
+  expect(await first.locator('canvas').getAttribute('aria-label')).toBe('What speaks for pug rather than tabby');
+  await first.evaluate((element) => element.setAttribute('target', 'pugg'));
+  expect((await told(1))[0]).toMatch(/did you mean "pug"/);
+  await page.close();
+});

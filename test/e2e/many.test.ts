@@ -45,7 +45,11 @@ describe('a folder', () => {
     const { code, stdout, stderr } = await explain(out);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(readdirSync(out)).toHaveLength(3 * count);
-    expect(stdout).toMatch(new RegExp(`^${count} pictures: ${count} done; \\d+ s, [\\d.]+ pictures/s\\n$`));
+    expect(stdout).toMatch(
+      new RegExp(
+        `^wrote the files of 8 pictures to ${out}\\n${count} pictures: ${count} done; \\d+ s, [\\d.]+ pictures/s\\n$`,
+      ),
+    );
   });
 
   test('in shards gives the same files, each shard its part', async () => {
@@ -149,7 +153,7 @@ describe('--summary', () => {
     const { code, stdout, stderr } = await command('explain', ...arguments_, '--weights', micro);
     expect(code).toBe(1);
     expect(stderr).toMatch(/^atrous-cam: .*very.*expected a PNG, JPEG, WebP, GIF, BMP or AVIF file.*\n$/);
-    expect(stdout).toMatch(/^3 pictures: 2 done, 1 failed; .*\n$/);
+    expect(stdout).toMatch(/^wrote .*\nwrote .*all\.csv\n3 pictures: 2 done, 1 failed; .*\n$/);
     const lines = readFileSync(file, 'utf8').split('\r\n');
     expect(lines[0]).toBe(
       'file,mode,index,label,probability,target_index,target_label,score,flat,seconds,skipped,error,message,warnings,picture,raw,map,overlay,heatmap',

@@ -77,11 +77,14 @@ export function fakeNetwork(calls: Calls): Network {
       check(image, signal);
       return results;
     },
-    preprocess: async (image) => ({
-      tensor: Float32Array.from([...stripes].flatMap((value) => [value, 2 * value, -3])), // in grey the same stripes
-      rect: { x: 0, y: 0, width: 40, height: 30 },
-      image: image as RgbImage,
-    }),
+    preprocess: async (image, { signal } = {}) => {
+      check(image, signal);
+      return {
+        tensor: Float32Array.from([...stripes].flatMap((value) => [value, 2 * value, -3])), // in grey the same stripes
+        rect: { x: 0, y: 0, width: 40, height: 30 },
+        image: image as RgbImage,
+      };
+    },
     activations: async () => ({}),
     evidence: () => Promise.reject(new Error('unused')),
     estimate: ({ mode = 'atrous' } = {}) => ({ macs: fakePlan(mode).macs, seconds: 1 }),

@@ -40,7 +40,12 @@ export class App {
       this.#settings = { ...this.#settings, network };
       this.#writeAddress(true);
     },
-    onStay: () => void this.compute(),
+    onStay: (network, stopped) => {
+      if (!network) return;
+      this.#settings = { ...this.#settings, network };
+      this.#writeAddress(true);
+      if (!stopped) void this.compute();
+    },
   });
   #settings: Settings = DEFAULTS;
   #photo: Photo | undefined;
@@ -85,6 +90,8 @@ export class App {
     const { network } = readForm();
     if (network !== this.#settings.network) {
       this.complain(undefined);
+      this.#settings = { ...this.#settings, network, target: '' };
+      this.#writeAddress();
       void this.#networks.open(network);
     } else {
       if (this.#networks.current) fitForm(this.#networks.current);
@@ -97,12 +104,13 @@ export class App {
   addressChanged(): void {
     const settings = parseAddress(location.hash);
     if (formatAddress(settings) === this.#address()) return;
-    const { photo, network, target, ...rest } = settings;
-    this.#settings = { ...this.#settings, ...rest };
+    const { photo, ...rest } = settings;
     const isShown = photo === this.#shared().photo;
+    const isLoaded = settings.network === this.#shared().network;
+    this.#settings = { ...this.#settings, ...rest, ...(isLoaded && { network: this.#settings.network }) };
+    if (!isLoaded) void this.#networks.open(settings.network, settings.target);
+    else if (!this.#isKnown(settings.target)) this.#forgetTarget(settings.target);
     if (!isShown) void this.openPhoto(photo, true);
-    if (network !== this.#shared().network) void this.#networks.open(network, target);
-    else this.#settings = { ...this.#settings, target };
     writeForm(this.#settings);
     if (isShown) void this.compute();
   }
@@ -178,7 +186,7 @@ export class App {
 
   async #useNetwork(network: WorkerNetwork, source: Source, target: string): Promise<void> {
     this.#explanations = undefined;
-    const known = target === '' || target === 'top' || chosenOf(network.labels, target) !== undefined;
+    const known = this.#isKnown(target);
     const layer = network.layers.includes(this.#settings.layer) ? this.#settings.layer : '';
     this.#settings = { ...this.#settings, network: source.name, target: known ? target : '', layer };
     fitForm(network);
@@ -190,9 +198,19 @@ export class App {
     this.#writeAddress(true);
     this.#known = new WeakMap();
     this.#explanations = this.#photo && this.#explanationsOf(this.#photo);
-    if (!known)
-      this.#activity.complain(new PageError('BAD_ARGUMENT', `no class of this network is called “${target}”`));
+    if (!known) this.#forgetTarget(target);
     void this.compute();
+  }
+
+  #isKnown(target: string): boolean {
+    return target === '' || target === 'top' || chosenOf(this.#networks.current?.labels ?? [], target) !== undefined;
+  }
+
+  /** Says that the network has no such class. */
+  #forgetTarget(target: string): void {
+    this.#settings = { ...this.#settings, target: '' };
+    this.#writeAddress(true);
+    this.#activity.complain(new PageError('BAD_ARGUMENT', `no class of this network is called “${target}”`));
   }
 
   /** Shows what the settings ask for, and computes what of it is missing; what takes minutes only when asked to. */
@@ -200,7 +218,7 @@ export class App {
     this.#render();
     const explanations = this.#explanations;
     const settings = this.#effective();
-    if (!explanations) return;
+    if (!explanations || this.#networks.loading) return;
     const missing = explanations.missing(settings);
     if (missing.length === 0) {
       this.#activity.rest('Done.');
@@ -291,13 +309,13 @@ export class App {
 
   /** The settings with what they leave open: what the photograph and the network are about. */
   #effective(): Settings {
-    const { target, photo, network } = this.#settings;
+    const { target, photo } = this.#settings;
     const sample = sampleOf(photo);
     const pairs: Record<string, string | undefined> = {
       imagenet: sample?.versus,
       'cats-and-dogs': sample && 'dog/cat',
     };
-    const wanted = target || pairs[network] || 'top';
+    const wanted = target || pairs[this.#networks.name ?? ''] || 'top';
     const chosen = chosenOf(this.#networks.current?.labels ?? [], wanted);
     if (!chosen) return { ...this.#settings, target: 'top' };
     const { for: first } = chosen;

@@ -13,14 +13,18 @@ export interface Events {
   onUse(network: WorkerNetwork, source: Source, target: string): Promise<void>;
   /** The network that is used has another name: it is kept now. */
   onName(name: string): void;
-  /** Another one was not loaded, so what was going on before can go on. */
-  onStay(): void;
+  /** Another one was not loaded, because it cannot be or, with `stopped`, because the visitor said so. */
+  onStay(name: string | undefined, stopped: boolean): void;
 }
 
 /** The network in use, and how others take its place. */
 export class Networks {
   #current: WorkerNetwork | undefined;
   #source: Source | undefined;
+  /** Counts loads, so that one whose place another took says nothing. */
+  #loads = 0;
+  /** The load that goes on. */
+  #loading: number | undefined;
   /** Chosen weight files that are not kept. */
   #unkept: readonly File[] | undefined;
 
@@ -31,6 +35,16 @@ export class Networks {
 
   get current(): WorkerNetwork | undefined {
     return this.#current;
+  }
+
+  /** The name of the network in use. */
+  get name(): string | undefined {
+    return this.#source?.name;
+  }
+
+  /** Whether one is being loaded: then nothing is computed, which would stop it. */
+  get loading(): boolean {
+    return this.#loading !== undefined;
   }
 
   /** Fills the list of networks. */
@@ -107,6 +121,8 @@ export class Networks {
   async #loadBeside(source: Source, target: string): Promise<boolean | string> {
     let network: WorkerNetwork | undefined;
     let failure: unknown;
+    const load = ++this.#loads;
+    this.#loading = load;
     await this.activity.run(
       async (signal) => {
         const onProgress = (done: number) => this.activity.progress('Loading the network …', done);
@@ -120,9 +136,14 @@ export class Networks {
       },
       () => void this.#load(source, target),
     );
+    if (this.#loading !== load) {
+      network?.dispose();
+      return false;
+    }
+    this.#loading = undefined;
     if (!network) {
       await this.list();
-      if (!isAbort(failure) && this.#current) this.events.onStay();
+      this.events.onStay(this.#source?.name, isAbort(failure));
       return (failure as PageError | undefined)?.code ?? false;
     }
     this.#current?.dispose();

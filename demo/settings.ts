@@ -49,7 +49,7 @@ export interface Settings {
 
 /** The networks that the page has in itself: their names in the address, what `load` calls them, and in words. */
 export const INCLUDED = [
-  { name: 'imagenet', source: 'imagenet', title: 'ImageNet, 1000 classes' },
+  { name: 'imagenet', source: 'imagenet', title: 'ImageNet' },
   { name: 'cats-and-dogs', source: undefined, title: 'Cats and dogs' },
 ] as const;
 export const isIncluded = (network: string): boolean => INCLUDED.some(({ name }) => name === network);

@@ -615,6 +615,18 @@ describe('every visitor', () => {
       }),
     );
     expect(await page.inputValue('#colormap')).toBe('');
+    await act(() => page.selectOption('#network', 'cats-and-dogs'));
+    expect(new URL(page.url()).hash).toBe('#photo=persian_boxer&network=cats-and-dogs');
+    expect(await page.locator('#predictions .explain').count()).toBe(2);
+    await act(() => page.goBack());
+    expect(await page.inputValue('#network')).toBe('imagenet');
+    expect(await page.locator('#predictions .explain[aria-pressed=true]').textContent()).toMatch(/^boxer/);
+    await page.evaluate(() => {
+      location.hash = '#photo=persian_boxer&target=unicorn';
+    });
+    await page.waitForSelector('#message:not([hidden])');
+    expect(await text('message')).toContain('no class of this network is called “unicorn”');
+    expect(new URL(page.url()).hash).toBe('#photo=persian_boxer');
     expect(await page.locator('#samples [aria-pressed=true] img').getAttribute('alt')).toBe('A Persian and a boxer');
     await page.close();
   });
@@ -655,6 +667,8 @@ describe('every visitor', () => {
         await page.emulateMedia({ colorScheme });
         expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
         await expectAccessible();
+        await page.evaluate(() => scrollTo(0, 600));
+        if (width === 390) expect((await page.locator('#stage').boundingBox())!.y).toBe(0); // it stays in sight
         const path = join(pictures, `demo-${width}-${colorScheme}.png`);
         await page.evaluate(() => scrollTo(0, 0));
         expect((await page.screenshot({ path })).length).toBeGreaterThan(20_000);

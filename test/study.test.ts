@@ -151,11 +151,13 @@ describe("the study's numbers", () => {
   });
 
   it('are called better or worse where the interval, as it is written, leaves 0 out', () => {
-    expect(verdict({ low: 0.01, high: 0.08 }, 1)).toBe(' ▲');
-    expect(verdict({ low: 0.01, high: 0.08 }, -1)).toBe(' ▼');
-    expect(verdict({ low: -0.08, high: -0.01 }, -1)).toBe(' ▲');
-    expect(verdict({ low: 0.004, high: 0.08 }, 1)).toBe('');
-    expect(verdict({ low: 0.004, high: 0.08 }, 1, 1)).toBe(' ▲');
+    const count = 60;
+    expect(verdict({ low: 0.01, high: 0.08, count }, 1)).toBe(' ▲');
+    expect(verdict({ low: 0.01, high: 0.08, count }, -1)).toBe(' ▼');
+    expect(verdict({ low: -0.08, high: -0.01, count }, -1)).toBe(' ▲');
+    expect(verdict({ low: 0.004, high: 0.08, count }, 1)).toBe('');
+    expect(verdict({ low: 0.004, high: 0.08, count }, 1, 1)).toBe(' ▲');
+    expect(verdict({ low: 0.01, high: 0.08, count: 2 }, 1)).toBe('');
   });
 
   it("stand between the document's marks", () => {

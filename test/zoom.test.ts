@@ -144,7 +144,9 @@ describe('zoom', () => {
     const apart = await loaded(sketch(H, W, 'apart'));
     await expect(apart.explain(picture, { zoom: [1, 2] })).rejects.toMatchObject({
       code: 'UNSUPPORTED',
-      message: expect.stringMatching(/^zoom: this network takes pictures of .* only, because .*; leave zoom out$/),
+      message: expect.stringMatching(
+        new RegExp(`^zoom: this network takes pictures of ${H} x ${W} only, because .*; leave zoom out$`),
+      ),
     });
   });
 

@@ -1,13 +1,14 @@
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { drawFigure, encodePng } from '../../dist/index.js';
+import { processorSeconds } from './measure.js';
 import { classOf, loadNetwork, networks } from './networks.js';
 import { pictured, rows } from './rows.js';
 
 const photos = new URL('../../photos/', import.meta.url);
 
-/** The explained animal: each photograph has a cat and a dog. */
-const EXPLAINED = { label: 'cat', row: { breed: 'Abyssinian' } };
+/** Both animals are seen, also by the network that is used to crops. */
+const WHOLE = /** @type {const} */ ({ fit: 'squash' });
 
 /** Of the repository's photographs those that are shown (the measured ones may not be shown here), and their cats. */
 const SHOWN = { 'leonberger_abyssinian.jpg': 'Abyssinian', 'staffie_bengal.jpg': 'Bengal' };
@@ -19,12 +20,19 @@ export async function drawPage(zoo) {
     const path = fileURLToPath(new URL(file, photos));
     for (const network of networks) {
       const net = await loadNetwork(network.name, zoo);
-      const picture = { ...EXPLAINED, row: { breed: SHOWN[file] } };
-      const target = await classOf(network, picture, net.labels, async () => (await net.predict(path)).probabilities);
+      const picture = { label: 'cat', row: { breed: SHOWN[file] } }; // each photograph has a cat and a dog
+      const target = await classOf(
+        network,
+        picture,
+        net.labels,
+        async () => (await net.predict(path, { preprocessing: WHOLE })).probabilities,
+      );
       const explanations = [];
       for (const name of pictured) {
         const { explain } = rows.find((row) => row.name === name);
-        explanations.push({ ...(await net.explain(path, { ...explain, target })), mode: name }); // the caption
+        const before = processorSeconds();
+        const explanation = await net.explain(path, { ...explain, target, preprocessing: WHOLE });
+        explanations.push({ ...explanation, mode: name, seconds: processorSeconds() - before }); // the caption
       }
       const title = `${network.title}: ${net.labels[target]}`;
       figures.push(await drawFigure(/** @type {any[]} */ (explanations), { name: title, columns: 7, width: 208 }));

@@ -11,7 +11,7 @@ import { randomized, unjudged, unzoomed } from './rows.js';
 export const counts = {
   lite0: { pictures: 32, mosaics: 12, curves: 5 },
   mobilenet: { pictures: 60, mosaics: 24, curves: 5 },
-  vgg16: { pictures: 16, mosaics: 6, curves: 7 },
+  vgg16: { pictures: 16, mosaics: 6, curves: 5 },
   catdog: { pictures: 60, mosaics: 24, curves: 5 },
 };
 
@@ -118,7 +118,7 @@ function pickMosaic(ordered, size, index) {
   return { pictures: [...others.slice(0, cell), one, ...others.slice(cell)], cell };
 }
 
-/** Of every map of a photograph, and of every so manieth. */
+/** Of every map of a photograph, and what is added for every `curves`-th one. */
 const LOCALISATION = ['precision', 'maskiou', 'pointing', 'energy'];
 const FAITHFULNESS = ['deletion', 'insertion', 'road', 'drop'];
 

@@ -16,12 +16,16 @@ const table = (columns, rows) => {
 const percent = (value, digits) => (100 * value).toFixed(digits).replace(/^-(0(?:\.0*)?)$/, '$1');
 const signed = (value, digits) => (Number(percent(value, digits)) > 0 ? '+' : '') + percent(value, digits);
 
+/** Pictures without which an interval says nothing. */
+const LEAST = 5;
+
 /**
- * Whether a difference is for the better (▲) or the worse (▼); nothing where its interval, as it is written, holds 0.
+ * Whether a difference is for the better (▲) or the worse (▼); nothing where its interval, as it is written, holds 0, or is of too few.
  *
- * @param {Pick<Interval, 'low' | 'high'>} difference @param {1 | -1} better whether more or less of the measure is better
+ * @param {Pick<Interval, 'low' | 'high' | 'count'>} difference @param {1 | -1} better whether more or less of the measure is better
  */
-export function verdict({ low, high }, better, digits = 0) {
+export function verdict({ low, high, count }, better, digits = 0) {
+  if (count < LEAST) return '';
   const [least, most] = [low, high].map((bound) => Number(percent(bound, digits)));
   if (least <= 0 && most >= 0) return '';
   return least > 0 === better > 0 ? ' ▲' : ' ▼';

@@ -133,19 +133,21 @@ function zoomedNetwork(loaded: Loaded, zoom: number, layoutOf: Tools['layoutOf']
 }
 
 function resize(runtime: Runtime, network: PackedNetwork, zoom: number, layoutOf: Tools['layoutOf']): PackedNetwork {
-  const { h, w } = network.graph.nodes[0].shape;
+  const own = network.graph.nodes[0].shape;
+  const { h, w } = own;
   const { graph, from, flattened } = resizedGraph(network.graph, Math.round(zoom * h), Math.round(zoom * w));
   const packed = from.map((id): PackedNode => (id === undefined ? { at: {} } : network.packed[id]));
-  if (flattened) packed[flattened.node] = onMean(runtime, graph, flattened, packed[flattened.node]);
+  if (flattened) packed[flattened.node] = onMean(runtime, graph, flattened, packed[flattened.node], own);
   return { ...network, graph, layout: layoutOf(graph), packed };
 }
 
-/** A dense layer whose rows are the same for all cells of its map, on the cells' mean. */
+/** A dense layer whose rows are the same for all cells of its map, on the cells' mean; the network's own input is h x w. */
 function onMean(
   { arena }: Runtime,
   { nodes }: Graph,
   { node, cells }: { node: number; cells: number },
   { at }: PackedNode,
+  { h, w }: { h: number; w: number },
 ): PackedNode {
   const out = nodes[node].shape.c;
   const size = nodes[nodes[node].from[0]].shape.c * out;
@@ -155,7 +157,7 @@ function onMean(
     if (!first.every((byte, i) => byte === other[i]))
       throw new AtrousCamError(
         'UNSUPPORTED',
-        `zoom: this network takes pictures of ${nodes[0].shape.h} x ${nodes[0].shape.w} only, because "${nodes[node].name}" weighs the places of its map differently; leave zoom out`,
+        `zoom: this network takes pictures of ${h} x ${w} only, because "${nodes[node].name}" weighs the places of its map differently; leave zoom out`,
       );
   }
   const kernel = arena.alloc(4 * size);

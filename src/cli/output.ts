@@ -204,7 +204,8 @@ export function notWritten(path: string, cause: unknown): AtrousCamError {
 export function removeTemporaryFiles(folder: string, names: ReadonlySet<string>): void {
   for (const file of readdirSync(folder)) {
     const [, name] =
-      /^\.(.*?)(?:\.[a-z]+\.(?:raw|map)\.npy|(?:\.[a-z]+\.(?:overlay|heatmap))?\.png)\.\d+\.tmp$/.exec(file) ?? [];
+      /^\.(.*?)(?:\.[a-z]+\.(?:raw|map|overlay)\.npy|(?:\.[a-z]+\.(?:overlay|heatmap))?\.png)\.\d+\.tmp$/.exec(file) ??
+      [];
     if (name !== undefined && names.has(name)) rmSync(join(folder, file), { force: true });
   }
 }

@@ -118,6 +118,7 @@ export function filesOf(name: string, mode: string, outputs: Outputs): Record<st
     ...(outputs.figure && { picture: path('png') }),
     ...(outputs.npy && { raw: path(`${mode}.raw.npy`), map: path(`${mode}.map.npy`) }),
     ...Object.fromEntries(byItself),
+    ...(outputs.npy && outputs.overlay === true && { overlayPixels: path(`${mode}.overlay.npy`) }),
   };
 }
 
@@ -160,6 +161,10 @@ function contentOf(kind: string, explanation: Explanation, flags: ExplainFlags):
   if (kind === 'raw') return encodeNpy(raw.data, [raw.height, raw.width]);
   if (kind === 'map') return encodeNpy(map.data, [map.height, map.width]);
   const style = styleOf(flags);
+  if (kind === 'overlayPixels') {
+    const { data, width, height } = explanation.overlay(style);
+    return encodeNpy(data, [height, width, 3]);
+  }
   const picture = kind === 'overlay' ? explanation.overlay(style) : drawHeatmap(explanation, style);
   return encodePng(picture, { texts: MADE_BY });
 }

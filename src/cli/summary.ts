@@ -108,7 +108,15 @@ export class Summary extends TableFile<(typeof COLUMNS)[number]> implements Repo
     for (const [mode, entry] of Object.entries(modes)) {
       const { predictions, target, score, map, seconds, files } = entry as ModeEntry;
       const explained = { target_index: target?.index, target_label: target?.label, score, flat: map?.flat, seconds };
-      this.addRow({ file, mode, ...predictions[0], ...explained, skipped, warnings: warnings?.join('; '), ...files });
+      this.addRow({
+        file,
+        mode,
+        ...predictions[0],
+        ...explained,
+        skipped,
+        warnings: warnings?.join('; '),
+        ...files,
+      } as Partial<Record<(typeof COLUMNS)[number], Cell>>);
     }
   }
 }

@@ -25,7 +25,7 @@ export default async function job({ dist, photo, weights }) {
     const { logits, map, overlay } = await net.explain(photo, settings);
     await add(`${mode} logits`, logits);
     await add(`${mode} map`, map.data);
-    await add(`${mode} overlay`, overlay(0.5).data);
+    await add(`${mode} overlay`, overlay({ alpha: 0.5 }).data);
   }
   const gradients = await net.gradients(photo, { target: 'cat', wrt: ['input', 'block5_conv3'] });
   await add('gradient at the input', gradients.input.data);

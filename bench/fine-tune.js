@@ -25,7 +25,12 @@ const TUNED = [
   { name: 'pooled', mode: 'pooled', from: 'bundled', options: [] },
   { name: 'dilated', mode: 'dilated', from: 'bundled', options: ['--mode', 'dilated'] },
   { name: 'dilated-rescaled', mode: 'dilated', from: 'rescaled', options: ['--mode', 'dilated'] },
-  { name: 'degrid', mode: 'dilated', from: 'rescaled', options: ['--mode', 'dilated', '--degrid-layers', '8,4,2,1'] },
+  {
+    name: 'degrid',
+    mode: 'dilated',
+    from: 'rescaled',
+    options: ['--mode', 'dilated', '--degridding-layers', '8,4,2,1'],
+  },
 ];
 /** Short courses on few pictures: pictures as they are but for flips and mild crops, small batches. */
 const COURSE = ['--batch', '8', '--cutmix', '0', '--crop', '0.7', '--val-limit', '0'];

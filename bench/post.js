@@ -25,7 +25,7 @@ The blog post's experiment on real VGG16 convolutions, and what cures it: the ne
 the repository and on some of PETS. Writes the tables of docs/post.md and docs/post.png. An interrupted run goes on.
 Needs \`npm run build\`.
 
-  --pictures N   of PETS, for accuracy and the maps' numbers; 12 by default
+  --pictures N   of PETS, for accuracy and the maps' numbers; 5 by default
   --threads N    2 by default
   --report       makes the tables and the picture of what is there
 `;
@@ -70,7 +70,7 @@ const photo = fileURLToPath(new URL(`../photos/${PHOTO}.jpg`, import.meta.url));
 async function main() {
   mkdirSync(folder, { recursive: true });
   const threads = Number(values.threads ?? 2);
-  const count = Number(values.pictures ?? 12);
+  const count = Number(values.pictures ?? 5);
   const ordered = orderPictures(await readMaskedPictures(pets), SEED);
   const cache = openAnswers();
   const network = openNetworks(ordered.slice(-RESCALED_BY), threads);

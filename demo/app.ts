@@ -328,7 +328,8 @@ export class App {
     const explanations = this.#explanations;
     render({ stage: this.#stage, probe: this.#probe }, settings, explanations);
     const any = shownBy(settings, explanations) ?? finished(settings, explanations, 'usual');
-    if (any) this.#classes.show(any, chosenOf(this.#networks.current!.labels, settings.target));
+    if (any)
+      this.#classes.show(any, chosenOf(this.#networks.current!.labels, settings.target), settings.scale === 'shared');
     this.#showButtons(settings);
   }
 

@@ -58,7 +58,7 @@ export class Classes {
   }
 
   /** The five most probable classes, and the chosen ones wherever they are. */
-  show({ predictions, probabilities }: Explanation, chosen: Chosen | undefined): void {
+  show({ predictions, probabilities }: Explanation, chosen: Chosen | undefined, shared: boolean): void {
     this.#chosen = chosen ?? { for: predictions[0].index };
     const listed = new Set(predictions.map(({ index }) => index));
     const more = [this.#chosen.for, this.#chosen.against].filter((index) => index !== undefined && !listed.has(index));
@@ -74,6 +74,7 @@ export class Classes {
       [this.#chosen.for, this.#chosen.against]
         .filter((index) => index !== undefined)
         .map((index) => ({ index, label: this.#labels[index], probability: probabilities[index] })),
+      shared,
     );
   }
 
@@ -124,11 +125,12 @@ function indexOf(labels: readonly string[], text: string): number | undefined {
 }
 
 /** What to say of classes that the network hardly sees; nothing where it does. */
-function weakness(classes: readonly Prediction[]): string {
+function weakness(classes: readonly Prediction[], shared: boolean): string {
   const weak = classes.filter(({ probability }) => probability < WEAK);
   if (weak.length === 0) return '';
   const said = weak.map(({ label, probability }) => `${label.replaceAll('_', ' ')} ${percent(probability)}`);
-  return `The network gives ${said.join(' and ')} only: the strongest colour stands for weak evidence.`;
+  const colours = shared ? '' : ': the strongest colour stands for weak evidence';
+  return `The network gives ${said.join(' and ')} only${colours}.`;
 }
 
 const percent = (share: number): string => (share < 0.001 ? 'less than 0.1 %' : `${(100 * share).toFixed(1)} %`);

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Network } from '../src/index.js';
+import { unlinked, WORDS } from './support/glossary.js';
 import { writeMaskedPictures } from './support/masked-pictures.js';
 import { blocks, moduleOf, pages, problemsOf, readExports, runnable, type Snippet } from './support/snippets.js';
 
@@ -163,5 +164,25 @@ describe('the command lines of the documentation', () => {
     const files = [...text.matchAll(/(?<=[`\s(])(?:node )?((?:bench|scripts|test)\/[\w./-]+\.(?:js|ts))\b/g)];
     missing.push(...files.filter(([, path]) => !existsSync(join(root, path))).map(([all]) => all));
     expect(missing).toEqual([]);
+  });
+});
+
+describe('words of the glossary', () => {
+  /** Pages that explain; not references and reports. */
+  const withTerms = [
+    'README.md',
+    ...['keras', 'library', 'methods', 'metrics', 'networks', 'pytorch', 'speed', 'training'].map(
+      (name) => `docs/${name}.md`,
+    ),
+  ];
+
+  it.each(withTerms)('are linked in %s', (page) => {
+    expect(unlinked(readFileSync(join(root, page), 'utf8'))).toEqual([]);
+  });
+
+  it('are those of the table', () => {
+    const [, table] = /^## Words\n([\s\S]*?)^## /m.exec(readFileSync(join(root, 'README.md'), 'utf8'))!;
+    const words = [...table.matchAll(/^\| \*\*(.+?)\*\*/gm)].map(([, word]) => word);
+    expect(words.sort()).toEqual(Object.keys(WORDS).sort());
   });
 });

@@ -9,7 +9,7 @@ const root = resolve(fileURLToPath(new URL('../..', import.meta.url)));
 const tests = [
   resolve(root, 'node_modules/vitest/vitest.mjs'),
   'run',
-  'test/browser/demo.test.ts',
+  'test/browser/demo-visitors.test.ts',
   '-t',
   'without findings of axe',
 ];

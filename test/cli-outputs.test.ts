@@ -83,6 +83,7 @@ describe('--overlay and --heatmap', () => {
   });
 
   test.each([
+    ['--overlay cat.jpg', '--overlay: expected a name that ends in .png, got "cat.jpg"; pictures come before'],
     ['dog.jpg --overlay cat.jpg', '--overlay: expected a name that ends in .png, got "cat.jpg"; pictures come before'],
     ['dog.jpg cat.jpg --overlay=x.png', '--overlay "x.png": expected one picture, got 2; without'],
     [

@@ -275,16 +275,22 @@ export const out = () =>
     '--out <dir>',
     'folder for the files, made if missing; - writes the figure to standard output (default: "atrous-cam-out")',
   );
+/** The file of an option that may go without one: a name that cannot be mistaken for a picture to explain. */
+const parsePicture = (flag: string) => (value: string) => {
+  if (/\.png$/i.test(value)) return value;
+  throw wrong(flag, 'a name that ends in .png', value, `; pictures come before ${flag}, or say ${flag}=FILE`);
+};
+
 export const overlay = () =>
   new Option(
     '--overlay [file.png]',
     "also write the map over the photograph, at the photograph's own size: NAME.MODE.overlay.png in --out, or this file instead of the figure",
-  );
+  ).argParser(parsePicture('--overlay'));
 export const heatmap = () =>
   new Option(
     '--heatmap [file.png]',
     'also write the map alone, transparent where there is no evidence, to lie over the photograph: NAME.MODE.heatmap.png, or this file',
-  );
+  ).argParser(parsePicture('--heatmap'));
 export const colormap = () =>
   choice('--colormap', colormapNames, 'colours of maps (default: turbo; redblue with --sign signed)', 'name');
 export const opacity = () =>

@@ -73,10 +73,6 @@ const inFolder = (name: string, outputs: Outputs, flags: ExplainFlags): string[]
 function checkNamed(option: string, path: string, pictures: readonly NamedPicture[], flags: ExplainFlags): void {
   const modes = modesOf(flags);
   const instead = `without a file's name each gets its own in --out`;
-  if (!/\.png$/i.test(path))
-    throw new UsageError(
-      `--${option}: expected a name that ends in .png, got "${path}"; pictures come before --${option}, or say --${option}=FILE`,
-    );
   if (pictures.length !== 1)
     throw new UsageError(`--${option} "${path}": expected one picture, got ${pictures.length}; ${instead}`);
   if (modes.length > 1)

@@ -153,7 +153,7 @@ export class Sheet implements Report {
 <p>Network: ${escapeHtml(source)}. Each map is scaled to its own strongest point, so the colours do not say how sure the network is: the bars do.${left}
 Pointing at a picture shows it without its map.</p>
 </header>
-<form hidden>
+<form hidden aria-label="Sort and filter">
 <label>Sort by <select name="sort">${option('file', 'order of the files')}${option('name', 'name')}${option('class', 'class')}${option('weak', 'weakest evidence')}</select></label>
 <label>Class <select name="class">${option('', 'all')}${classes.join('')}</select></label>
 <label>Find <input name="text" type="search" placeholder="name or class"></label>

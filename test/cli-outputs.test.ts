@@ -71,7 +71,7 @@ describe('--overlay and --heatmap', () => {
       code: 0,
       written: `wrote ${file}`,
     });
-    expect(existsSync('atrous-cam-out')).toBe(false);
+    expect(existsSync('atrous-cam-out/dog.png')).toBe(false); // where a figure goes without --out
     expect(stdout).toContain(`wrote ${join(out, 'dog.png')}\nwrote ${file}\n`);
   });
 

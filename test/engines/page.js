@@ -5,7 +5,7 @@ import job from './job.js';
 const LONGEST = 50_000;
 const bytesOf = async (path) => new Uint8Array(await (await fetch(`/${path}`)).arrayBuffer());
 
-/** Waits until the page is done; gives the maps that it has shown by then, by what it calls them, and its errors. */
+/** Waits until the page has painted its sharper map; gives the maps that it has shown by then, by what it calls them, and its errors. */
 async function visit() {
   const frame = document.createElement('iframe');
   frame.src = '/dist/demo/index.html';
@@ -25,15 +25,15 @@ async function visit() {
   };
   const until = performance.now() + LONGEST;
   let watched;
-  while (!text('status').startsWith('Done') && performance.now() < until) {
+  const isDone = () => text('status').startsWith('Done') && [...seen].some((map) => map.includes('zooms'));
+  while (!isDone() && performance.now() < until) {
     await new Promise((resolve) => setTimeout(resolve, 20));
     const tag = frame.contentDocument?.getElementById('right-tag');
     if (tag && tag !== watched)
       new MutationObserver(note).observe(tag, { childList: true, characterData: true, subtree: true });
     watched = tag;
+    note();
   }
-  await new Promise((resolve) => setTimeout(resolve, 500)); // what is painted last
-  note();
   return { status: text('status'), maps: [...seen], machine: text('machine'), problems };
 }
 

@@ -5,7 +5,7 @@ import job from './job.js';
 const LONGEST = 50_000;
 const bytesOf = async (path) => new Uint8Array(await (await fetch(`/${path}`)).arrayBuffer());
 
-/** Waits until the page has painted its sharper map; gives the maps that it has shown by then, by what it calls them, and its errors. */
+/** Waits until the page has painted a map and is done (a slow machine waits to be asked for a sharper one); gives the maps that it has shown by then, by what it calls them, and its errors. */
 async function visit() {
   const frame = document.createElement('iframe');
   frame.src = '/dist/demo/index.html';
@@ -25,7 +25,7 @@ async function visit() {
   };
   const until = performance.now() + LONGEST;
   let watched;
-  const isDone = () => text('status').startsWith('Done') && [...seen].some((map) => map.includes('zooms'));
+  const isDone = () => text('status').startsWith('Done') && seen.size > 0;
   while (!isDone() && performance.now() < until) {
     await new Promise((resolve) => setTimeout(resolve, 20));
     const tag = frame.contentDocument?.getElementById('right-tag');

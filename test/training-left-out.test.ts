@@ -20,6 +20,10 @@ beforeAll(() => {
   writeFileSync(join(data, 'train/vertical/notes.txt'), '');
 });
 
+/** What is said of a picture that was cut off; how much of it can be read depends on the compressor. */
+const missing = (path: string) =>
+  expect.stringMatching(new RegExp(`^${path}: truncated PNG: expected 4840 bytes of pixel data, got \\d+$`));
+
 const tiny: Omit<TrainOptions, 'out'> = {
   widths: [4, 4, 4, 4, 4],
   convs: [1, 1, 1, 1, 1],
@@ -41,9 +45,9 @@ describe('pictures that cannot be read', () => {
         onWarning: (path, warning) => named.push(`${path}: ${warning}`),
       });
       expect([...new Set(named)].sort()).toEqual([
-        'train/horizontal/3.png: truncated PNG: expected 4840 bytes of pixel data, got 0',
+        missing('train/horizontal/3.png'),
         expect.stringMatching(/^train\/vertical\/5\.png: truncated PNG: it ends at byte \d+, before "IEND"$/),
-        'val/vertical/17.png: truncated PNG: expected 4840 bytes of pixel data, got 0',
+        missing('val/vertical/17.png'),
       ]);
       expect(result.leftOut.map(({ path }) => path).sort()).toEqual(['train/horizontal/3.png', 'val/vertical/17.png']);
       expect(result.others).toEqual(['train/vertical/notes.txt']);

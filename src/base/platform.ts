@@ -10,7 +10,6 @@ type NodeModules = {
   url: typeof import('node:url');
   v8: typeof import('node:v8');
   worker_threads: typeof import('node:worker_threads');
-  zlib: typeof import('node:zlib');
 };
 
 export const isNode: boolean =
@@ -22,7 +21,3 @@ export async function nodeModule<Name extends keyof NodeModules>(name: Name): Pr
   return (process.getBuiltinModule?.(specifier) ??
     (await import(/* webpackIgnore: true */ /* @vite-ignore */ specifier))) as NodeModules[Name];
 }
-
-/** The same at once, where that is possible; undefined elsewhere, and where this is not Node. */
-export const nodeModuleAtOnce = <Name extends keyof NodeModules>(name: Name): NodeModules[Name] | undefined =>
-  isNode ? (process.getBuiltinModule?.(`node:${name}`) as NodeModules[Name] | undefined) : undefined;

@@ -1,7 +1,6 @@
 import pako from 'pako';
 import type { PixelInput } from '../api.js';
 import { checkOptions } from '../base/options.js';
-import { nodeModuleAtOnce } from '../base/platform.js';
 import { concat } from './bytes.js';
 import { upng } from './upng.js';
 
@@ -44,7 +43,7 @@ export function encodePng(image: PixelInput, options: PngOptions = {}): Uint8Arr
 
 /** Node's own zlib takes a third of pako's time; both files hold the same picture. */
 function compress(bytes: Uint8Array): Uint8Array {
-  const zlib = nodeModuleAtOnce('zlib');
+  const zlib = globalThis.process?.getBuiltinModule?.('node:zlib'); // not by platform.ts, which would bring more into a bundle
   return zlib ? zlib.deflateSync(bytes, HOW) : pako.deflate(bytes, HOW);
 }
 

@@ -5,7 +5,10 @@ import job from './job.js';
 const LONGEST = 50_000;
 const bytesOf = async (path) => new Uint8Array(await (await fetch(`/${path}`)).arrayBuffer());
 
-/** Waits until the page has painted a map and is done (a slow machine waits to be asked for a sharper one); gives the maps that it has shown by then, by what it calls them, and its errors. */
+/**
+ * Waits until the page has painted a map and is done, asks for the sharpest one, which a slow machine waits to be asked for, and waits for that;
+ * gives the maps that it has shown, by what it calls them, and its errors.
+ */
 async function visit() {
   const frame = document.createElement('iframe');
   frame.src = '/dist/demo/index.html';
@@ -25,7 +28,15 @@ async function visit() {
   };
   const until = performance.now() + LONGEST;
   let watched;
-  const isDone = () => text('status').startsWith('Done') && seen.size > 0;
+  /** Maps that were shown when the sharpest was asked for. */
+  let before = 0;
+  const isDone = () => {
+    if (!text('status').startsWith('Done') || seen.size === 0) return false;
+    if (before > 0) return seen.size > before;
+    before = seen.size;
+    frame.contentDocument.getElementById('sharpest').click();
+    return false;
+  };
   while (!isDone() && performance.now() < until) {
     await new Promise((resolve) => setTimeout(resolve, 20));
     const tag = frame.contentDocument?.getElementById('right-tag');

@@ -48,7 +48,8 @@ function faultsOf(expected, result) {
   const names = Object.keys(expected.hashes);
   const faults = names.filter((name) => result.hashes[name] !== expected.hashes[name]).map((name) => `${name} differs`);
   const { page } = result;
-  if (page && page.maps.length === 0) faults.push(`the page shows no map; it says "${page.status}"`);
+  if (page && page.maps.length < 2)
+    faults.push(`the page shows ${page.maps.length} maps, none sharper than the first; it says "${page.status}"`);
   return [...faults, ...(page?.problems ?? [])];
 }
 

@@ -36,11 +36,11 @@ const sharedWithLazyChunks =
   /build\/js\/(base\/(base64|channel|errors|lazy|messages|patience|platform|random|shape|suggest)|image\/(bytes|resize)|weights\/(assets|family|floats|source|tensor-file))\.js$/;
 /** What the methods that are loaded when needed share with the others. */
 const sharedMethods = /build\/js\/(map\/resample|methods\/field)\.js$/;
-/** By itself, because metrics need none of it. */
-const compression = /node_modules\/pako\//;
+/** By themselves, because metrics need none of it, and who only writes PNG files nothing else. */
+const compression = /node_modules\/(pako|upng-js)\/|build\/js\/image\/(png-encode|upng)\.js$/;
 /** What training shares with the library: pictures and weight files. */
 const sharedWithTraining =
-  /build\/js\/(image\/(bad-image|decode|decoding|exif|orient|place|png-encode|sniff|upng)|weights\/(open|degridding|check-chain|labels|preprocessing|source|tensor|packed|safetensors|types))\.js$/;
+  /build\/js\/(image\/(bad-image|decode|decoding|exif|orient|place|sniff)|weights\/(open|degridding|check-chain|labels|preprocessing|source|tensor|packed|safetensors|types))\.js$/;
 /** What describes networks: the engine, the readers and the worker's caller have it, so it stands by itself. */
 const graphs = /build\/js\/(graph\/(?!resized).*|image\/normalization)\.js$/;
 /** The licences of what is bundled, collected from the modules that really are. */

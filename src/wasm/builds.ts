@@ -1,8 +1,19 @@
 import { AtrousCamError } from '../base/errors.js';
 import type { WasmBuild, WasmOption, WasmSource } from '../base/types.js';
-import { type Builds, compileBytes, embedded, embeddedTag } from './modules.js';
+import type { Builds } from './modules.js';
 import { isFolder, isNamed, type LoadedWasm, loadSource } from './sources.js';
-import { tagOf } from './tag.js';
+import type { tagOf } from './tag.js';
+
+/**
+ * What given builds are held against and compiled by. It is handed over, because a bundler that keeps all that a lazy chunk imports would
+ * keep the embedded kernels.
+ */
+export interface Own {
+  readonly names: readonly WasmBuild[];
+  readonly tagOf: typeof tagOf;
+  tag(name: WasmBuild): string | undefined;
+  compile(bytes: Uint8Array<ArrayBuffer>): Promise<WebAssembly.Module>;
+}
 
 /**
  * The builds that a caller gives: one in any form, which then decides; several by name; or a folder of all four, of which the
@@ -10,34 +21,34 @@ import { tagOf } from './tag.js';
  *
  * Throws BAD_ARGUMENT (something else), NOT_FOUND (cannot be fetched or read).
  */
-export async function givenBuilds(wasm: WasmOption): Promise<Builds> {
-  if (isFolder(wasm)) return { names: embedded.names, compile: (name) => compile(fileIn(wasm, name), name) };
+export async function givenBuilds(wasm: WasmOption, own: Own): Promise<Builds> {
+  if (isFolder(wasm)) return { names: own.names, compile: (name) => compile(fileIn(wasm, name), name, own) };
   if (isNamed(wasm)) {
     const names = Object.keys(wasm) as WasmBuild[];
-    const unknown = names.find((name) => !embedded.names.includes(name));
+    const unknown = names.find((name) => !own.names.includes(name));
     if (unknown !== undefined || names.length === 0)
-      throw new AtrousCamError('BAD_ARGUMENT', `wasm: expected ${embedded.names.join(', ')}, got '${unknown ?? ''}'`);
-    return { names, compile: (name) => compile(wasm[name]!, name) };
+      throw new AtrousCamError('BAD_ARGUMENT', `wasm: expected ${own.names.join(', ')}, got '${unknown ?? ''}'`);
+    return { names, compile: (name) => compile(wasm[name]!, name, own) };
   }
   const loaded = await loadSource(wasm as WasmSource);
-  const name = tagOf(loaded)?.split(' ')[0] as WasmBuild;
-  check(loaded, name);
-  return { names: [name], compile: async () => toModule(loaded) };
+  const name = own.tagOf(loaded)?.split(' ')[0] as WasmBuild;
+  check(loaded, name, own);
+  return { names: [name], compile: async () => toModule(loaded, own) };
 }
 
 const fileIn = (folder: string | URL, name: WasmBuild): string => `${folder}${name}.wasm`;
 
-async function compile(source: WasmSource, name: WasmBuild): Promise<WebAssembly.Module> {
+async function compile(source: WasmSource, name: WasmBuild, own: Own): Promise<WebAssembly.Module> {
   const loaded = await loadSource(source);
-  check(loaded, name);
-  return toModule(loaded);
+  check(loaded, name, own);
+  return toModule(loaded, own);
 }
 
-const toModule = (loaded: LoadedWasm): Promise<WebAssembly.Module> | WebAssembly.Module =>
-  loaded instanceof WebAssembly.Module ? loaded : compileBytes(loaded);
+const toModule = (loaded: LoadedWasm, own: Own): Promise<WebAssembly.Module> | WebAssembly.Module =>
+  loaded instanceof WebAssembly.Module ? loaded : own.compile(loaded);
 
-function check(wasm: LoadedWasm, name: WasmBuild): void {
-  const tag = tagOf(wasm);
+function check(wasm: LoadedWasm, name: WasmBuild, own: Own): void {
+  const tag = own.tagOf(wasm);
   const refuse = (got: string) => {
     const where = 'take the files of dist/wasm in the same version of the package';
     throw new AtrousCamError(
@@ -48,5 +59,5 @@ function check(wasm: LoadedWasm, name: WasmBuild): void {
   if (tag === undefined) refuse('something else');
   const build = tag!.split(' ')[0];
   if (build !== name) refuse(`'${build}'`);
-  if (tag !== embeddedTag(name)) refuse('that of another version');
+  if (tag !== own.tag(name)) refuse('that of another version');
 }

@@ -7,11 +7,14 @@ import {
   type Builds,
   buildsOf,
   chooseInstructionSet,
+  compileBytes,
   embedded,
+  embeddedTag,
   type InstructionSet,
   isShared,
   setOf,
 } from './modules.js';
+import { tagOf } from './tag.js';
 import { CONTROL, canShare, defaultThreads, startThread, type Thread } from './threads.js';
 
 export { throwIfAborted } from '../base/errors.js';
@@ -89,7 +92,7 @@ export class Runtime {
   static async create({ kernels = 'auto', threads, wasm }: RuntimeOptions = {}): Promise<Runtime> {
     if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 64))
       throw new AtrousCamError('BAD_ARGUMENT', `threads: expected a whole number from 1 to 64, got ${threads}`);
-    const builds = wasm === undefined ? embedded : await (await lazy(() => import('./builds.js'))).givenBuilds(wasm);
+    const builds = wasm === undefined ? embedded : await givenBuilds(wasm);
     const set = await chooseInstructionSet(kernels, builds);
     const plain = buildsOf(set, builds).find((name) => !isShared(name));
     const shared = canShare() ? buildsOf(set, builds).find(isShared) : undefined;
@@ -250,6 +253,12 @@ export class Runtime {
   #end(job: Job): void {
     if (this.#control[CONTROL.failed]) throw new Error(`internal: kernel '${job.kernel}' trapped in a thread`);
   }
+}
+
+/** Few callers have kernels of their own. */
+async function givenBuilds(wasm: WasmOption): Promise<Builds> {
+  const given = await lazy(() => import('./builds.js'));
+  return given.givenBuilds(wasm, { names: embedded.names, tagOf, tag: embeddedTag, compile: compileBytes });
 }
 
 /** A browser's main thread (a window) must not block. */

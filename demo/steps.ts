@@ -31,8 +31,7 @@ export const hasMode = (network: WorkerNetwork, mode: Mode): boolean => {
 };
 
 /** Input pixels between two points of the network's last map. */
-export const ownStride = (network: WorkerNetwork): number =>
-  Math.max(...network.plan(ownMode(network)).rows.map(({ stride }) => stride ?? 1));
+export const ownStride = (network: WorkerNetwork): number => network.plan(ownMode(network)).outputStride;
 
 const ownMode = (network: WorkerNetwork): Mode => (hasMode(network, 'pooled') ? 'pooled' : 'dilated');
 

@@ -64,14 +64,10 @@ const CHEAPER: Readonly<Record<string, Partial<ExplainFlags>>> = {
   'no --aug-smooth': { augSmooth: false },
 };
 
-/** The largest output stride that the network has in `atrous`: the spacing of its own last maps. */
-const coarsestStride = (network: Network): number =>
-  Math.max(...network.plan('pooled').rows.map(({ stride = 1 }) => stride));
-
 function cheaperWays(network: Network, flags: ExplainFlags): string[] {
   const now = secondsOf(network, flags);
   const coarse: Partial<ExplainFlags> = modesOf(flags).includes('atrous')
-    ? { outputStride: coarsestStride(network) }
+    ? { outputStride: network.plan('pooled').outputStride } // the coarsest there is
     : {};
   const ways: Readonly<Record<string, Partial<ExplainFlags>>> = { ...CHEAPER, 'a larger --output-stride': coarse };
   const changes = Object.entries(ways).filter(([, change]) => flags.mode === 'all' || !change.mode); // not all have each mode

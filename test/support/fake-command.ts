@@ -42,7 +42,7 @@ function fakePlan(mode: Mode): PlanTable {
       bytes: 16384,
     },
   ];
-  return { mode, outputStride: 1, rows, parameters: 138357544, macs: 2e9, peakBytes: 1234567 };
+  return { mode, outputStride: mode === 'pooled' ? 16 : 1, rows, parameters: 138357544, macs: 2e9, peakBytes: 1234567 };
 }
 
 /** A network that explains everything at once. Pictures whose path has `bad` in it cannot be read. */

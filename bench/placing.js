@@ -8,9 +8,9 @@
  */
 import { load } from '../dist/index.js';
 import { evaluateExplanations, readMaskedPictures, summarizeEvaluations } from '../dist/metrics.js';
+import { classOf } from './study/networks.js';
 
 const [folder, weights, count = '100', normalization, rows = ''] = process.argv.slice(2);
-const CLASSES = { dog: [151, 268], cat: [281, 285] };
 const pooled = /** @type {const} */ ({ mode: 'pooled' });
 const atrous = /** @type {const} */ ({ mode: 'atrous', outputStride: 8 });
 const both = [1, 2];
@@ -32,11 +32,11 @@ const all = await readMaskedPictures(folder);
 const every = Math.max(1, Math.floor(all.length / Number(count)));
 const pictures = [];
 for (const picture of all.filter((_, i) => i % every === 0).slice(0, Number(count))) {
-  const [from, to] = CLASSES[/** @type {'cat' | 'dog'} */ (picture.label)];
-  const { probabilities } = await net.predict(picture.path);
-  let best = from;
-  for (let k = from; k <= to; k++) if (probabilities[k] > probabilities[best]) best = k;
-  pictures.push({ ...picture, label: net.labels[best] });
+  const probabilities = async () => (await net.predict(picture.path)).probabilities;
+  pictures.push({
+    ...picture,
+    label: net.labels[await classOf({ explains: 'imagenet' }, picture, net.labels, probabilities)],
+  });
 }
 const start = performance.now();
 const evaluations = await evaluateExplanations(net, pictures, {

@@ -62,18 +62,14 @@ export class Classes {
     this.#chosen = chosen ?? { for: predictions[0].index };
     const listed = new Set(predictions.map(({ index }) => index));
     const more = [this.#chosen.for, this.#chosen.against].filter((index) => index !== undefined && !listed.has(index));
-    const rows = [
-      ...predictions,
-      ...(more as number[]).map((index) => ({ index, label: this.#labels[index], probability: probabilities[index] })),
-    ];
+    const predicted = (index: number) => ({ index, label: this.#labels[index], probability: probabilities[index] });
+    const rows = [...predictions, ...(more as number[]).map(predicted)];
     const focused = (document.activeElement as HTMLElement | null)?.closest<HTMLButtonElement>('#predictions button');
     this.#list.replaceChildren(...rows.map((row) => this.#row(row)));
     if (focused)
       this.#list.querySelector<HTMLButtonElement>(`button.${focused.className}[value="${focused.value}"]`)?.focus();
     this.#weak.textContent = weakness(
-      [this.#chosen.for, this.#chosen.against]
-        .filter((index) => index !== undefined)
-        .map((index) => ({ index, label: this.#labels[index], probability: probabilities[index] })),
+      [this.#chosen.for, this.#chosen.against].filter((index) => index !== undefined).map(predicted),
       shared,
     );
   }

@@ -109,8 +109,8 @@ async function explainPictures(
       await context.print(await figureOf(file, explanations, flags));
       return { modes: entries, warnings };
     }
-    const { thumbnailOf } = await import('./thumbnail.js');
-    const thumbnail = outputs.figure || flags.sheet ? thumbnailOf(explanations, styleOf(flags)) : undefined;
+    const isKept = outputs.figure || flags.sheet; // in the figure, for sheets of later calls, or for this one's
+    const thumbnail = isKept ? (await import('./thumbnail.js')).thumbnailOf(explanations, styleOf(flags)) : undefined;
     const record = key === undefined ? undefined : { key, modes: entries, warnings, thumbnail };
     const paths = await writeExplanations(picture, explanations, outputs, flags, record);
     if (!isSilent) await context.say(paths.map((path) => `wrote ${path}\n`).join(''));

@@ -67,7 +67,7 @@ export class Sheet implements Report {
     ];
     const body = [
       thumbnail ? this.#pictures(thumbnail, Object.keys(modes), mode, files.picture) : '',
-      `<h2 title="${escapeHtml(file)}">${escapeHtml(basename(file))}</h2>`,
+      headed(file),
       `<dl>${lines.join('')}</dl>`,
       ...notes.map((note) => `<p class="note">${escapeHtml(note)}</p>`),
     ].join('');

@@ -1,5 +1,6 @@
 import encode from 'jpeg-js/lib/encoder.js';
 import type { Explanation } from '../api.js';
+import { scaleRect } from '../base/shape.js';
 import type { RgbImage } from '../base/types.js';
 import { resizeImage } from '../image/resize.js';
 import { drawHeatmap, encodePng } from '../index.js';
@@ -33,8 +34,7 @@ export function thumbnailOf(explanations: readonly Explanation[], { colormap }: 
   const small = resizeImage(image, width, height, 'bilinear');
   const maps = explanations.map(({ mode, map, rect, target, probabilities }): [string, ThumbnailMap] => {
     const size = fitted(image, SIDES.map);
-    const [sx, sy] = [size.width / image.width, size.height / image.height];
-    const scaled = { x: rect.x * sx, y: rect.y * sy, width: rect.width * sx, height: rect.height * sy };
+    const scaled = scaleRect(rect, size.width / image.width, size.height / image.height);
     const drawn = drawHeatmap({ image: size, map, rect: scaled }, { ...(colormap !== undefined && { colormap }) });
     const probability = target.index >= 0 ? probabilities[target.index] : undefined;
     return [mode, { map: base64(encodePng(drawn)), ...(probability !== undefined && { probability }) }];

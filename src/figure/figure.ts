@@ -3,6 +3,7 @@ import { AtrousCamError } from '../base/errors.js';
 import { formatSeconds } from '../base/format.js';
 import { lazy } from '../base/lazy.js';
 import { checkOptions } from '../base/options.js';
+import { scaleRect } from '../base/shape.js';
 import type { RgbImage } from '../base/types.js';
 import { resizeImage } from '../image/decode.js';
 import { colormapTable, defaultColormap, overlayMap } from '../map/overlay.js';
@@ -156,8 +157,7 @@ export async function drawFigure(explanations: readonly Explanation[], options: 
   const height = Math.max(1, Math.round(image.height * scale));
   const photo = resizeImage(image, width, height, 'bilinear');
   const overlaid = ({ map, rect }: Explanation) => {
-    const [sx, sy] = [width / image.width, height / image.height];
-    const scaled = { x: rect.x * sx, y: rect.y * sy, width: rect.width * sx, height: rect.height * sy };
+    const scaled = scaleRect(rect, width / image.width, height / image.height);
     return overlayMap(photo, map, scaled, { colormap, alpha });
   };
   const panels: Panel[] = [

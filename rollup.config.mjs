@@ -86,6 +86,12 @@ const textOnly = {
   renderChunk: (code) => transform(code, { minifyWhitespace: true, minifySyntax: true, legalComments: 'none' }),
 };
 
+/** Without comments: those of the public things stand in dist/types as well, and all together are a sixth of what a page loads. */
+const withoutComments = {
+  name: 'without-comments',
+  renderChunk: (code) => transform(code, { legalComments: 'inline', charset: 'utf8' }),
+};
+
 const asText = (input, file) => ({
   input,
   output: { file, format: 'iife', name: 'atrousCam', inlineDynamicImports: true },
@@ -113,7 +119,7 @@ export default [
         return sharedWithLazyChunks.test(id) ? 'shared' : sharedWithTraining.test(id) ? 'files' : undefined;
       },
     },
-    plugins: [...plugins, licences('library'), notices, kernelFiles],
+    plugins: [...plugins, withoutComments, licences('library'), notices, kernelFiles],
   },
   {
     // The command is a user of the library like any other, so that dist/index.js and dist/metrics.js hold the library
@@ -127,6 +133,6 @@ export default [
     external: (id, importer) =>
       id.startsWith('node:') ||
       (importer !== undefined && [library, metrics, training].includes(resolve(importer, '..', id))),
-    plugins: [...plugins, licences('command')],
+    plugins: [...plugins, withoutComments, licences('command')],
   },
 ];

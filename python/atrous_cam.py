@@ -28,7 +28,7 @@ __all__ = ["AtrousCamError", "explain", "explain_many"]
 Picture = Union[str, "os.PathLike[str]", np.ndarray]
 """A picture file (PNG, JPEG, WebP, GIF, BMP or AVIF), or its pixels: (height, width, 3) or (height, width), uint8."""
 
-MODES = ("pooled", "dilated", "atrous")
+MODES = ("auto", "pooled", "dilated", "atrous")
 
 
 class AtrousCamError(Exception):
@@ -44,7 +44,7 @@ def explain(
     *,
     weights: str | os.PathLike[str] | None = None,
     target: int | str = "top",
-    mode: str = "atrous",
+    mode: str = "auto",
     method: str = "gradcam",
     zoom: float | Sequence[float] | None = None,
     **options: Any,
@@ -57,7 +57,7 @@ def explain(
 
     Returns a dictionary:
 
-    - `map`: (height, width) float32 at the network's input size, 0..1 (-1..1 with sign="signed")
+    - `map`: (height, width) float32 at the network's input size or that of the largest zoom, 0..1 (-1..1 with sign="signed")
     - `raw`: (rows, columns) float32, the method's own map, signed, not normalised
     - `overlay`: (height, width, 3) uint8, the map over the photograph at its own size
     - `logits`: (classes,) float32
@@ -82,7 +82,7 @@ def explain_many(
     *,
     weights: str | os.PathLike[str] | None = None,
     target: int | str = "top",
-    mode: str = "atrous",
+    mode: str = "auto",
     method: str = "gradcam",
     zoom: float | Sequence[float] | None = None,
     overlay: bool = False,
@@ -105,13 +105,13 @@ def explain_many(
         if overlay:
             line.append("--overlay")
         document = _run([*line, "--out", os.path.join(folder, "out")])
-        return [_result(image, mode) for image in document["images"]]
+        return [_result(image) for image in document["images"]]
 
 
-def _result(image: dict[str, Any], mode: str) -> dict[str, Any] | AtrousCamError:
+def _result(image: dict[str, Any]) -> dict[str, Any] | AtrousCamError:
     if "error" in image:
         return AtrousCamError(f"{image['file']}: {image['error']['message']}", image["error"]["code"])
-    details = image["modes"][mode]
+    (mode, details), = image["modes"].items()
     files = details.pop("files")
     arrays = {"map": "map", "raw": "raw", "overlay": "overlayPixels"}
     return {
@@ -122,7 +122,7 @@ def _result(image: dict[str, Any], mode: str) -> dict[str, Any] | AtrousCamError
         "score": details.pop("score"),
         "flat": details["map"]["flat"],
         "file": image["file"],
-        "details": {**details, "warnings": image.get("warnings", [])},
+        "details": {"mode": mode, **details, "warnings": image.get("warnings", [])},
     }
 
 

@@ -152,7 +152,10 @@ export interface PredictOptions extends CallOptions {
 
 /** What is explained, and how finely. */
 export interface ExplainOptions extends CallOptions {
-  /** Default `atrous`. `predict`, `activations` and `gradients` take `pooled` by default, so name the mode where you compare the two. */
+  /**
+   * Default: `pooled` with `zoom: [1, 2]` for Grad-CAM of networks of stride 32 that take any size, as docs/study.md recommends; with `zoom`
+   * alone `pooled`; else `atrous`. `predict`, `activations` and `gradients` take `pooled` by default, so name the mode where you compare.
+   */
   mode?: Mode;
   /** What is explained; `top` (the default): the pooled network's top class, in every mode. */
   target?: TargetOption;
@@ -184,7 +187,7 @@ export interface ExplainOptions extends CallOptions {
    * Sizes of the input as multiples of the network's own, such as 2 or [1, 2]: the photograph is resampled from its own pixels to each
    * of them, and the maps are combined by `combine`, by default `product`, at the largest size. What the network says, and the target, are
    * those of its own size. For networks that take any size: those with a global mean, or whose first dense layer weighs all cells
-   * alike. While one is computed, `onProgress` has the map of the size at hand. Default 1.
+   * alike. While one is computed, `onProgress` has the map of the size at hand. Default 1, or as `mode` says.
    */
   zoom?: number | readonly number[];
   /**
@@ -219,8 +222,12 @@ export interface PredictionResult {
   probabilities: Float32Array;
 }
 
-/** What an explanation costs. */
+/** What an explanation consists of, and what it costs. */
 export interface Estimate {
+  /** The mode; where options name none, the one that `explain` would take. */
+  mode: Mode;
+  /** Sizes of the input, as multiples of the network's own. */
+  zoom: readonly number[];
   /** Multiply-accumulates of all passes through the network. */
   macs: number;
   /** At the pace of this network's latest run, or, before any, at a careful guess. */
@@ -293,7 +300,7 @@ export interface Explanation extends PredictionResult {
 
 /** Which maps are wanted. */
 export interface ActivationsOptions extends CallOptions {
-  /** Default `pooled`; `explain` has another default, `atrous`. */
+  /** Default `pooled`; `explain` has another default. */
   mode?: Mode;
   /** Names of convolutions; the last one by default. */
   layers?: readonly string[];
@@ -311,7 +318,7 @@ export interface Activation {
 
 /** What is differentiated, and with respect to what. */
 export interface GradientsOptions extends CallOptions {
-  /** Default `pooled`; `explain` has another default, `atrous`. */
+  /** Default `pooled`; `explain` has another default. */
   mode?: Mode;
   /** A class index, a label, or `top` (the default): the pooled network's top class, in every mode. */
   target?: 'top' | number | string;
@@ -432,6 +439,7 @@ export interface NetworkInfo {
    *
    * @example
    * const { macs, seconds } = net.estimate({ method: 'scorecam', mode: 'dilated' });
+   * net.estimate().zoom; // [1, 2] of a ResNet, [1] of VGG16
    */
   estimate(options?: ExplainOptions): Estimate;
 }

@@ -166,6 +166,27 @@ describe('explain', () => {
     expect(calls.explain[2].options).toMatchObject({ score: 'logit', smoothing: undefined });
   });
 
+  test('one map where the network has a better one than atrous, or where it is asked for', async () => {
+    const modesFor = async (options: string, best: ExplainOptions = { mode: 'atrous' }) => {
+      const calls: Calls = { load: [], inspect: [], explain: [], disposed: 0, styles: [] };
+      const fake = fakeNetwork(calls);
+      const load = async () => ({
+        ...fake,
+        estimate: (given?: ExplainOptions) => fake.estimate(given?.mode ? given : best),
+      });
+      const { code } = await run(['explain', 'dog.jpg', ...options.split(' '), '--out', out], { load });
+      expect(code).toBe(0);
+      return calls.explain.map(({ options: { mode, zoom } }) => (zoom ? `${mode} ${zoom}` : mode));
+    };
+    expect(await modesFor('--quiet')).toEqual(['pooled', 'dilated', 'atrous']);
+    expect(await modesFor('--mode auto')).toEqual(['atrous']);
+    const zoomed = { mode: 'pooled', zoom: [1, 2] } as const;
+    expect(await modesFor('--quiet', zoomed)).toEqual(['pooled 1,2']);
+    expect(await modesFor('--mode auto', zoomed)).toEqual(['pooled 1,2']);
+    expect(await modesFor('--mode all', zoomed)).toEqual(['pooled', 'dilated', 'atrous']);
+    expect(await modesFor('--mode atrous', zoomed)).toEqual(['atrous']);
+  });
+
   test('a picture is decoded and resized once', async () => {
     const { calls } = await run(['explain', 'dog.jpg', '--json', '--out', out]);
     const [first, ...others] = calls.explain.map(({ image }) => image);
@@ -372,8 +393,8 @@ Peak memory of a run, weights excluded: 1,234,567 bytes
 
 describe('usage', () => {
   test.each([
-    ['--mode poold', '--mode: expected pooled, dilated, atrous or all, got "poold"; did you mean "pooled"?'],
-    ['--mode xyz', '--mode: expected pooled, dilated, atrous or all, got "xyz"'],
+    ['--mode poold', '--mode: expected pooled, dilated, atrous, all or auto, got "poold"; did you mean "pooled"?'],
+    ['--mode xyz', '--mode: expected pooled, dilated, atrous, all or auto, got "xyz"'],
     [
       '--method grad-cam',
       '--method: expected gradcam, gradcam++, xgradcam, layercam, hirescam, elementwise, eigencam, eigengradcam, scorecam, ablationcam, refinecam, finercam, shapleycam, segeigencam, kpcacam, fem, randomcam, fullgrad, guided-backprop, guided-gradcam, saliency, smoothgrad, integrated-gradients or occlusion, got "grad-cam"; did you mean "gradcam"?',
@@ -401,7 +422,7 @@ describe('usage', () => {
     ['--shard 0/4', '--shard: expected I/N with I from 1 to N, such as 1/4, got "0/4"'],
     ['--shard 5/4', '--shard: expected I/N with I from 1 to N, such as 1/4, got "5/4"'],
     ['--modes all', "unknown option '--modes' (Did you mean --mode?)"],
-    ['--mode', "option '--mode <pooled|dilated|atrous|all>' argument missing"],
+    ['--mode', "option '--mode <pooled|dilated|atrous|all|auto>' argument missing"],
   ])('explain dog.jpg %s', async (options, message) => {
     const { code, stdout, stderr, calls } = await run(['explain', 'dog.jpg', ...options.split(' ')]);
     expect({ code, stdout, stderr }).toEqual({
@@ -456,7 +477,7 @@ describe('usage', () => {
 describe('what takes long', () => {
   const slow: Io['load'] = async () => ({
     ...fakeNetwork({ load: [], inspect: [], explain: [], disposed: 0, styles: [] }),
-    estimate: () => ({ macs: 1e12, seconds: 1500 }),
+    estimate: () => ({ mode: 'dilated', zoom: [1], macs: 1e12, seconds: 1500 }),
   });
   const argv = ['explain', 'dog.jpg', '--method', 'scorecam', '--mode', 'dilated'];
 
@@ -478,7 +499,12 @@ describe('what takes long', () => {
     };
     const load: Io['load'] = async () => ({
       ...(await slow(undefined, {})),
-      estimate: (options = {}) => ({ macs: 1e12, seconds: seconds(options) }),
+      estimate: (options = {}) => ({
+        mode: options.mode ?? 'atrous',
+        zoom: [1],
+        macs: 1e12,
+        seconds: seconds(options),
+      }),
     });
     const hint = async (...more: string[]) => {
       const { stderr } = await run(['explain', 'dog.jpg', ...more, '--out', out], { load });

@@ -1,4 +1,4 @@
-import type { ExplainOptions } from '../api.js';
+import type { Estimate, ExplainOptions } from '../api.js';
 import type { Layout } from '../graph/levels.js';
 import { macsOf } from '../methods/cost.js';
 import { planForward } from '../plan/forward.js';
@@ -25,13 +25,13 @@ export class Pace {
   }
 }
 
-/** Multiply-accumulates of an explanation, from the plans of all its passes. Throws what `explain` would throw of its options. */
-export function estimateMacs(layout: Layout, options: ExplainOptions): number {
+/** What is computed for an explanation, and its multiply-accumulates, from the plans of all its passes. Throws what `explain` would throw of its options. */
+export function estimateCost(layout: Layout, options: ExplainOptions): Omit<Estimate, 'seconds'> {
   const request = readRequest(layout, options);
-  const { mode, outputStride, facts, streams, augSmooth, shifts } = request;
+  const { mode, outputStride, facts, streams, augSmooth, shifts, zooms } = request;
   const once = streams
     ? planForward(layout, { mode, outputStride, head: true, fold: request.layers[0] }).macs
     : macsOf(facts.cost({ layout, ...request }), { layout, ...request }, facts.at === 'input');
-  const area = request.zooms.reduce((sum, zoom) => sum + zoom * zoom, 0);
-  return once * (augSmooth ? 6 : 1) * shifts.length * area;
+  const area = zooms.reduce((sum, zoom) => sum + zoom * zoom, 0);
+  return { mode, zoom: zooms, macs: once * (augSmooth ? 6 : 1) * shifts.length * area };
 }

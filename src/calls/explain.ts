@@ -31,7 +31,7 @@ export async function explain(
   const { network, labels } = loaded;
   const { h, w } = network.graph.nodes[0].shape;
   const size = { width: w, height: h };
-  const request = await placedRequest(loaded, readRequest(network.layout, options), options.signal);
+  const request = await placedRequest(loaded, await feasibleRequest(loaded, image, options), options.signal);
   const choose = await chooseSubject(loaded, image, request, options);
 
   const start = performance.now();
@@ -70,6 +70,19 @@ export async function explain(
     ...(reused && { reused }),
     overlay: (style) => overlayMap(photograph, map, rect, style),
   };
+}
+
+/** The request; without zooms that nobody asked for where they cannot be: numbers have no pixels to resample, and some networks one size. */
+async function feasibleRequest(
+  loaded: Loaded,
+  image: RgbImage | TensorInput,
+  options: ExplainOptions,
+): Promise<ExplainRequest> {
+  const { layout } = loaded.network;
+  const request = readRequest(layout, options, !('tensor' in image) || isPreprocessed(image));
+  if (isOwnSize(request) || options.zoom !== undefined) return request;
+  const { takesZooms } = await lazy(() => import('./zoomed.js'));
+  return takesZooms(loaded, request.zooms, layoutOf) ? request : readRequest(layout, options, false);
 }
 
 /** The request with what placing its points takes. */

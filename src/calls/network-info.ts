@@ -7,7 +7,7 @@ import { defaultLayer, layerName, layerNames } from '../graph/names.js';
 import { planTable } from '../plan/table.js';
 import { plannedWorkspace } from '../run/executor.js';
 import type { NetworkWeights } from '../weights/types.js';
-import { estimateMacs, Pace } from './estimate.js';
+import { estimateCost, Pace } from './estimate.js';
 import { readOutputStride } from './request.js';
 
 /** What the names and shapes in a weight file say of its network, as plain data that can be posted to another thread. */
@@ -85,7 +85,7 @@ export class DescribedNetwork implements NetworkInfo {
   }
 
   estimate(options: ExplainOptions = {}): Estimate {
-    const macs = estimateMacs(this.layout, options);
-    return { macs, seconds: this.pace.secondsFor(macs) };
+    const cost = estimateCost(this.layout, options);
+    return { ...cost, seconds: this.pace.secondsFor(cost.macs) };
   }
 }

@@ -59,16 +59,51 @@ export function readOutputStride(layout: Layout, wanted: number | undefined, mod
   return stride;
 }
 
+/** Options that say what kind of map is wanted. Where none of them is given, `explain` takes what the study found best. */
+const KINDS = [
+  ...['mode', 'layer', 'heads', 'outputStride', 'zoom', 'smoothing', 'augSmooth', 'eigenSmooth'],
+] as readonly (keyof ExplainOptions)[];
+
+/** Networks whose points lie so far apart gain everywhere by the product of two zooms; VGG's, with 16, lose outline (docs/study.md). */
+const COARSE = 32;
+const BEST = { mode: 'pooled', zoom: [1, 2] } as const;
+
 /**
- * Reads the options of `explain`.
+ * The kind of map where the options name none: the product of zooms 1 and 2 for coarse networks that take any size, else `atrous`. Zooms
+ * alone are of `pooled`: finer points add nothing to them, and cost seven times as much.
+ */
+function kindOf(layout: Layout, options: ExplainOptions, zoomable: boolean): Pick<ExplainOptions, 'mode' | 'zoom'> {
+  const { mode, zoom } = options;
+  const given = KINDS.filter((name) => isGiven(options[name]));
+  if (mode != null) return { mode, zoom };
+  if (given.length > 0) return { mode: given.length === 1 && given[0] === 'zoom' ? 'pooled' : 'atrous', zoom };
+  return zoomable &&
+    (options.method ?? 'gradcam') === 'gradcam' &&
+    outputStrides(layout)[0] >= COARSE &&
+    isSizeFree(layout)
+    ? BEST
+    : { mode: 'atrous' };
+}
+
+const isGiven = (value: unknown): boolean => value !== undefined && value !== null && value !== false;
+
+/** Whether every size will do, as far as shapes tell: what a dense layer says of a map's places depends on its weights. */
+const isSizeFree = ({ graph: { nodes, logits, only }, placings }: Layout): boolean =>
+  !only && placings[logits].vector && nodes.every(({ op, from }) => op !== 'dense' || isVector(nodes[from[0]]));
+
+const isVector = ({ shape: { h, w } }: { shape: { h: number; w: number } }): boolean => h * w === 1;
+
+/**
+ * Reads the options of `explain`. `zoomable`: whether other sizes of the picture can be had where none are asked for.
  *
  * @throws AtrousCamError BAD_ARGUMENT for a value that cannot be, UNSUPPORTED for a combination that is not defined
  */
-export function readRequest(layout: Layout, options: ExplainOptions): ExplainRequest {
+export function readRequest(layout: Layout, options: ExplainOptions, zoomable = true): ExplainRequest {
   if (options && 'degrid' in options)
     throw new AtrousCamError('BAD_ARGUMENT', 'degrid: this option is called smoothing; its values are the same');
   checkOptions('explain', options, NAMES);
-  const mode = oneOf('mode', options.mode ?? 'atrous', MODES);
+  const kind = kindOf(layout, options, zoomable);
+  const mode = oneOf('mode', kind.mode, MODES);
   const name = oneOf('method', options.method ?? 'gradcam', methodNames);
   const facts = factsOf(name);
   requireMode(layout, mode);
@@ -103,7 +138,7 @@ export function readRequest(layout: Layout, options: ExplainOptions): ExplainReq
     score: oneOf('score', options.score ?? 'logit', ['logit', 'probability']),
     sign: oneOf('sign', options.sign ?? 'positive', ['positive', 'negative', 'absolute', 'signed']),
     combine,
-    zooms: readZooms(layout, options.zoom),
+    zooms: readZooms(layout, kind.zoom),
     zoomCombine: options.combine ?? 'product',
     streams: facts.refines === true && isFront && heads === 'one' && !eigenSmooth && !augSmooth && shifts.length === 1,
   };

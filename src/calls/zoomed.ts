@@ -89,6 +89,7 @@ export async function explainZoomed(
         ? request
         : await tools.request(at, {
             ...options,
+            mode,
             ...(mode === 'atrous' && { outputStride }),
           });
     runs[i] = await tools.explainAt(at, tools.prepare(at, image).tensor, requests[i], (z) => subject ?? choose(z), {
@@ -113,6 +114,17 @@ export async function explainZoomed(
     return { ...runs[0], ...said, ...finished, of: { layout: networks[0].network.layout, request: requests[0] } };
   const maps = runs.map(({ data }, i) => enlarge(data, sizeOf(networks[i])));
   return { ...tools.combineMaps(maps, largest.w, request.zoomCombine, request.sign), ...said, ...finished };
+}
+
+/** Whether a network takes inputs of all these sizes. */
+export function takesZooms(loaded: Loaded, zooms: readonly number[], layoutOf: Tools['layoutOf']): boolean {
+  try {
+    for (const zoom of zooms) if (zoom !== 1) zoomedNetwork(loaded, zoom, layoutOf);
+    return true;
+  } catch (error) {
+    if (error instanceof AtrousCamError && error.code === 'UNSUPPORTED') return false;
+    throw error;
+  }
 }
 
 const sizeOf = ({ network }: Loaded) => network.graph.nodes[0].shape;

@@ -4,8 +4,11 @@ import { type Context, UsageError } from './context.js';
 import { type ExplainFlags, modesOf } from './options.js';
 import { formatDuration } from './progress.js';
 
-/** The library's options for a mode. heads and outputStride matter in atrous only, but what is refused is refused before any work. */
-export function explainOptions(mode: Mode, flags: ExplainFlags): ExplainOptions {
+/**
+ * The library's options for a mode, or for the one that it chooses. heads and outputStride matter in atrous only, but what is refused is
+ * refused before any work.
+ */
+export function explainOptions(mode: Mode | undefined, flags: Omit<ExplainFlags, 'mode'>): ExplainOptions {
   const { target, method, layer, combine, score, heads, outputStride, align, zoom, smoothing, sign } = flags;
   const { augSmooth, eigenSmooth, seed } = flags;
   return {
@@ -16,7 +19,7 @@ export function explainOptions(mode: Mode, flags: ExplainFlags): ExplainOptions 
     combine,
     score,
     heads,
-    ...(mode === 'atrous' && { outputStride }),
+    ...((!mode || mode === 'atrous') && { outputStride }),
     align,
     zoom,
     smoothing,

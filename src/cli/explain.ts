@@ -29,8 +29,17 @@ import { predictionLines } from './report.js';
 import { openSheet } from './sheet.js';
 import { openSummary, type Report } from './summary.js';
 
-/** Options as they are given: what stands for `--mode` where it is left out depends on the pictures and on what is written. */
-type GivenFlags = Omit<ExplainFlags, 'mode'> & { mode?: ExplainFlags['mode'] };
+/** Options as they are given: what stands for `--mode` where it is left out depends on the network, the pictures and what is written. */
+type GivenFlags = Omit<ExplainFlags, 'mode'> & { mode?: ExplainFlags['mode'] | 'auto' };
+
+/** `--mode auto`, and a mode that is left out, as the network has it. `alone`: one map a picture is wanted. */
+function withMode(given: GivenFlags, network: Pick<Network, 'estimate'>, alone: boolean): ExplainFlags {
+  const { mode: named = alone ? 'auto' : undefined } = given;
+  if (named && named !== 'auto') return { ...given, mode: named };
+  const { mode, zoom } = network.estimate(explainOptions(undefined, given));
+  if (!named && mode === 'atrous') return { ...given, mode: 'all' };
+  return { ...given, mode, ...(zoom.length > 1 && { zoom: [...zoom] }) };
+}
 
 /** So many pictures are explained one by one in words; of more the output says how far it is. */
 const FEW = 10;
@@ -54,14 +63,17 @@ export async function explainCommand(files: string[], given: GivenFlags, context
   const named = namePictures(expanded);
   const asGiven = new Set(files);
   const terse = named.length > FEW || named.some(({ file }) => !asGiven.has(file)); // folders and patterns, or many
-  const flags: ExplainFlags = { ...given, mode: given.mode ?? (terse || namesFile(outputs) ? 'atrous' : 'all') };
-  checkOutputs(outputs, named, flags);
+  const alone = terse || namesFile(outputs);
+  const likely = given.mode && given.mode !== 'auto' ? given.mode : given.mode || alone ? 'atrous' : 'all';
+  checkOutputs(outputs, named, { ...given, mode: likely }); // before the network is loaded, which takes longer
   const removeUnusedFolders = prepareFolders(outputs);
   const reports: Report[] = [];
   try {
-    for (const report of [openSummary(flags.summary), openSheet(flags)]) if (report) reports.push(report);
-    const network = await loadNetwork(flags, context);
+    for (const report of [openSummary(given.summary), openSheet(given)]) if (report) reports.push(report);
+    const network = await loadNetwork(given, context);
     try {
+      const flags = withMode(given, network, alone);
+      if (flags.mode !== likely) checkOutputs(outputs, named, flags);
       const closing = terse || reports.length > 0 || flags.resume === true;
       const many = { reports, leftOut, closing, terse };
       return await explainPictures(network, takeShard(named, flags), { flags, outputs }, many, context);
@@ -141,13 +153,14 @@ const isFinished = (
 
 function describeExplanation(
   file: string,
-  { mode, raw, map, outputStride, seconds, target, predictions }: Explanation,
+  { mode, raw, map, outputStride, zoom, seconds, target, predictions }: Explanation,
 ): string {
   const spaced = mode === 'atrous' && outputStride > 1 ? ` (output stride ${outputStride})` : '';
   const size = `${raw.width} x ${raw.height} map${spaced}${map.flat ? ' (flat: nothing speaks for it)' : ''}`;
+  const zooms = zoom.length > 1 ? `, zooms ${zoom.join(' and ')}` : zoom[0] === 1 ? '' : `, zoom ${zoom[0]}`;
   const subject = target.index < 0 ? target.label : `${target.label} (${target.index})`;
   const what = `${size} for ${subject} in ${formatSeconds(seconds)}`;
-  return `${file}, ${mode}: ${what}\n${predictionLines(predictions)}\n`;
+  return `${file}, ${mode}${zooms}: ${what}\n${predictionLines(predictions)}\n`;
 }
 
 /** Grid numbers of a picture's maps, for the document alone: with the picture's own they take about as long as a pooled map. */

@@ -6,6 +6,10 @@ Modes:
   atrous   every pixel's own map of the ordinary network: a full map, the same predictions
   all      the three of them`;
 
+export const AUTO_HELP = `
+  auto     what docs/study.md recommends: pooled with --zoom 1,2 for networks of stride 32 that take any size
+           (ResNet, MobileNet, EfficientNet ...), pooled with any --zoom, else atrous`;
+
 export const METHODS_HELP = `
 Methods:
   from activations and gradient of layers   gradcam gradcam++ xgradcam layercam hirescam elementwise

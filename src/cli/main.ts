@@ -2,7 +2,7 @@ import { Command, CommanderError, type Option } from 'commander';
 import { Context, describe, type Io, UsageError } from './context.js';
 import { addEvaluateCommand } from './evaluate.js';
 import { explainCommand } from './explain.js';
-import { EXIT_HELP, GRID_HELP, METHODS_HELP, MODES_HELP, PLACEMENT_HELP } from './help.js';
+import { AUTO_HELP, EXIT_HELP, GRID_HELP, METHODS_HELP, MODES_HELP, PLACEMENT_HELP } from './help.js';
 import * as options from './options.js';
 import { planCommand } from './plan.js';
 import { predictCommand } from './predict.js';
@@ -21,7 +21,7 @@ Examples:
   $ atrous-cam help explain                        all options of a command
 ${EXIT_HELP}`;
 
-const EXPLAIN_HELP = `${MODES_HELP}
+const EXPLAIN_HELP = `${MODES_HELP}${AUTO_HELP}
 ${METHODS_HELP}
 ${PLACEMENT_HELP}
 ${GRID_HELP}

@@ -170,8 +170,8 @@ export const mode = (standard: Mode | 'all') =>
 export const explainedMode = () =>
   choice(
     '--mode',
-    [...MODES, 'all'],
-    'the network: see "Modes" below (default: all; of folders, patterns and more than ten pictures, and for a file named by --overlay or --heatmap, atrous alone)',
+    [...MODES, 'all', 'auto'],
+    'the network: see "Modes" below (default: auto; where that is atrous, all for up to ten pictures that are named)',
   );
 export const evaluatedMode = () =>
   choice('--mode', [...MODES, 'all'], 'see "Modes" below (default: pooled; with --explanations all)');

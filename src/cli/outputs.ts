@@ -28,7 +28,7 @@ const BY_ITSELF = ['overlay', 'heatmap'] as const;
 const MADE_BY = { Software: 'atrous-cam' };
 
 /** What the options ask for. With a file that has a name the figure is drawn only where a folder is named for it. */
-export function outputsOf({ out, npy = false, overlay, heatmap }: Partial<ExplainFlags>): Outputs {
+export function outputsOf({ out, npy = false, overlay, heatmap }: Partial<Omit<ExplainFlags, 'mode'>>): Outputs {
   const isNamed = typeof overlay === 'string' || typeof heatmap === 'string';
   return { folder: out ?? FOLDER, figure: out !== undefined || !isNamed, npy, overlay, heatmap };
 }

@@ -23,7 +23,7 @@ const NAMED = 3;
 const OPACITY = 75;
 
 /** The contact sheet that `--sheet` asks for. */
-export const openSheet = (flags: ExplainFlags): Sheet | undefined =>
+export const openSheet = (flags: Omit<ExplainFlags, 'mode'>): Sheet | undefined =>
   flags.sheet === undefined ? undefined : new Sheet(flags.sheet, flags);
 
 /**

@@ -87,7 +87,12 @@ export function fakeNetwork(calls: Calls): Network {
     },
     activations: async () => ({}),
     evidence: () => Promise.reject(new Error('unused')),
-    estimate: ({ mode = 'atrous' } = {}) => ({ macs: fakePlan(mode).macs, seconds: 1 }),
+    estimate: ({ mode = 'atrous', zoom = 1 } = {}) => ({
+      mode,
+      zoom: [zoom].flat(),
+      macs: fakePlan(mode).macs,
+      seconds: 1,
+    }),
     gradients: () => Promise.reject(new Error('unused')),
     explain: async (image, options = {}): Promise<Explanation> => {
       const { mode = 'atrous', target, signal, onProgress } = options;

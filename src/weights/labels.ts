@@ -1,6 +1,6 @@
+import { distance } from 'fastest-levenshtein';
 import { AtrousCamError } from '../base/errors.js';
 import { lazy } from '../base/lazy.js';
-import { distance } from '../base/suggest.js';
 import type { Labels } from './label-lists.js';
 import { badWeights, quote } from './source.js';
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { execFileSync } from 'node:child_process';
+import { basename, extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { load } from '../dist/index.js';
@@ -25,6 +26,7 @@ async function measure(file, { modes: mode, 'output-stride': stride, kernels, th
   console.log(
     JSON.stringify({
       name: `atrous-cam, ${net.kernels}`,
+      network: basename(file, extname(file)),
       mode,
       ...(stride && { outputStride: Number(stride) }),
       threads: net.threads,

@@ -78,15 +78,20 @@ async function benchFile(path, name) {
     { name: 'gradcam', run: () => net.explain(image, { mode: 'pooled', target: 0 }) },
     ...others.map(({ peer, run }) => ({ name: peer, run })),
   ];
-  await calls[0].run();
-  const begin = performance.now();
-  await calls[0].run();
-  const repeats = Math.max(1, Math.min(20, Math.round(BLOCK / (performance.now() - begin))));
-  const blocks = await alternate(
-    calls.map(({ name, run }) => ({ name, run: () => repeat(run, repeats) })),
-    rounds,
-  );
-  const quick = new Map([...blocks].map(([key, list]) => [key, list.map((time) => time / repeats)]));
+  const blocks = [];
+  for (const { name, run } of calls) {
+    await run();
+    const begin = performance.now();
+    await run();
+    const times = Math.max(1, Math.min(20, Math.round(BLOCK / (performance.now() - begin))));
+    blocks.push({ name, times, run: () => repeat(run, times) });
+  }
+  const quick = await alternate(blocks, rounds);
+  for (const { name, times } of blocks)
+    quick.set(
+      name,
+      quick.get(name).map((time) => time / times),
+    );
   const long = await alternate(
     strides.map((outputStride) => ({
       name: `atrous ${outputStride}`,
@@ -144,5 +149,4 @@ else {
   const rates = Object.fromEntries(Object.entries(before).map(([name, rate]) => [name, Math.max(rate, after[name])]));
   if (values.json)
     writeFileSync(values.json, `${JSON.stringify({ machine: machine(), threads, rates, rows }, null, 1)}\n`);
-  process.exit(); // other runtimes' threads do not end by themselves
 }

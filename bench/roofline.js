@@ -4,7 +4,6 @@ import { basename, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import asc from 'assemblyscript/asc';
 import { own, registerEmbed } from './embed.js';
 
 /**
@@ -63,6 +62,7 @@ const CALLS = {
 /** The rates of `threads` threads together, in billions a second. */
 export async function measureRates(threads) {
   if (Number.parseInt(process.versions.node, 10) < 21) setFlagsFromString('--experimental-wasm-relaxed-simd');
+  const { default: asc } = await import('assemblyscript/asc');
   const { binary, stderr } = await asc.compileString(SOURCE, {
     optimizeLevel: 3,
     noAssert: true,

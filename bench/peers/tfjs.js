@@ -29,8 +29,17 @@ async function start(threads) {
   const { createObjectURL } = URL;
   const { cpus } = os;
   const folder = mkdtempSync(join(os.tmpdir(), 'atrous-cam-tfjs-'));
+  const workers = [];
+  const threading = require('node:worker_threads');
+  const { Worker } = threading;
   if (threads > 1) {
     const worker = writeWorker(folder);
+    threading.Worker = class extends Worker {
+      constructor(...given) {
+        super(...given);
+        workers.push(this);
+      }
+    };
     URL.createObjectURL = () => worker;
     os.cpus = () => [...cpus(), ...cpus()];
     tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', true);
@@ -41,6 +50,8 @@ async function start(threads) {
   if (threads > 1) await runWorkers(tf);
   Object.assign(URL, { createObjectURL });
   Object.assign(os, { cpus });
+  threading.Worker = Worker;
+  for (const worker of workers) worker.unref(); // else the process does not end
   rmSync(folder, { recursive: true });
   const used = threads > 1 ? wasm.getThreadsCount() : 1;
   if (used !== threads) throw new Error(`tfjs: expected ${threads} threads, got ${used}`);

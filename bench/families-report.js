@@ -107,9 +107,11 @@ ${table(
 /** Maps at every pixel, a process each, beside PyTorch's. */
 function everyPixel(lines, rows, table, seconds) {
   const find = (network, mode) => lines.find((line) => line.network === network && line.mode === mode);
-  const networks = [...new Set(lines.map(({ network }) => network))].filter((name) => find(name, 'every pixel'));
-  const apart = Math.max(...lines.filter((line) => line.apart < 1e-4).map((line) => line.apart));
-  const rough = lines.filter((line) => line.apart >= 1e-4).map(({ network }) => network);
+  const networks = [...new Set(lines.map(({ network }) => network))].filter(
+    (name) => find(name, 'atrous') && find(name, 'every pixel'),
+  );
+  const apart = Math.max(...lines.filter((line) => line.apart < 2e-5).map((line) => line.apart));
+  const rough = lines.filter((line) => line.apart >= 2e-5).map(({ network }) => network);
   return `## Maps at every pixel beside PyTorch (\`node bench/gradcam.js\`, \`bench/peers/grad_cam.py --full\`; a process each)
 
 \`atrous\` with output stride 1 is a whole call, head, gradient and finished map included; PyTorch computes the same points with strides

@@ -3,7 +3,7 @@
 # FOLDER has been filled by bench/peers/networks.py; PYTHON is an interpreter with torch and grad-cam (bench/peers/requirements.txt).
 set -e
 out=bench/results
-node bench/families.js "$1" --peers onnxruntime-node,onnxruntime-web,tfjs-wasm --atrous 4 --rounds 7 --json $out/families.json
+node bench/families.js "$1" --peers onnxruntime-node,onnxruntime-web,tfjs-wasm --atrous 4 --rounds 5 --json $out/families.json
 {
   node bench/gradcam.js "$1/resnet50.onnx" --modes pooled --runs 5
   "$2" bench/peers/grad_cam.py "$1/resnet50.pth" --runs 5

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import type { NodeId } from '../src/graph/graph.js';
 import { layoutOf } from '../src/graph/levels.js';
 import { planForward } from '../src/plan/forward.js';
 import { stepMacs } from '../src/plan/steps.js';
+import { Sketch } from './support/graph-sketch.js';
 import { expectWrittenFirst, vggLayout } from './support/plans.js';
 import { randomGraphs } from './support/random-graphs.js';
 import { elements } from './support/topology.js';
@@ -80,5 +82,39 @@ describe('planForward', () => {
         const written = expectWrittenFirst(plan.steps, [plan.input!]);
         expect(written.has(plan.raw!)).toBe(true);
       }
+  });
+});
+
+describe('concatenations', () => {
+  /** Steps that copy, of a graph whose maps are joined by `join`, three convolutions one after the other. */
+  const copies = (join: (s: Sketch, maps: NodeId[], last: NodeId) => NodeId) => {
+    const s = new Sketch(3);
+    const first = s.convAct(s.input(12, 12, 3), 5, 3);
+    const maps = [first];
+    let x = first;
+    for (let i = 0; i < 3; i++) {
+      const y = s.convAct(x, 3, 3);
+      maps.push(y);
+      x = join(s, maps, y);
+    }
+    const { graph } = s.finish(s.dense(s.global(s.convAct(x, 4, 1)), 2), 'softmax');
+    const layout = layoutOf(graph);
+    const { steps } = planForward(layout, { mode: 'pooled', head: true, fold: layout.frontier[0] });
+    return steps.filter((step) => step.op === 'compute' && graph.nodes[step.node].op === 'concat').length;
+  };
+  it('of all maps so far, or of the last one and the next, have nothing to copy', () => {
+    expect(copies((s, maps) => s.concat(...maps))).toBe(0);
+    let joined: NodeId | undefined;
+    expect(
+      copies((s, [first], last) => {
+        joined = s.concat(joined ?? first, last);
+        return joined;
+      }),
+    ).toBe(0);
+  });
+
+  it('copy a map that is there twice, or lies in another one already', () => {
+    expect(copies((s, _, last) => s.concat(last, last))).toBe(3);
+    expect(copies((s, maps, last) => s.concat(last, ...maps.slice(0, -1)))).toBeGreaterThan(0);
   });
 });

@@ -4,6 +4,7 @@ import type { Layout } from '../graph/levels.js';
 import { type Clip, phase, type View, view } from '../wasm/job.js';
 import { childLattices, Geometry, type Lattice } from './lattice.js';
 import { type Block, Memory } from './memory.js';
+import { isSame, joined, type Slot, sliceOf, slotsOf } from './slots.js';
 import type { Call, Step } from './steps.js';
 
 /**
@@ -41,6 +42,15 @@ const CLIPPING: readonly Node['op'][] = ['conv', 'affine', 'add'];
 
 /** Operations whose output may take the place of their first input, and whose gradient at it that of the one at their output. */
 export const IN_PLACE: readonly Node['op'][] = ['activation', 'affine', 'add'];
+
+/** Places that maps of a level have before they are computed. */
+interface Places {
+  readonly whole?: Live;
+  readonly lasting: Live;
+  readonly slots: ReadonlyMap<NodeId, Slot>;
+  /** Concatenations whose memory is there, because a map lies in it. */
+  readonly roots: Live;
+}
 
 /** How the nodes of a level are computed. */
 export interface Computing {
@@ -145,12 +155,14 @@ export class Walk {
   compute(at: Lattice, live: Live, pending: Map<NodeId, number>, { apart, whole, onMap }: Computing): void {
     const done = new Set<NodeId>();
     const lasting = this.#placeLasting(at, live, pending, whole);
+    const slots = this.#slots(live, pending, whole);
+    const places: Places = { whole, lasting, slots, roots: new Map() };
     for (const id of pending.keys()) {
       if (done.has(id)) continue;
       const fused = apart.has(id) ? undefined : this.fusedInto(id);
       const result = fused !== undefined && pending.has(fused) ? fused : id;
       done.add(result);
-      if (!live.has(result)) this.#computeNode(id, result, at, live, pending, whole?.get(result), lasting.get(result));
+      if (!live.has(result)) this.#computeNode(id, result, at, live, pending, places);
       onMap(result, live.get(result)!);
       for (const from of new Set(this.node(id).from)) {
         const left = pending.get(from);
@@ -176,14 +188,26 @@ export class Walk {
     return new Map([[id, this.allocFor(id, at)]]);
   }
 
+  /** Slots in concatenations for the maps of this visit that nothing else keeps. */
+  #slots(live: Live, pending: ReadonlyMap<NodeId, number>, whole: Live | undefined): Map<NodeId, Slot> {
+    const { graph, placings, frontier } = this.layout;
+    const isHere = (id: NodeId) => pending.has(id) && !live.has(id) && !whole?.has(id) && !placings[id].vector;
+    const isKept = (id: NodeId) => pending.get(id) === Number.POSITIVE_INFINITY || frontier.includes(id);
+    return slotsOf(
+      graph,
+      pending.keys(),
+      isHere,
+      (id) => isHere(id) && !isKept(id) && !this.geometry.isView(this.node(id)),
+    );
+  }
+
   #computeNode(
     id: NodeId,
     result: NodeId,
     at: Lattice,
     live: Live,
     pending: ReadonlyMap<NodeId, number>,
-    whole: Placed | undefined,
-    lasting: Placed | undefined,
+    places: Places,
   ): void {
     const node = this.node(id);
     const x = node.from.map((from) => live.get(from)!);
@@ -191,14 +215,48 @@ export class Walk {
       live.set(result, this.part(x[0], at));
       return;
     }
+    const views = x.map(({ view }) => view);
+    const together = node.op === 'concat' && !places.roots.has(id) ? joined(views) : undefined;
+    if (together) {
+      x[0].owner.uses++;
+      live.set(result, { ...x[0], view: together });
+      return;
+    }
     const [from] = node.from;
     const replaces = IN_PLACE.includes(node.op) && pending.get(from) === 1 && x[0].owner.uses === 1;
-    const y = whole ? this.part(whole, at) : (lasting ?? (replaces ? this.part(x[0], at) : this.allocFor(result, at)));
+    const y = this.#placeOf(result, at, places) ?? (replaces ? this.part(x[0], at) : this.allocFor(result, at));
+    live.set(result, y);
+    if (node.op === 'concat') {
+      this.#fill(id, views, y.view, at);
+      return;
+    }
     const next = result === id ? undefined : this.node(result);
     const clip = next?.op === 'activation' ? clipOf(next.activation) : undefined;
-    const views = x.map(({ view }) => view);
     this.steps.push({ op: 'compute', node: id, x: views, y: y.view, call: this.callOf(node, x[0].at, at), clip, at });
-    live.set(result, y);
+  }
+
+  /** Where a node's map has its place before it is computed. */
+  #placeOf(id: NodeId, at: Lattice, { whole, lasting, slots, roots }: Places): Placed | undefined {
+    const all = whole?.get(id);
+    if (all) return this.part(all, at);
+    const placed = roots.get(id) ?? lasting.get(id);
+    const slot = slots.get(id);
+    if (placed || !slot) return placed;
+    const root = roots.get(slot.root) ?? lasting.get(slot.root) ?? this.allocFor(slot.root, at);
+    roots.set(slot.root, root);
+    root.owner.uses++;
+    return { ...root, view: sliceOf(root.view, slot.offset, this.node(id).shape.c) };
+  }
+
+  /** Copies the inputs of a concatenation that are not where they belong. */
+  #fill(id: NodeId, x: readonly View[], y: View, at: Lattice): void {
+    let offset = 0;
+    for (const part of x) {
+      const slice = sliceOf(y, offset, part.c);
+      if (!isSame(part, slice))
+        this.steps.push({ op: 'compute', node: id, x: [part], y: slice, call: { rate: this.vectorRate(at) }, at });
+      offset += part.c;
+    }
   }
 
   #drop(id: NodeId, live: Live): void {

@@ -7,9 +7,10 @@ import { combineMaps, type RawMap } from '../map/finish.js';
 import { overlayMap } from '../map/overlay.js';
 import { resample } from '../map/resample.js';
 import { finisher, type MethodResult, runMethod } from '../methods/run.js';
-import { planForward } from '../plan/forward.js';
+
 import type { Grid } from '../plan/modes.js';
 import { placedGrid } from '../plan/placing.js';
+import { planFreely } from '../plan/wide.js';
 import { runPlan } from '../run/engine.js';
 import { requireFinite } from '../run/finite.js';
 import { keptPass } from '../run/kept-pass.js';
@@ -166,7 +167,7 @@ async function streamMap(
   const { layout, graph } = loaded.network;
   const { mode, outputStride, layers } = request;
   const [fold] = layers;
-  const newPlan = () => planForward(layout, { mode, outputStride, head: true, fold });
+  const newPlan = () => planFreely(loaded.network, { mode, outputStride, head: true, fold });
   const pass = reuse ? keptPass(loaded.network, input, { mode, outputStride, fold }, newPlan) : undefined;
   const plan = pass?.plan ?? newPlan();
   const reused = pass?.complete;

@@ -25,6 +25,7 @@ import {
   winogradTiles,
   winogradWeightGradientJobs,
 } from '../wasm/ops/winograd-gradient.js';
+import { winogradWideBytes, winogradWideJobs } from '../wasm/ops/winograd-wide.js';
 
 /** What a convolution's algorithm is chosen by. */
 export interface ConvLayer extends ConvSize {
@@ -79,9 +80,24 @@ export function packKernelJob(source: number, { algorithm, weights }: ConvKernel
   return winogradWeightsJob(source, weights.ptr, weights.cin, weights.cout);
 }
 
+/** Whether a layer is computed by larger tiles where a plan is made for them (`Call.wide`): their products must be most of the work. */
+export const takesWideTiles = (layer: ConvLayer, precision: Precision): boolean =>
+  algorithmOf(layer, precision) === 'winograd' && Math.min(layer.cin, layer.cout) >= 128;
+
+const isWide = ({ algorithm, layer }: ConvKernel, wide = false): boolean =>
+  wide && algorithm === 'winograd' && takesWideTiles(layer, 'fast');
+
 /** The workspace that `convJobs` needs for the map x, or with an adjoint kernel `inputGradientJobs` for dy. */
-export const workspaceBytes = (kernel: ConvKernel, x: Pick<View, 'h' | 'w' | 'c'>, dilation: number): number =>
-  kernel.algorithm === 'direct' ? 0 : winogradPlan(x, kernel.layer.cout, dilation).bytes;
+export function workspaceBytes(
+  kernel: ConvKernel,
+  x: Pick<View, 'h' | 'w' | 'c'>,
+  dilation: number,
+  wide = false,
+): number {
+  const { algorithm, layer } = kernel;
+  if (isWide(kernel, wide)) return winogradWideBytes(x, layer.cout, dilation);
+  return algorithm === 'direct' ? 0 : winogradPlan(x, layer.cout, dilation).bytes;
+}
 
 /** Winograd's kernels know no other windows. */
 function checkSame(x: View, y: View, { stride, dilation, startY, startX }: WindowCall): void {
@@ -94,11 +110,12 @@ export function convJobs(
   x: View,
   kernel: ConvKernel,
   y: View,
-  call: WindowCall & { clip?: Clip },
+  call: WindowCall & { clip?: Clip; wide?: boolean },
   workspace: Workspace,
 ): Job[] {
   if (kernel.algorithm === 'direct') return [convJob(x, kernel.weights, y, call)];
   checkSame(x, y, call);
+  if (isWide(kernel, call.wide)) return winogradWideJobs(x, kernel.weights, y, call, workspace);
   return winogradJobs(x, kernel.weights, y, call, workspace);
 }
 

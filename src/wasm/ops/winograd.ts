@@ -77,11 +77,11 @@ export const skewed = (floats: number): number => up(floats * 4, SKEW) + SKEW;
 /** Bytes from one coefficient of transformed weights to the next. */
 export const strideU = (cin: number, cout: number): number => skewed(cin * strips(cout) * 8);
 /** Panels of few channels stand side by side in a block; see assembly/winograd-gemm.ts. */
-const strideV = (tiles: number, cin: number): number => {
+export const strideV = (tiles: number, cin: number): number => {
   const beside = Math.max(1, Math.floor(BLOCK / 2 ** Math.ceil(Math.log2(cin))));
   return skewed(Math.ceil(tiles / PANEL / beside) * PANEL * up(cin, BLOCK));
 };
-const strideM = (tiles: number, cout: number): number => skewed(up(tiles, PANEL) * strips(cout) * 8);
+export const strideM = (tiles: number, cout: number): number => skewed(up(tiles, PANEL) * strips(cout) * 8);
 
 /** Whether a 3x3 convolution can take this form: whole vectors of channels. */
 export const winogradFits = (cin: number, cout: number): boolean => cin % 4 === 0 && cout % 4 === 0;
@@ -112,8 +112,9 @@ export const groups = (h: number, w: number, dilation: number): Group[] =>
     })),
   );
 
-/** Tiles of all phases of a group. */
-export const tilesOf = ({ down, across, h, w }: Group): number => down * across * Math.ceil(h / 4) * Math.ceil(w / 4);
+/** Tiles of all phases of a group, `tile` outputs along a side. */
+export const tilesOf = ({ down, across, h, w }: Group, tile = 4): number =>
+  down * across * Math.ceil(h / tile) * Math.ceil(w / tile);
 
 /** Transformed rows of a phase's side: 6 for each tile of 4, 4 for an edge of one or two pixels. */
 function coefficientsOf(side: number): number {
@@ -246,6 +247,7 @@ export function passFields(
   group: Group,
   { first, count, tilesPerTask = TILES_PER_TASK }: { first: number; count: number; tilesPerTask?: number },
   { dilation, clip = UNCLIPPED, accumulate = false }: WinogradCall,
+  tile = 4,
 ) {
   const pixel = (v: View): number => v.ptr + 4 * (group.y * v.row + group.x * v.pix);
   return {
@@ -258,6 +260,7 @@ export function passFields(
     cin: x.c,
     cout: y.c,
     dilation,
+    tile,
     phases: group.down * group.across,
     phasesX: group.across,
     h: group.h,

@@ -1,6 +1,6 @@
 import { firstStrip, stripBytes } from './conv-pack';
 import { simd } from './simd';
-import { COLUMNS, ceilDiv, clearFloats, copyFloats, multiplyBlock, ROWS, rowAt } from './tile';
+import { COLUMNS, ceilDiv, clearFloats, copyFloats, DEPTH, multiplyBlock, ROWS } from './tile';
 import { largestPhase, placePhase, REGION, Region, WindowArgs } from './window';
 
 /** Strides are in floats. */
@@ -100,7 +100,7 @@ function seed(sums: usize, bias: usize, channels: i32, pixels: i32): void {
 
 /**
  * Row i of the block = channels c .. c + depth - 1 of pixel i of the region under `taps` taps in row order, from tap (a, e) of the phase on;
- * zeros where a tap lies outside.
+ * zeros where a tap lies outside. Rows lie as `rowAt` says; its divisions for each pixel would take longer than few channels.
  */
 function gather(args: ConvArgs, region: Region, a: i32, e: i32, taps: i32, c: i32, depth: i32, block: usize): void {
   const down = region.down;
@@ -108,27 +108,63 @@ function gather(args: ConvArgs, region: Region, a: i32, e: i32, taps: i32, c: i3
   const x = args.x + 4 * <usize>(down.x * args.xRow + across.x * args.xPix + c);
   const row: usize = 4 * <usize>(args.xRow * down.xStep);
   const pix: usize = 4 * <usize>(args.xPix * across.xStep);
+  const beside = DEPTH / (taps * depth);
   let i = region.first / across.count;
   let j = region.first % across.count;
-  for (let p = 0; p < region.n; p++) {
-    let to = rowAt(block, p, taps * depth);
-    let yy = down.stride * i + down.dilation * a + down.start;
-    let tap = e;
-    for (let left = taps; left > 0; ) {
-      const here = min(left, across.taps - tap);
-      const xx = across.stride * j + across.dilation * tap + across.start;
-      const inside = u32(yy) < u32(down.size);
-      if (inside) gatherRow(x + <usize>yy * row, pix, xx, across.dilation, across.size, here, depth, to);
-      else clearFloats(to, here * depth);
-      to += 4 * <usize>(here * depth);
-      left -= here;
-      tap = 0;
-      yy += down.dilation;
+  let tile = block;
+  let next = beside;
+  for (let p = 0; p < region.n; ) {
+    let to = tile;
+    for (const end = min(p + ROWS, region.n); p < end; p++) {
+      const yy = down.stride * i + down.dilation * a + down.start;
+      const xx = across.stride * j + across.start;
+      if (taps === 1) gatherPixel(x, row, pix, yy, xx + across.dilation * e, region, depth, to);
+      else gatherTaps(x, row, pix, yy, xx, e, taps, region, depth, to);
+      to += 4 * DEPTH;
+      if (++j === across.count) {
+        j = 0;
+        i++;
+      }
     }
-    if (++j === across.count) {
-      j = 0;
-      i++;
-    }
+    tile += 4 * <usize>(taps * depth);
+    if (--next > 0) continue;
+    tile = block += 4 * ROWS * DEPTH;
+    next = beside;
+  }
+}
+
+/** `depth` channels of pixel (yy, xx), zeros outside. */
+function gatherPixel(x: usize, row: usize, pix: usize, yy: i32, xx: i32, region: Region, depth: i32, to: usize): void {
+  const inside = u32(yy) < u32(region.down.size) && u32(xx) < u32(region.across.size);
+  if (inside) copyFloats(to, x + row * <usize>yy + pix * <usize>xx, depth);
+  else clearFloats(to, depth);
+}
+
+/** The same of `taps` taps from tap e of a row on, whose first lies at (yy, xx). */
+function gatherTaps(
+  x: usize,
+  row: usize,
+  pix: usize,
+  yy: i32,
+  xx: i32,
+  e: i32,
+  taps: i32,
+  region: Region,
+  depth: i32,
+  to: usize,
+): void {
+  const down = region.down;
+  const across = region.across;
+  for (let left = taps; left > 0; ) {
+    const here = min(left, across.taps - e);
+    const inside = u32(yy) < u32(down.size);
+    const first = xx + across.dilation * e;
+    if (inside) gatherRow(x + row * <usize>yy, pix, first, across.dilation, across.size, here, depth, to);
+    else clearFloats(to, here * depth);
+    to += 4 * <usize>(here * depth);
+    left -= here;
+    e = 0;
+    yy += down.dilation;
   }
 }
 
@@ -158,33 +194,59 @@ function move(args: ConvArgs, region: Region, channel: i32, channels: i32, sums:
   const row: usize = 4 * <usize>(args.yRow * down.yStep);
   const pix: usize = 4 * <usize>(args.yPix * across.yStep);
   const strip: usize = 4 * COLUMNS * <usize>(ceilDiv(region.n, ROWS) * ROWS);
-  const low = f32x4.splat(args.low);
-  const high = f32x4.splat(args.high);
   let y = args.y + 4 * <usize>(down.y * args.yRow + across.y * args.yPix + channel);
   y += row * <usize>(region.first / across.count);
   for (let k = 0; k < channels; k += COLUMNS) {
     const lanes = min(COLUMNS, channels - k);
     let j = region.first % across.count;
     let begin = y;
-    let to = y + pix * <usize>j;
     let sum = sums;
-    for (let left = region.n; left > 0; left--) {
-      if (back) {
-        v128.store(sum, simd.loadLanes(to, lanes));
-        if (lanes > 4) v128.store(sum, simd.loadLanes(to + 16, lanes - 4), 16);
-      } else {
-        simd.storeLanes(to, simd.clip(v128.load(sum), low, high), lanes);
-        if (lanes > 4) simd.storeLanes(to + 16, simd.clip(v128.load(sum, 16), low, high), lanes - 4);
-      }
-      sum += 4 * COLUMNS;
-      to += pix;
-      if (++j === across.count) {
-        j = 0;
-        begin += row;
-        to = begin;
-      }
+    for (let left = region.n; left > 0; ) {
+      const here = min(left, across.count - j);
+      const to = begin + pix * <usize>j;
+      if (back) readRow(to, pix, sum, here, lanes);
+      else if (lanes === COLUMNS) writeRow(to, pix, sum, here, args);
+      else writeRowLanes(to, pix, sum, here, lanes, args);
+      sum += 4 * COLUMNS * <usize>here;
+      left -= here;
+      j = 0;
+      begin += row;
     }
     sums += strip;
     y += 4 * COLUMNS;
+  }
+}
+
+/** n pixels, `pix` bytes apart, = sums (n, 8), clipped. */
+function writeRow(to: usize, pix: usize, sum: usize, n: i32, args: ConvArgs): void {
+  const low = f32x4.splat(args.low);
+  const high = f32x4.splat(args.high);
+  for (; n > 0; n--) {
+    v128.store(to, simd.clip(v128.load(sum), low, high));
+    v128.store(to, simd.clip(v128.load(sum, 16), low, high), 16);
+    sum += 4 * COLUMNS;
+    to += pix;
+  }
+}
+
+/** The same of the first `lanes` channels. */
+function writeRowLanes(to: usize, pix: usize, sum: usize, n: i32, lanes: i32, args: ConvArgs): void {
+  const low = f32x4.splat(args.low);
+  const high = f32x4.splat(args.high);
+  for (; n > 0; n--) {
+    simd.storeLanes(to, simd.clip(v128.load(sum), low, high), lanes);
+    if (lanes > 4) simd.storeLanes(to + 16, simd.clip(v128.load(sum, 16), low, high), lanes - 4);
+    sum += 4 * COLUMNS;
+    to += pix;
+  }
+}
+
+/** sums (n, 8) = n pixels' first `lanes` channels. */
+function readRow(from: usize, pix: usize, sum: usize, n: i32, lanes: i32): void {
+  for (; n > 0; n--) {
+    v128.store(sum, simd.loadLanes(from, lanes));
+    if (lanes > 4) v128.store(sum, simd.loadLanes(from + 16, lanes - 4), 16);
+    sum += 4 * COLUMNS;
+    from += pix;
   }
 }

@@ -4,11 +4,14 @@ import { evenly, up } from './split.js';
 import { type Phases, phaseSizes, phasesOf, type Taps, tapsOf, windowFields } from './window.js';
 
 /**
- * Pixels and output channels of one task: 40 KB of gathered pixels and 10 KB of sums fit a thread's scratch and the L2 cache, each
- * gathered pixel serves 8 strips of weights, and a task of 512 input channels is 24 MFLOP.
+ * Pixels and output channels of one task at most: 40 KB of gathered pixels and 20 KB of sums fit a thread's scratch and the L2 cache, each
+ * gathered pixel serves 16 strips of weights, and a task of 512 input channels under a window of 3x3 is 47 MFLOP, a millisecond.
  */
 const PIXELS_PER_TASK = 40;
-const CHANNELS_PER_TASK = 64;
+const CHANNELS_PER_TASK = 128;
+/** Tasks that a small map is cut into, so that threads end at the same time; a smaller task gathers a pixel for fewer strips. */
+const LEAST_TASKS = 16;
+const LEAST_CHANNELS = 32;
 
 /** Phases with fewer pixels would leave much of a task's register tiles unused; then all are computed as one map. */
 const LEAST_PHASE = 4 * ROWS;
@@ -104,7 +107,8 @@ function spreadJob(
   const split = phasesFor(packed, y, call.dilation, spread);
   const { phases, h, w } = phaseSizes(y, split, spread);
   const pixels = up(evenly(h * w, PIXELS_PER_TASK), ROWS);
-  const channels = up(evenly(cout, CHANNELS_PER_TASK), COLUMNS);
+  const ranges = phases * Math.ceil((h * w) / pixels);
+  const channels = channelsOfTask(cout, ranges);
   const depth = evenly(cin, DEPTH);
   const taps = depth < cin || spread > 1 ? 1 : evenly(tapsOf(packed), Math.floor(DEPTH / cin));
   const fields = {
@@ -122,6 +126,12 @@ function spreadJob(
     taps,
     depth,
   };
-  const tasks = phases * Math.ceil((h * w) / pixels) * Math.ceil(cout / channels);
+  const tasks = ranges * Math.ceil(cout / channels);
   return job('conv', fields, tasks, REGION + 4 * pixels * (channels + DEPTH));
+}
+
+/** Output channels of a task where the pixels make `ranges` tasks. */
+function channelsOfTask(cout: number, ranges: number): number {
+  const groups = Math.max(Math.ceil(cout / CHANNELS_PER_TASK), Math.ceil(LEAST_TASKS / ranges));
+  return Math.max(up(Math.ceil(cout / groups), COLUMNS), LEAST_CHANNELS);
 }

@@ -1,13 +1,9 @@
 import { wide } from './wide-transform';
 import { PANEL } from './winograd-gemm';
-import { CHUNK, kinds, locate, offsetInV, Tile, WinogradArgs } from './winograd-tile';
+import { CHUNK, kinds, OWN, Tile, WinogradArgs, WORK } from './winograd-tile';
 
-/** Bytes of 8 x 8 chunks, the transforms' intermediate result, before one chunk of zeros and a `Tile`. */
-export const WIDE_WORK: usize = 64 * CHUNK;
-/** Where in scratch the input of a row of an edge lies. */
-const LINE: usize = WIDE_WORK + CHUNK + 64;
-/** Bytes of scratch of `winogradWideInput` and `winogradWideOutput`. */
-export const WIDE_SCRATCH: usize = WIDE_WORK + 7 * CHUNK + 64;
+/** Bytes of scratch of tiles of 6: behind all else, the input of a row of an edge. */
+export const WIDE_SCRATCH: usize = OWN + 6 * CHUNK;
 
 /** Horizontal data transform of up to 64 channels of a row of a tile of 6. Columns outside of the map are read from `zeros`. */
 function rowOf6(x: usize, pix: usize, tile: Tile, bytes: usize, zeros: usize, work: usize): void {
@@ -113,7 +109,7 @@ function edgeRow(x: usize, pix: usize, tile: Tile, bytes: usize, line: usize, wo
 }
 
 /** Data transform of one tile: from x to v, `own1` and `own3` bytes further for rows 1 and 2, and 3 to 6, of the coefficients. */
-function inputTile(args: WinogradArgs, tile: Tile, v: usize, own1: usize, own3: usize, work: usize): void {
+export function inputTile6(args: WinogradArgs, tile: Tile, v: usize, own1: usize, own3: usize, work: usize): void {
   const row = args.dilation * args.xRow;
   const pix = args.dilation * args.xPix;
   const down = args.vStride * 8;
@@ -125,8 +121,8 @@ function inputTile(args: WinogradArgs, tile: Tile, v: usize, own1: usize, own3: 
     for (let i = tile.top; i < tile.bottom; i++) {
       const x = tile.x + <usize>i * row + k;
       const to = work + <usize>i * 8 * CHUNK;
-      if (tile.edgeX) edgeRow(x, pix, tile, bytes, work + LINE, to);
-      else rowOf6(x, pix, tile, bytes, work + WIDE_WORK, to);
+      if (tile.edgeX) edgeRow(x, pix, tile, bytes, work + OWN, to);
+      else rowOf6(x, pix, tile, bytes, work + WORK, to);
     }
     for (let j = 0; j < 8; j++) {
       if (kinds.lacks(args, tile.edgeX, j)) continue;
@@ -135,21 +131,5 @@ function inputTile(args: WinogradArgs, tile: Tile, v: usize, own1: usize, own3: 
       if (tile.edgeY) edgeOf(tile.edgeY, from, 8 * CHUNK, bytes, to, down);
       else columnOf6(from, bytes, to, down, own1, own3);
     }
-  }
-}
-
-/** Fills v from x with tiles of 6. A task is `tilesPerTask` tiles; see `winogradInput`. */
-export function winogradWideInput(args: WinogradArgs, task: i32, scratch: usize): void {
-  const begin = task * args.tilesPerTask;
-  const end = min(args.count, begin + args.tilesPerTask);
-  const rows = kinds.rows(args);
-  const edge = kinds.edge(args, args.h);
-  memory.fill(scratch + WIDE_WORK, 0, CHUNK);
-  const tile = changetype<Tile>(scratch + WIDE_WORK + CHUNK);
-  for (let t = begin; t < end; t++) {
-    locate(args, t, tile);
-    const common = offsetInV(args, t);
-    const own = offsetInV(args, max(0, t - rows)) - common;
-    inputTile(args, tile, args.v + common, edge === 4 ? own : 0, edge === 2 ? own : 0, scratch);
   }
 }

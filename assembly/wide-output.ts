@@ -1,7 +1,6 @@
 import { simd } from './simd';
-import { WIDE_WORK } from './wide-input';
 import { wide } from './wide-transform';
-import { CHUNK, kinds, locate, Tile, WinogradArgs } from './winograd-tile';
+import { CHUNK, kinds, Tile, WinogradArgs } from './winograd-tile';
 
 /**
  * Vertical output transform of up to 64 channels of a column: 8 coefficients to 6 rows. Rows 1 and 2 are `own1` bytes further, 3 to 6
@@ -131,7 +130,7 @@ function edgeOf2(
 }
 
 /** Output transform of one tile: from m, `own1` and `own3` bytes further for rows 1 and 2, and 3 to 6, of the coefficients, to y. */
-function outputTile(
+export function outputTile6(
   args: WinogradArgs,
   tile: Tile,
   m: usize,
@@ -167,23 +166,5 @@ function outputTile(
       else if (tile.edgeX) edgeOf2(from, CHUNK, bytes, bias, low, high, to, pix, tile.cols);
       else rowOf6(from, bytes, bias, low, high, to, pix, tile.cols);
     }
-  }
-}
-
-/** Writes y from m with tiles of 6. A task is `tilesPerTask` tiles; `accumulate` is not known here. */
-export function winogradWideOutput(args: WinogradArgs, task: i32, scratch: usize): void {
-  const begin = task * args.tilesPerTask;
-  const end = min(args.count, begin + args.tilesPerTask);
-  const rows = kinds.rows(args);
-  const edge = kinds.edge(args, args.h);
-  const ldm = ((args.cout + 7) >> 3) * 32;
-  const zeros = scratch + WIDE_WORK;
-  memory.fill(zeros, 0, CHUNK);
-  const tile = changetype<Tile>(zeros + CHUNK);
-  for (let t = begin; t < end; t++) {
-    locate(args, t, tile);
-    const common = <usize>t * ldm;
-    const own = <usize>max(0, t - rows) * ldm - common;
-    outputTile(args, tile, args.m + common, edge === 4 ? own : 0, edge === 2 ? own : 0, zeros, scratch);
   }
 }

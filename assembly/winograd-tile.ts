@@ -135,8 +135,8 @@ export class Tile {
 
 /** Bytes of 64 channels. */
 export const CHUNK: usize = BLOCK * 4;
-/** Bytes of 6 x 6 chunks, the transforms' intermediate result, before one chunk of zeros and a `Tile`. */
-export const WORK: usize = 36 * CHUNK;
+/** Bytes of 8 x 8 chunks, the transforms' intermediate result, before one chunk of zeros and a `Tile`. */
+export const WORK: usize = 64 * CHUNK;
 
 /** Where in a task's scratch its own copy of the arguments lies, behind chunks, zeros and tile. */
 export const OWN: usize = WORK + CHUNK + 64;

@@ -12,6 +12,7 @@ import {
 } from '../wasm/ops/conv.js';
 import { biasGradientJob, convWeightGradientJobs as directWeightGradientJobs } from '../wasm/ops/conv-gradient.js';
 import {
+  type TileSide,
   type WinogradWeights,
   winogradFits,
   winogradJobs,
@@ -25,7 +26,6 @@ import {
   winogradTiles,
   winogradWeightGradientJobs,
 } from '../wasm/ops/winograd-gradient.js';
-import { winogradWideBytes, winogradWideJobs } from '../wasm/ops/winograd-wide.js';
 
 /** What a convolution's algorithm is chosen by. */
 export interface ConvLayer extends ConvSize {
@@ -84,8 +84,7 @@ export function packKernelJob(source: number, { algorithm, weights }: ConvKernel
 export const takesWideTiles = (layer: ConvLayer, precision: Precision): boolean =>
   algorithmOf(layer, precision) === 'winograd' && Math.min(layer.cin, layer.cout) >= 128;
 
-const isWide = ({ algorithm, layer }: ConvKernel, wide = false): boolean =>
-  wide && algorithm === 'winograd' && takesWideTiles(layer, 'fast');
+const tileOf = ({ layer }: ConvKernel, wide = false): TileSide => (wide && takesWideTiles(layer, 'fast') ? 6 : 4);
 
 /** The workspace that `convJobs` needs for the map x, or with an adjoint kernel `inputGradientJobs` for dy. */
 export function workspaceBytes(
@@ -95,8 +94,7 @@ export function workspaceBytes(
   wide = false,
 ): number {
   const { algorithm, layer } = kernel;
-  if (isWide(kernel, wide)) return winogradWideBytes(x, layer.cout, dilation);
-  return algorithm === 'direct' ? 0 : winogradPlan(x, layer.cout, dilation).bytes;
+  return algorithm === 'direct' ? 0 : winogradPlan(x, layer.cout, dilation, undefined, tileOf(kernel, wide)).bytes;
 }
 
 /** Winograd's kernels know no other windows. */
@@ -115,8 +113,7 @@ export function convJobs(
 ): Job[] {
   if (kernel.algorithm === 'direct') return [convJob(x, kernel.weights, y, call)];
   checkSame(x, y, call);
-  if (isWide(kernel, call.wide)) return winogradWideJobs(x, kernel.weights, y, call, workspace);
-  return winogradJobs(x, kernel.weights, y, call, workspace);
+  return winogradJobs(x, kernel.weights, y, { ...call, tile: tileOf(kernel, call.wide) }, workspace);
 }
 
 /**

@@ -66,11 +66,11 @@ export const COLUMNS = 8;
 /** The largest depth of a block of rows, and the distance between its rows, in floats; a constant, so that addresses are immediates. */
 export const DEPTH = 256;
 
-/** Bytes of 8 x 8 chunks, the transforms' intermediate result, before one chunk of zeros and a `Tile`. */
-export const WIDE_WORK = 16384;
-
-/** Bytes of scratch of `winogradWideInput` and `winogradWideOutput`. */
+/** Bytes of scratch of tiles of 6: behind all else, the input of a row of an edge. */
 export const WIDE_SCRATCH = 18240;
+
+/** Bytes of scratch of `winogradWiden`: 18 + 9 + 24 vectors. */
+export const WIDEN_SCRATCH = 816;
 
 /** Bytes of a region in a task's scratch. */
 export const REGION = 128;
@@ -90,11 +90,11 @@ export const GRADIENT_STRIPS = 2;
 /** Bytes of 64 channels. */
 export const CHUNK = 256;
 
-/** Bytes of 6 x 6 chunks, the transforms' intermediate result, before one chunk of zeros and a `Tile`. */
-export const WORK = 9216;
+/** Bytes of 8 x 8 chunks, the transforms' intermediate result, before one chunk of zeros and a `Tile`. */
+export const WORK = 16384;
 
 /** Where in a task's scratch its own copy of the arguments lies, behind chunks, zeros and tile. */
-export const OWN = 9536;
+export const OWN = 16704;
 
 const ActivationArgs = {
   x: 'usize',
@@ -831,8 +831,6 @@ export const KERNEL_FIELDS = {
   winogradOutput: WinogradArgs,
   winogradTiles: WinogradArgs,
   winogradWeights: WinogradWeightsArgs,
-  winogradWideInput: WinogradArgs,
-  winogradWideOutput: WinogradArgs,
   winogradWiden: WinogradWidenArgs,
 } as const;
 

@@ -1,18 +1,22 @@
 #!/usr/bin/env node
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { load } from '../dist/index.js';
 import { alternate, machine, median, ratio } from './alternate.js';
 import { noise } from './noise.js';
+import { openPeer, PEERS } from './peers/open.js';
+import { countWork, leastTime, measureRates } from './roofline.js';
 
-const help = `node bench/families.js FOLDER [options]
+const help = `node bench/families.js FOLDER|FILE... [options]
 
 Networks of all families, as ONNX files (python3 bench/peers/networks.py FOLDER makes them): the time of a pooled
-forward pass against other runtimes, alternating in one run, and of Grad-CAM in all.
+forward pass against other runtimes, alternating in one run, of Grad-CAM in all, and the least that this machine's
+128-bit vectors allow (bench/roofline.js).
 
   --networks A,B     of these files only
-  --peers A,B        onnxruntime-node (default), onnxruntime-web, or none; first: npm ci --ignore-scripts --prefix bench/peers
+  --peers A,B        onnxruntime-node (default), onnxruntime-web, tfjs-wasm, or none;
+                     first: npm ci --ignore-scripts --prefix bench/peers
   --atrous A,B       output strides of Grad-CAM in atrous that are timed too, such as 4,1 (default: none)
   --kernels SET      relaxed (default) or simd
   --threads N        2 by default
@@ -34,29 +38,9 @@ const { values, positionals } = parseArgs({
     help: { type: 'boolean' },
   },
 });
-const [folder] = positionals;
 const threads = Number(values.threads ?? 2);
 const rounds = Number(values.rounds ?? 15);
 const peers = values.peers === 'none' ? [] : (values.peers ?? 'onnxruntime-node').split(',');
-
-/** Another runtime with a file: `run` takes the network's input (1, 3, side, side). */
-async function open(name, path) {
-  const { default: runtime } = await import(`./peers/node_modules/${name}/dist/${ENTRY[name]}`);
-  if (name === 'onnxruntime-web') runtime.env.wasm.numThreads = threads; // the first session of a process fixes it
-  const session = await runtime.InferenceSession.create(readFileSync(path), {
-    executionProviders: [name === 'onnxruntime-node' ? 'cpu' : 'wasm'],
-    intraOpNumThreads: threads,
-  });
-  return {
-    async run(x, [h, w]) {
-      const results = await session.run({ [session.inputNames[0]]: new runtime.Tensor('float32', x, [1, 3, h, w]) });
-      return results[session.outputNames[0]].data;
-    },
-    dispose: () => session.release(),
-  };
-}
-
-const ENTRY = { 'onnxruntime-node': 'index.js', 'onnxruntime-web': 'ort.node.min.mjs' };
 
 /**
  * Milliseconds that each contestant works without a pause, as in a folder of photographs. Alternating call by call, all would be measured
@@ -82,30 +66,32 @@ async function benchFile(path, name) {
   });
   const [h, w] = [net.inputSize, net.inputSize];
   const image = { width: w, height: h, data: noise(3 * h * w) };
-  const input = Float32Array.from(
-    { length: 3 * h * w },
-    (_, i) => image.data[3 * (i % (h * w)) + Math.floor(i / (h * w))] / 255,
-  );
+  const input = Float32Array.from(image.data, (value) => value / 255);
   const others = [];
-  for (const peer of peers) others.push({ peer, ...(await open(peer, path)) });
+  for (const peer of peers) others.push({ peer, ...(await openPeer(peer, path, input, [h, w], threads)) });
   const { logits } = await net.predict(image);
   const apart = [];
-  for (const { peer, run } of others) apart.push([peer, difference(await run(input, [h, w]), logits)]);
+  for (const { peer, run } of others) apart.push([peer, difference(await run(), logits)]);
   const strides = values.atrous ? values.atrous.split(',').map(Number) : [];
   const calls = [
     { name: 'predict', run: () => net.predict(image) },
     { name: 'gradcam', run: () => net.explain(image, { mode: 'pooled', target: 0 }) },
-    ...others.map(({ peer, run }) => ({ name: peer, run: () => run(input, [h, w]) })),
+    ...others.map(({ peer, run }) => ({ name: peer, run })),
   ];
-  await calls[0].run();
-  const begin = performance.now();
-  await calls[0].run();
-  const repeats = Math.max(1, Math.min(20, Math.round(BLOCK / (performance.now() - begin))));
-  const blocks = await alternate(
-    calls.map(({ name, run }) => ({ name, run: () => repeat(run, repeats) })),
-    rounds,
-  );
-  const quick = new Map([...blocks].map(([key, list]) => [key, list.map((time) => time / repeats)]));
+  const blocks = [];
+  for (const { name, run } of calls) {
+    await run();
+    const begin = performance.now();
+    await run();
+    const times = Math.max(1, Math.min(20, Math.round(BLOCK / (performance.now() - begin))));
+    blocks.push({ name, times, run: () => repeat(run, times) });
+  }
+  const quick = await alternate(blocks, rounds);
+  for (const { name, times } of blocks)
+    quick.set(
+      name,
+      quick.get(name).map((time) => time / times),
+    );
   const long = await alternate(
     strides.map((outputStride) => ({
       name: `atrous ${outputStride}`,
@@ -117,33 +103,50 @@ async function benchFile(path, name) {
   const ratios = Object.fromEntries(peers.map((peer) => [peer, ratio(quick.get('predict'), quick.get(peer))]));
   const { macs } = net.plan('pooled');
   const { peakBytes } = await net.explain(image, { mode: 'pooled', target: 0 });
-  const row = { name, macs, times, ratios, peakBytes, apart: Object.fromEntries(apart) };
+  const work = await countWork(path);
+  const row = { name, macs, work, times, ratios, peakBytes, apart: Object.fromEntries(apart) };
   for (const { dispose } of others) await dispose();
   net.dispose();
   return row;
 }
 
-function format({ name, macs, times, ratios, peakBytes, apart }) {
+function format({ name, macs, work, times, ratios, peakBytes, apart }, { arithmetic, memory }) {
   const all = Object.entries(times).map(([key, time]) => `${key} ${time.toFixed(1)} ms`);
   const against = Object.entries(ratios).map(
     ([peer, { ratio: of, least, most }]) =>
       `${of.toFixed(2)} (${least.toFixed(2)} to ${most.toFixed(2)}) of ${peer}, outputs ${apart[peer].toExponential(1)} apart`,
   );
   const rate = `${((2e-6 * macs) / times.predict).toFixed(0)} GFLOP/s`;
-  return [name, rate, ...all, ...against, `${(peakBytes / 1e6).toFixed(0)} MB`].join('; ');
+  const least = `at least ${leastTime(work, arithmetic, memory).toFixed(1)} ms`;
+  return [name, rate, ...all, ...against, least, `${(peakBytes / 1e6).toFixed(0)} MB`].join('; ');
 }
 
-if (values.help || !folder) console.log(help);
-else {
-  const wanted = values.networks?.split(',');
-  const files = readdirSync(folder).filter(
-    (file) => file.endsWith('.onnx') && (!wanted || wanted.includes(file.slice(0, -5))),
+/** The ONNX files of folders, and files. */
+const filesOf = (paths) =>
+  paths.flatMap((path) =>
+    statSync(path).isDirectory()
+      ? readdirSync(path)
+          .filter((file) => file.endsWith('.onnx'))
+          .map((file) => join(path, file))
+      : [path],
   );
+
+if (values.help || positionals.length === 0) console.log(help);
+else {
+  const unknown = peers.find((peer) => !PEERS.includes(peer));
+  if (unknown) throw new Error(`--peers: expected some of ${PEERS.join(', ')}, got "${unknown}"`);
+  const wanted = values.networks?.split(',');
+  const before = await measureRates(threads);
   const rows = [];
-  for (const file of files) {
-    const row = await benchFile(join(folder, file), file.slice(0, -5));
+  for (const file of filesOf(positionals)) {
+    const name = basename(file, '.onnx');
+    if (wanted && !wanted.includes(name)) continue;
+    const row = await benchFile(file, name);
     rows.push(row);
-    console.log(format(row));
+    console.log(format(row, before));
   }
-  if (values.json) writeFileSync(values.json, `${JSON.stringify({ machine: machine(), threads, rows }, null, 1)}\n`);
+  const after = await measureRates(threads); // the better of both: other work only slows them
+  const rates = Object.fromEntries(Object.entries(before).map(([name, rate]) => [name, Math.max(rate, after[name])]));
+  if (values.json)
+    writeFileSync(values.json, `${JSON.stringify({ machine: machine(), threads, rates, rows }, null, 1)}\n`);
 }

@@ -5,8 +5,8 @@ import { format } from './goals.js';
 import { formatGradients } from './gradients.js';
 
 /**
- * Makes bench/RESULTS.md and bench/results.svg from bench/results/, which these commands fill (about 25 minutes on an otherwise idle
- * machine; the last one needs Python, see peers.py):
+ * Makes bench/RESULTS.md and bench/results.svg from bench/results/, which these commands fill (about 45 minutes on an otherwise idle
+ * machine; some need Python, see peers.py):
  *
  *     npm run bench -- --peers onnxruntime-node --json bench/results/goals.json
  *     for p in onnxruntime-web tfjs-backend-wasm; do npm run bench -- --peers $p --peers-only --rounds 1 --json bench/results/$p.json; done
@@ -19,9 +19,7 @@ import { formatGradients } from './gradients.js';
  *     for k in simd relaxed; do node bench/gradcam.js vgg16.h5 --kernels $k; done > bench/results/gradcam.jsonl
  *     .venv/bin/python bench/peers/peers.py vgg16.h5 > bench/results/python.jsonl
  *     for b in 1 2 3 4 5; do npm run bench -- --gradients "block $b" --python .venv/bin/python --json bench/results/gradients-$b.json; done
- *     node bench/families.js FOLDER --peers onnxruntime-node,onnxruntime-web --atrous 4 --rounds 7 --json bench/results/families.json
- *     for m in 'pooled' 'atrous --output-stride 1'; do node bench/gradcam.js FOLDER/resnet50.onnx --modes $m; done > bench/results/resnet50.jsonl
- *     for f in '' --full; do .venv/bin/python bench/peers/grad_cam.py FOLDER/resnet50.pth $f; done >> bench/results/resnet50.jsonl
+ *     sh bench/families.sh FOLDER .venv/bin/python
  *     node bench/report.js
  */
 const folder = new URL('results/', import.meta.url);
@@ -94,7 +92,7 @@ ${table(
 
 ![Time against output stride](results.svg)
 
-${winograd.map(roofline).join('')}${loads.map(loading).join('')}${networks.map(networkGradients).join('')}${processes()}${familiesReport(families, readLines('resnet50'), { table, seconds })}## The bundled network (${small.kernels}, ${small.threads} threads)
+${winograd.map(roofline).join('')}${loads.map(loading).join('')}${networks.map(networkGradients).join('')}${processes()}${familiesReport(families, { pixels: readLines('every-pixel'), ends: readLines('resnet50') }, { table, seconds })}## The bundled network (${small.kernels}, ${small.threads} threads)
 
 ${table(
   ['mode', 'median', 'GFLOP/s', 'maps', 'first map'],

@@ -6,10 +6,11 @@
  *     node bench/peers/run.js vgg16.h5 [--peers onnxruntime-node,onnxruntime-web,tfjs-backend-wasm] [--modes pooled,dilated] [--threads 2] [--runs 3]
  */
 import { createRequire } from 'node:module';
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { onnxBytes } from './onnx.js';
+import { startTfjs } from './tfjs.js';
 import { arrangement, openVgg, transpose } from './weights.js';
 
 const require = createRequire(import.meta.url);
@@ -88,14 +89,10 @@ async function fromOnnx(name, runtime, path, mode, threads, inputSide) {
   };
 }
 
-/** @param {string} path @param {Mode} mode @returns {Promise<Peer>} */
-async function makeTfjs(path, mode) {
+/** @param {string} path @param {Mode} mode @param {number} threads @returns {Promise<Peer>} */
+async function makeTfjs(path, mode, threads) {
   if (mode === 'atrous') throw new Error('tfjs-backend-wasm: no dilated max pool');
-  const tf = await import('@tensorflow/tfjs-core');
-  const wasm = await import('@tensorflow/tfjs-backend-wasm');
-  wasm.setWasmPaths(`${dirname(require.resolve('@tensorflow/tfjs-backend-wasm'))}/`);
-  await tf.setBackend('wasm');
-  await tf.ready();
+  const tf = await startTfjs(threads);
   const weights = await openVgg(path);
   const layers = arrangement(weights.convs, mode).map(({ layer: { kernel, bias, shape }, rate, last }, i, all) => ({
     filter: tf.tensor4d(kernel(), shape),
@@ -108,7 +105,7 @@ async function makeTfjs(path, mode) {
   return {
     name: 'tfjs-backend-wasm',
     version: version('@tensorflow/tfjs-backend-wasm'),
-    threads: 1, // its threaded build needs a browser
+    threads,
     async run(input) {
       const side = Math.sqrt(input.length / 3);
       const y = tf.tidy(() => {

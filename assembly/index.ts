@@ -30,6 +30,7 @@ export { reluBackward } from './relu';
 export { softmax, softmaxBackward, softmaxCrossEntropy, softmaxCrossEntropyBackward } from './softmax';
 export { spreadSum } from './spread-sum';
 export { multiplyTile } from './tile'; // not a kernel, see there
+export { winogradWiden } from './wide-weights';
 export { winogradGemm, winogradInput, winogradOutput, winogradTiles } from './winograd';
 export { adjointWinograd } from './winograd-adjoint';
 export {

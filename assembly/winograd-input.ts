@@ -1,3 +1,4 @@
+import { inputTile6 } from './wide-input';
 import { PANEL } from './winograd-gemm';
 import { CHUNK, kinds, locate, offsetInV, Tile, WinogradArgs, WORK } from './winograd-tile';
 import { transform } from './winograd-transform';
@@ -117,12 +118,15 @@ export function winogradInput(args: WinogradArgs, task: i32, scratch: usize): vo
   const begin = task * args.tilesPerTask;
   const end = min(args.count, begin + args.tilesPerTask);
   const rows = kinds.rows(args);
+  const edge = kinds.edge(args, args.h);
   memory.fill(scratch + WORK, 0, CHUNK);
   const tile = changetype<Tile>(scratch + WORK + CHUNK);
   for (let t = begin; t < end; t++) {
     locate(args, t, tile);
     const common = offsetInV(args, t);
-    const own = offsetInV(args, max(0, t - rows));
-    inputTile(args, tile, args.v + common, own - common, scratch);
+    const own = offsetInV(args, max(0, t - rows)) - common;
+    const v = args.v + common;
+    if (args.tile === 6) inputTile6(args, tile, v, edge === 4 ? own : 0, edge === 2 ? own : 0, scratch);
+    else inputTile(args, tile, v, own, scratch);
   }
 }

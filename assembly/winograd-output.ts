@@ -1,4 +1,5 @@
 import { simd } from './simd';
+import { outputTile6 } from './wide-output';
 import { CHUNK, kinds, locate, Tile, WinogradArgs, WORK } from './winograd-tile';
 import { transform } from './winograd-transform';
 
@@ -145,6 +146,7 @@ export function winogradOutput(args: WinogradArgs, task: i32, scratch: usize): v
   const begin = task * args.tilesPerTask;
   const end = min(args.count, begin + args.tilesPerTask);
   const rows = kinds.rows(args);
+  const edge = kinds.edge(args, args.h);
   const ldm = ((args.cout + 7) >> 3) * 32;
   const zeros = scratch + WORK;
   memory.fill(zeros, 0, CHUNK);
@@ -152,6 +154,9 @@ export function winogradOutput(args: WinogradArgs, task: i32, scratch: usize): v
   for (let t = begin; t < end; t++) {
     locate(args, t, tile);
     const common = <usize>t * ldm;
-    outputTile(args, tile, args.m + common, <usize>max(0, t - rows) * ldm - common, zeros, scratch);
+    const own = <usize>max(0, t - rows) * ldm - common;
+    const m = args.m + common;
+    if (args.tile === 6) outputTile6(args, tile, m, edge === 4 ? own : 0, edge === 2 ? own : 0, zeros, scratch);
+    else outputTile(args, tile, m, own, zeros, scratch);
   }
 }

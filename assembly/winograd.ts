@@ -10,8 +10,9 @@ export function winogradGemm(args: WinogradArgs, task: i32, _scratch: usize): vo
   const coefficient = task / perCoefficient;
   const begin = (task % perCoefficient) * args.stripsPerTask;
   const end = min(strips, begin + args.stripsPerTask);
-  const i = coefficient / 6;
-  const j = coefficient % 6;
+  const side = args.tile + 2;
+  const i = coefficient / side;
+  const j = coefficient % side;
   const first = kinds.first(args, i);
   const last = kinds.last(args, i, j);
   if (last <= first) return;

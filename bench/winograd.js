@@ -2,7 +2,7 @@
 /**
  * The Winograd convolution by itself, one thread: node bench/winograd.js [repetitions [FILE.json]], after npm run build.
  * Prints effective GFLOP/s (two per multiply-accumulate of the direct convolution), median and best, the share of its three
- * steps, and the GEMM's own rate. Builds take turns, and processor time is counted, so that other work on the machine
+ * steps, and the GEMM's own rate, of tiles of 4x4 and of 6x6 (which are given their weights). Builds take turns, and processor time is counted, so that other work on the machine
  * disturbs less.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -28,20 +28,24 @@ class Case {
   #memory = new WebAssembly.Memory({ initial: 1 });
   #top = 4096;
 
-  constructor(build, { side, dilation, cin, cout }) {
+  constructor(build, { side, dilation, cin, cout }, wide) {
     const module = new WebAssembly.Module(read(`build/kernels.${build}.wasm`));
     this.kernels = new WebAssembly.Instance(module, { env: { memory: this.#memory, abort() {} } }).exports;
-    this.name = build;
+    this.name = wide ? `${build} 6x6` : build;
     this.args = this.#alloc(256);
     this.scratch = this.#alloc(65536);
     const view = (c) => ({ ptr: this.#random(side * side * c), h: side, w: side, c, row: side * c, pix: c });
     const x = view(cin);
     const u = this.#alloc(winogradWeightBytes(cin, cout));
     this.run(winogradWeightsJob(this.#random(9 * cin * cout), u, cin, cout));
-    this.plan = winogradPlan(x, cout, dilation);
-    const workspace = { ptr: this.#alloc(this.plan.bytes), bytes: this.plan.bytes };
+    const tile = wide ? 6 : 4;
+    const { bytes, products } = winogradPlan(x, cout, dilation, undefined, tile);
+    this.products = products;
+    const workspace = { ptr: this.#alloc(bytes), bytes };
     const weights = { ptr: u, bias: this.#random(cout), cin, cout };
-    this.jobs = winogradJobs(x, weights, view(cout), { dilation, clip: RELU }, workspace);
+    const all = winogradJobs(x, weights, view(cout), { dilation, clip: RELU, tile }, workspace);
+    this.jobs = all.filter(({ kernel }) => kernel !== 'winogradWiden');
+    if (wide) this.run(all[0]);
   }
 
   run({ kernel, args, tasks }) {
@@ -92,11 +96,11 @@ const shapes = [
 
 for (const shape of shapes) {
   const { side, dilation, cin, cout } = shape;
-  const cases = ['simd', 'relaxed'].map((build) => new Case(build, shape));
+  const cases = ['simd', 'relaxed'].flatMap((build) => [false, true].map((wide) => new Case(build, shape, wide)));
   // The first run compiles and is not counted.
   for (let i = 0; i <= repetitions; i++) for (const each of cases) each.time();
   console.log(`${side}x${side} ${cin} -> ${cout}, ${dilation ** 2} phases`);
-  for (const { name, runs, plan, jobs } of cases) {
+  for (const { name, runs, products: multiplied, jobs } of cases) {
     const sorted = runs.slice(1).sort((a, b) => a.all - b.all);
     const median = sorted[sorted.length >> 1];
     const rate = (products, ms) => ((2 * products) / ms / 1e6).toFixed(0).padStart(4);
@@ -107,14 +111,14 @@ for (const shape of shapes) {
       ...shape,
       kernels: name,
       effective,
-      gemm: (2e-6 * plan.products) / gemm,
+      gemm: (2e-6 * multiplied) / gemm,
       shares: [input, gemm, output].map((ms) => ms / all),
     });
     const share = (kernel) => `${((100 * median[kernel]) / median.all).toFixed(0)}%`.padStart(3);
     console.log(
-      `  ${name.padEnd(8)}${rate(products, median.all)} GFLOP/s, best ${rate(products, sorted[0].all)};` +
-        ` input ${share('winogradInput')}, GEMM ${share('winogradGemm')} at ${rate(plan.products, median.winogradGemm)} GFLOP/s,` +
-        ` output ${share('winogradOutput')}; ${jobs.length / 3} passes of up to ${plan.tilesPerPass} tiles`,
+      `  ${name.padEnd(12)}${rate(products, median.all)} GFLOP/s, best ${rate(products, sorted[0].all)};` +
+        ` input ${share('winogradInput')}, GEMM ${share('winogradGemm')} at ${rate(multiplied, median.winogradGemm)} GFLOP/s,` +
+        ` output ${share('winogradOutput')}; ${jobs.length / 3} passes`,
     );
   }
 }

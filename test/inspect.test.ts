@@ -36,7 +36,7 @@ function vgg16() {
 }
 
 test.each(modes)('VGG16 has 138,357,544 parameters in %s', (mode) => {
-  const { parameters, rows } = planTable(layoutOf(chainGraph(vgg16())), mode, 1, () => 0);
+  const { parameters, rows } = planTable(layoutOf(chainGraph(vgg16())), mode, 1, 'fast', () => 0);
   expect(parameters).toBe(138_357_544);
   expect(rows.find(({ layer }) => layer === 'block5_conv3')!.output).toEqual(
     mode === 'pooled' ? [14, 14, 512] : [224, 224, 512],
@@ -73,7 +73,7 @@ describe('inspect', () => {
   test('plans with the precision and the output stride that are asked for', async () => {
     const layout = layoutOf((await openWeights()).graph);
     const table = (precision: Precision, mode: Mode, outputStride: number) =>
-      planTable(layout, mode, outputStride, ({ steps }) => plannedWorkspace(layout, steps, precision));
+      planTable(layout, mode, outputStride, precision, ({ steps }) => plannedWorkspace(layout, steps, precision));
     expect((await inspect()).plan('atrous', { outputStride: 4 })).toEqual(table('fast', 'atrous', 4));
     const exact = (await inspect(undefined, { precision: 'exact' })).plan('dilated');
     expect(exact).toEqual(table('exact', 'dilated', 1));

@@ -50,6 +50,8 @@ interface Options {
   share?: number;
   adjoint?: boolean;
   bias?: boolean;
+  /** Tiles of 6. */
+  wide?: boolean;
   /** Floats between the pixels and after the rows of both maps. */
   gap?: number;
 }
@@ -118,18 +120,19 @@ class Machine {
 
   conv(p: Problem, options: Options = {}): Float32Array {
     this.#top = 4096;
-    const { relu = false, order = forwards, share = 1, adjoint = false, bias = true, gap = 0 } = options;
+    const { relu = false, order = forwards, share = 1, adjoint = false, bias = true, gap = 0, wide = false } = options;
     const x = this.map(p.h, p.w, p.cin, gap, p.x);
     const y = this.map(p.h, p.w, p.cout, gap);
     const u = this.alloc(winogradWeightBytes(p.cin, p.cout) / 4);
     this.run(winogradWeightsJob(this.put(p.weights), u, p.cin, p.cout, adjoint), order);
     const weights = { ptr: u, bias: bias ? this.put(p.bias) : 0, cin: p.cin, cout: p.cout };
-    const bytes = Math.floor((winogradPlan(x, p.cout, p.d).bytes * share) / 4) * 4;
+    const tile = wide ? 6 : 4;
+    const bytes = Math.floor((winogradPlan(x, p.cout, p.d, undefined, tile).bytes * share) / 4) * 4;
     const workspace = { ptr: this.alloc(bytes / 4), bytes };
     // Nothing of a workspace may be read before it is written.
     this.floats(workspace.ptr, bytes / 4).fill(Number.NaN);
-    for (const job of winogradJobs(x, weights, y, { dilation: p.d, clip: relu ? RELU : undefined }, workspace))
-      this.run(job, order);
+    const call = { dilation: p.d, clip: relu ? RELU : undefined, tile } as const;
+    for (const job of winogradJobs(x, weights, y, call, workspace)) this.run(job, order);
     expect(this.floats(workspace.ptr + bytes, 16).every((value) => value === UNTOUCHED)).toBe(true);
     return this.take(y);
   }
@@ -193,6 +196,33 @@ describe.each(sets)('Winograd convolution, %s', (set) => {
     expect(error(machine.conv(p), direct(p, false))).toBeLessThan(5e-6);
   });
 
+  it.each(shapes)('with tiles of 6: $h x $w, $cin -> $cout channels, dilation $d', (shape) => {
+    const p = problem(shape, 7 * shape.h + shape.w);
+    expect(error(machine.conv(p, { wide: true }), direct(p, false))).toBeLessThan(2e-5);
+    expect(error(machine.conv(p, { wide: true, relu: true, gap: 3 }), direct(p, true))).toBeLessThan(2e-5);
+  });
+
+  it.each([512, 256])(
+    'with tiles of 6 stays within 3e-5 of the largest output over %i channels of ReLU outputs',
+    (cin) => {
+      const p = problem({ h: 14, w: 14, cin, cout: 32, d: 1 });
+      p.x = p.x.map((value) => Math.max(0, value));
+      expect(error(machine.conv(p, { wide: true }), direct(p, false))).toBeLessThan(3e-5);
+    },
+  );
+
+  it.each([
+    { h: 28, w: 29, cin: 20, cout: 140, d: 2 },
+    { h: 70, w: 57, cin: 20, cout: 28, d: 2 }, // several passes
+  ])('with tiles of 6 gives the same bits for any order of tasks and any passes: $h x $w, dilation $d', (shape) => {
+    const p = problem(shape);
+    const options = { wide: true, relu: true };
+    const y = machine.conv(p, options);
+    expect(error(y, direct(p, true))).toBeLessThan(2e-5);
+    for (const order of [backwards, oddsFirst]) expect(bits(machine.conv(p, { ...options, order }))).toBe(bits(y));
+    expect(bits(machine.conv(p, { ...options, share: 0.9 }))).toBe(bits(y));
+  });
+
   it.each([
     { h: 28, w: 28, cin: 20, cout: 140, d: 2 },
     { h: 30, w: 21, cin: 64, cout: 12, d: 4 },
@@ -205,10 +235,10 @@ describe.each(sets)('Winograd convolution, %s', (set) => {
     for (const share of [0.8, 0.5, 0.3]) expect(bits(machine.conv(p, { relu: true, share }))).toBe(bits(y));
   });
 
-  it('gives a phase the same bits whether it is alone or one of many', () => {
+  it.each([false, true])('gives a phase the same bits whether it is alone or one of many; tiles of 6: %s', (wide) => {
     const d = 3;
     const p = problem({ h: 20, w: 17, cin: 12, cout: 8, d });
-    const whole = machine.conv(p);
+    const whole = machine.conv(p, { wide });
     const map = (c: number): View => ({ ptr: 0, h: p.h, w: p.w, c, row: p.w * c, pix: c });
     const pick = (data: Float32Array, c: number, y: number, x: number): Float32Array => {
       const v = phase(map(c), d, y, x);
@@ -219,7 +249,7 @@ describe.each(sets)('Winograd convolution, %s', (set) => {
     for (let y = 0; y < d; y++)
       for (let x = 0; x < d; x++) {
         const { h, w } = phase(map(p.cin), d, y, x);
-        const alone = machine.conv({ ...p, h, w, d: 1, x: pick(p.x, p.cin, y, x) });
+        const alone = machine.conv({ ...p, h, w, d: 1, x: pick(p.x, p.cin, y, x) }, { wide });
         expect(alone).toEqual(pick(whole, p.cout, y, x));
       }
   });
@@ -276,6 +306,17 @@ describe('winogradPlan', () => {
     expect(plan.tiles).toBe(256 * 16);
     expect(plan.products).toBe(256 * 22 * 22 * 512 * 512);
     expect((9 * 224 * 224 * 512 * 512) / plan.products).toBeCloseTo(3.64, 2);
+  });
+
+  it('counts the products of tiles 6+6+2: 20 * 20; 28 and 56 end with a tile of 4', () => {
+    for (const [dilation, rows] of [
+      [16, 20],
+      [8, 38],
+      [4, 76],
+    ])
+      expect(winogradPlan({ h: 224, w: 224, c: 512 }, 512, dilation, undefined, 6).products).toBe(
+        (dilation * rows * 512) ** 2,
+      );
   });
 
   it('asks for at most 24 MB', () => {

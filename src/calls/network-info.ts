@@ -79,7 +79,7 @@ export class DescribedNetwork implements NetworkInfo {
     checkOptions('plan', options, { outputStride: 1 });
     const { precision } = this.description;
     const outputStride = readOutputStride(this.layout, options.outputStride);
-    return planTable(this.layout, oneOf('mode', mode, MODES), outputStride, (plan) =>
+    return planTable(this.layout, oneOf('mode', mode, MODES), outputStride, precision, (plan) =>
       plannedWorkspace(this.layout, plan.steps, precision),
     );
   }

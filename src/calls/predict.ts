@@ -3,8 +3,8 @@ import { AtrousCamError } from '../base/errors.js';
 import { CALL, checkOptions, MODES, oneOf, PREPROCESSING } from '../base/options.js';
 import type { Mode, Prediction, RgbImage } from '../base/types.js';
 import { preprocess } from '../image/preprocess.js';
-import { planForward } from '../plan/forward.js';
 import { ownMode } from '../plan/modes.js';
+import { planFreely } from '../plan/wide.js';
 import { type RunRequest, runPlan } from '../run/engine.js';
 import { requireFinite } from '../run/finite.js';
 import { type Loaded, requireHead } from '../run/loaded.js';
@@ -21,7 +21,7 @@ export async function predict(
   requireHead(loaded);
   const { network, runtime } = loaded;
   const input = inputOf(loaded, image, options);
-  const plan = planForward(network.layout, { mode, head: true });
+  const plan = planFreely(network, { mode, head: true });
   const run = await runPlan(runtime, network, plan, input, { ...progress(mode, options), signal: options.signal });
   const { logits, probabilities } = run as Required<typeof run>;
   await requireFinite(loaded, input, mode, logits, options.signal);

@@ -97,12 +97,12 @@ export const conv: Operator<Conv> = {
     return { packed: { convs, at: {} }, loads };
   },
 
-  workspace: ({ x, window, packed }) =>
+  workspace: ({ x, window, packed, wide }) =>
     Math.max(
       0,
       ...(packed.convs ?? [])
         .slice(0, 1)
-        .map((one) => workspaceBytes(one, group(x[0], 0, packed.convs!.length), window!.dilation)),
+        .map((one) => workspaceBytes(one, group(x[0], 0, packed.convs!.length), window!.dilation, wide)),
     ),
 
   forward: (call) => (call.packed.convs ? dense(call) : [depthwise(call)]),
@@ -147,10 +147,10 @@ function depthwise({ x, y, window, clip, packed, node }: Forward<Conv>): Job {
   return depthwiseJob(x[0], { kernel, bias, rows, columns }, y, { ...window!, clip });
 }
 
-function dense({ x, y, window, clip, packed, workspace }: Forward<Conv>): Job[] {
+function dense({ x, y, window, clip, packed, workspace, wide }: Forward<Conv>): Job[] {
   const convs = packed.convs!;
   const part = (v: View, g: number) => group(v, g, convs.length);
-  return convs.flatMap((one, g) => convJobs(part(x[0], g), one, part(y, g), { ...window!, clip }, workspace));
+  return convs.flatMap((one, g) => convJobs(part(x[0], g), one, part(y, g), { ...window!, clip, wide }, workspace));
 }
 
 /** Floats of a group's kernel and bias. */

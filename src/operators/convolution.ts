@@ -12,6 +12,7 @@ import {
 } from '../wasm/ops/conv.js';
 import { biasGradientJob, convWeightGradientJobs as directWeightGradientJobs } from '../wasm/ops/conv-gradient.js';
 import {
+  type TileSide,
   type WinogradWeights,
   winogradFits,
   winogradJobs,
@@ -79,9 +80,22 @@ export function packKernelJob(source: number, { algorithm, weights }: ConvKernel
   return winogradWeightsJob(source, weights.ptr, weights.cin, weights.cout);
 }
 
+/** Whether a layer is computed by larger tiles where a plan is made for them (`Call.wide`): their products must be most of the work. */
+export const takesWideTiles = (layer: ConvLayer, precision: Precision): boolean =>
+  algorithmOf(layer, precision) === 'winograd' && Math.min(layer.cin, layer.cout) >= 128;
+
+const tileOf = ({ layer }: ConvKernel, wide = false): TileSide => (wide && takesWideTiles(layer, 'fast') ? 6 : 4);
+
 /** The workspace that `convJobs` needs for the map x, or with an adjoint kernel `inputGradientJobs` for dy. */
-export const workspaceBytes = (kernel: ConvKernel, x: Pick<View, 'h' | 'w' | 'c'>, dilation: number): number =>
-  kernel.algorithm === 'direct' ? 0 : winogradPlan(x, kernel.layer.cout, dilation).bytes;
+export function workspaceBytes(
+  kernel: ConvKernel,
+  x: Pick<View, 'h' | 'w' | 'c'>,
+  dilation: number,
+  wide = false,
+): number {
+  const { algorithm, layer } = kernel;
+  return algorithm === 'direct' ? 0 : winogradPlan(x, layer.cout, dilation, undefined, tileOf(kernel, wide)).bytes;
+}
 
 /** Winograd's kernels know no other windows. */
 function checkSame(x: View, y: View, { stride, dilation, startY, startX }: WindowCall): void {
@@ -94,12 +108,12 @@ export function convJobs(
   x: View,
   kernel: ConvKernel,
   y: View,
-  call: WindowCall & { clip?: Clip },
+  call: WindowCall & { clip?: Clip; wide?: boolean },
   workspace: Workspace,
 ): Job[] {
   if (kernel.algorithm === 'direct') return [convJob(x, kernel.weights, y, call)];
   checkSame(x, y, call);
-  return winogradJobs(x, kernel.weights, y, call, workspace);
+  return winogradJobs(x, kernel.weights, y, { ...call, tile: tileOf(kernel, call.wide) }, workspace);
 }
 
 /**

@@ -45,6 +45,8 @@ export interface Forward<N extends Node = Node> {
   /** Phases: vectors are rate x rate maps. */
   readonly rate: number;
   readonly clip?: Clip;
+  /** Whether convolutions of many channels take tiles of 6x6. */
+  readonly wide?: boolean;
   readonly packed: PackedNode;
   readonly workspace: Workspace;
 }

@@ -42,6 +42,8 @@ export interface ForwardRequest {
   readonly given?: readonly NodeId[];
   /** As `SUBTREE_BYTES`. */
   readonly subtreeBytes?: number;
+  /** `dilated`: each node once, all phases together, so that convolutions of many channels may take tiles of 6x6 (wide.ts). */
+  readonly wide?: boolean;
 }
 
 /**
@@ -87,7 +89,7 @@ class ForwardWalk extends Walk {
     readonly request: ForwardRequest & { frontier?: boolean },
     shared?: Shared,
   ) {
-    super(layout, engineMode(layout, request.mode), request.subtreeBytes, shared?.steps, shared?.memory);
+    super(layout, engineMode(layout, request.mode), request.subtreeBytes, shared?.steps, shared?.memory, request.wide);
     const { head = false, fold, take = [], given = [] } = request;
     this.#take = new Set(take);
     const frontier = head || request.frontier ? layout.frontier : [];
@@ -102,7 +104,7 @@ class ForwardWalk extends Walk {
     this.#spacing = this.mode === 'dilated' ? 1 : this.mode === 'pooled' ? own : spacingOf(own, request.outputStride);
     this.#given = new Map(given.map((id) => [id, this.allocFor(id, this.#pooledLattice(id))]));
     if (fold !== undefined) this.#raw = this.#allocRaw(fold);
-    if (this.mode === 'dilated' && !this.isWhole)
+    if (this.mode === 'dilated' && !this.isWhole && !this.wide)
       for (const id of new Set([...frontier, ...(fold === undefined ? [] : [fold])]))
         this.#whole.set(id, this.allocFor(id, ORIGIN));
   }
@@ -112,7 +114,8 @@ class ForwardWalk extends Walk {
     const input = this.#own.has(0) && !this.#given.has(0) ? this.allocFor(0, ORIGIN) : undefined;
     const live: Live = new Map(this.#given);
     if (input) live.set(0, input);
-    this.#visit(0, ORIGIN, live, true);
+    if (this.wide) this.#sweep(live);
+    else this.#visit(0, ORIGIN, live, true);
     if (this.#whole.size > 0) this.#finishWhole();
     return {
       mode: this.request.mode,
@@ -158,6 +161,23 @@ class ForwardWalk extends Walk {
     else this.#fold(level, at, live);
     this.#children(level, at, live, own);
     for (const [id, placed] of live) if (!above.has(id)) this.release(placed);
+  }
+
+  /** Level by level, the points of each as one map. A map is dropped behind its last reader in any level. */
+  #sweep(live: Live): void {
+    const { levels } = this.layout;
+    const none = levels.length;
+    const { h, w } = this.node(0).shape;
+    const channels = Math.max(...[...this.#own].map((id) => this.node(id).shape.c));
+    this.memory.free(this.memory.alloc(2 * 4 * h * w * channels)); // room for two maps, of which one is read and one written
+    const pending = new Map([...this.#own].map((id) => [id, this.#readersOf(id, none, this.#own, true)]));
+    let at = ORIGIN;
+    for (const [level, { nodes }] of levels.entries()) {
+      if (level > 0) [at] = childLattices(this.geometry, level - 1, at, this.#spacing, true);
+      const mine = nodes.filter((id) => this.#own.has(id));
+      this.compute(at, live, pending, { apart: this.#take, onMap: (id, map) => this.#taken(id, map) }, mine);
+      this.#ownPhase(level, at, live);
+    }
   }
 
   #readersOf(id: NodeId, level: number, needed: ReadonlySet<NodeId>, own: boolean): number {

@@ -17,16 +17,16 @@ export class Memory {
   #top = 0;
   peak = 0;
 
-  /** The smallest free piece that is large enough, else new memory at the top. */
-  alloc(bytes: number): Block {
+  /** The start, or end, of the smallest free piece that is large enough, else new memory at the top. */
+  alloc(bytes: number, atEnd = false): Block {
     const size = Math.max(1, Math.ceil(bytes / ALIGNMENT)) * ALIGNMENT;
     let best = -1;
     for (const [i, piece] of this.#free.entries())
       if (piece.bytes >= size && (best < 0 || piece.bytes < this.#free[best].bytes)) best = i;
     if (best >= 0) {
       const piece = this.#free[best];
-      const { ptr } = piece;
-      piece.ptr += size;
+      const ptr = atEnd ? piece.ptr + piece.bytes - size : piece.ptr;
+      if (!atEnd) piece.ptr += size;
       piece.bytes -= size;
       if (piece.bytes === 0) this.#free.splice(best, 1);
       return { ptr, bytes: size };

@@ -14,6 +14,8 @@ export interface Call {
   readonly window?: WindowCall;
   /** Phases of the output's lattice: vectors are rate x rate maps, spread over the others by row and column modulo rate. */
   readonly rate: number;
+  /** As `ForwardRequest.wide`. */
+  readonly wide?: boolean;
 }
 
 /** y = the node's operation on x. */

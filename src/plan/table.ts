@@ -1,12 +1,13 @@
 import type { PlanRow, PlanTable } from '../api.js';
 import { sizeFrom } from '../base/shape.js';
-import type { Mode } from '../base/types.js';
+import type { Mode, Precision } from '../base/types.js';
 import { type Node, type NodeId, weightShapes } from '../graph/graph.js';
 import type { Layout } from '../graph/levels.js';
-import { type Plan, planForward } from './forward.js';
+import type { Plan } from './forward.js';
 import { Geometry } from './lattice.js';
 import { engineMode, gridOf } from './modes.js';
 import { nodeMacs, stepMacs } from './steps.js';
+import { planFreely } from './wide.js';
 
 /**
  * The table of a mode's operations, as Keras' summary shows a network: each map as a whole, although `atrous` and `dilated` never hold
@@ -18,12 +19,13 @@ export function planTable(
   layout: Layout,
   mode: Mode,
   outputStride: number,
+  precision: Precision,
   workspace: (plan: Plan) => number,
 ): PlanTable {
   const { graph, frontier } = layout;
   const hasHead = graph.logits >= 0;
   const take = frontier.length > 0 ? frontier : [graph.nodes.length - 1];
-  const plan = planForward(layout, { mode, outputStride, head: hasHead, ...explained(take) });
+  const plan = planFreely({ layout, precision }, { mode, outputStride, head: hasHead, ...explained(take) });
   const macs = new Map<NodeId, number>();
   for (const step of plan.steps)
     if (step.op === 'compute') macs.set(step.node, (macs.get(step.node) ?? 0) + stepMacs(graph, step));

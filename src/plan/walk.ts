@@ -64,6 +64,8 @@ export interface Computing {
 /** What forward and backward plans share: steps, memory, and how one node is computed on one lattice. */
 export class Walk {
   readonly geometry: Geometry;
+  /** Where each map is as large as its level's, neighbours lie at the two ends of the memory, so that it holds no more than two. */
+  #atEnd = false;
 
   constructor(
     readonly layout: Layout,
@@ -72,6 +74,8 @@ export class Walk {
     readonly subtreeBytes = SUBTREE_BYTES,
     readonly steps: Step[] = [],
     readonly memory = new Memory(),
+    /** As `ForwardRequest.wide`. */
+    readonly wide = false,
   ) {
     this.geometry = new Geometry(layout, mode);
   }
@@ -107,7 +111,8 @@ export class Walk {
   }
 
   alloc(h: number, w: number, c: number, at: Lattice): Placed {
-    const block = this.memory.alloc(4 * h * w * c);
+    this.#atEnd = this.wide && !this.#atEnd;
+    const block = this.memory.alloc(4 * h * w * c, this.#atEnd);
     return { view: view(block.ptr, h, w, c), at, owner: { block, uses: 1 } };
   }
 
@@ -145,19 +150,27 @@ export class Walk {
   /** How a node on the lattice `at` reads an input on the lattice `x`. */
   callOf(node: Node, x: Lattice, at: Lattice): Call {
     const rate = this.vectorRate(at);
-    return node.op === 'conv' || node.op === 'pool' ? { window: this.geometry.call(node, x, at), rate } : { rate };
+    const call =
+      node.op === 'conv' || node.op === 'pool' ? { window: this.geometry.call(node, x, at), rate } : { rate };
+    return this.wide && node.op === 'conv' ? { ...call, wide: true } : call;
   }
 
   /**
-   * Computes the nodes of a level that are `pending`, in order. `pending` counts the readers of each that come yet in this visit; a map is
+   * Computes nodes of a level that are `pending`, in order. `pending` counts the readers of each that come yet in this visit; a map is
    * dropped behind its last one, and stays where that number is infinite.
    */
-  compute(at: Lattice, live: Live, pending: Map<NodeId, number>, { apart, whole, onMap }: Computing): void {
+  compute(
+    at: Lattice,
+    live: Live,
+    pending: Map<NodeId, number>,
+    { apart, whole, onMap }: Computing,
+    nodes: Iterable<NodeId> = pending.keys(),
+  ): void {
     const done = new Set<NodeId>();
-    const lasting = this.#placeLasting(at, live, pending, whole);
+    const lasting = this.wide ? new Map<NodeId, Placed>() : this.#placeLasting(at, live, pending, whole);
     const slots = this.#slots(live, pending, whole);
     const places: Places = { whole, lasting, slots, roots: new Map() };
-    for (const id of pending.keys()) {
+    for (const id of nodes) {
       if (done.has(id)) continue;
       const fused = apart.has(id) ? undefined : this.fusedInto(id);
       const result = fused !== undefined && pending.has(fused) ? fused : id;
@@ -216,7 +229,8 @@ export class Walk {
       return;
     }
     const views = x.map(({ view }) => view);
-    const together = node.op === 'concat' && !places.roots.has(id) ? joined(views) : undefined;
+    const place = this.#placeOf(result, at, places);
+    const together = node.op === 'concat' && !place ? joined(views) : undefined;
     if (together) {
       x[0].owner.uses++;
       live.set(result, { ...x[0], view: together });
@@ -224,7 +238,7 @@ export class Walk {
     }
     const [from] = node.from;
     const replaces = IN_PLACE.includes(node.op) && pending.get(from) === 1 && x[0].owner.uses === 1;
-    const y = this.#placeOf(result, at, places) ?? (replaces ? this.part(x[0], at) : this.allocFor(result, at));
+    const y = place ?? (replaces ? this.part(x[0], at) : this.allocFor(result, at));
     live.set(result, y);
     if (node.op === 'concat') {
       this.#fill(id, views, y.view, at);

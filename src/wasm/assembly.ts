@@ -66,6 +66,12 @@ export const COLUMNS = 8;
 /** The largest depth of a block of rows, and the distance between its rows, in floats; a constant, so that addresses are immediates. */
 export const DEPTH = 256;
 
+/** Bytes of scratch of tiles of 6: behind all else, the input of a row of an edge. */
+export const WIDE_SCRATCH = 18240;
+
+/** Bytes of scratch of `winogradWiden`: 18 + 9 + 24 vectors. */
+export const WIDEN_SCRATCH = 816;
+
 /** Bytes of a region in a task's scratch. */
 export const REGION = 128;
 
@@ -84,11 +90,11 @@ export const GRADIENT_STRIPS = 2;
 /** Bytes of 64 channels. */
 export const CHUNK = 256;
 
-/** Bytes of 6 x 6 chunks, the transforms' intermediate result, before one chunk of zeros and a `Tile`. */
-export const WORK = 9216;
+/** Bytes of 8 x 8 chunks, the transforms' intermediate result, before one chunk of zeros and a `Tile`. */
+export const WORK = 16384;
 
 /** Where in a task's scratch its own copy of the arguments lies, behind chunks, zeros and tile. */
-export const OWN = 9536;
+export const OWN = 16704;
 
 const ActivationArgs = {
   x: 'usize',
@@ -692,6 +698,7 @@ const WinogradArgs = {
   cin: 'usize',
   cout: 'usize',
   dilation: 'usize',
+  tile: 'i32',
   phases: 'i32',
   phasesX: 'i32',
   h: 'i32',
@@ -722,6 +729,7 @@ const WinogradGradientArgs = {
   cin: 'usize',
   cout: 'usize',
   dilation: 'usize',
+  tile: 'i32',
   phases: 'i32',
   phasesX: 'i32',
   h: 'i32',
@@ -755,6 +763,14 @@ const WinogradWeightsArgs = {
   cin: 'usize',
   cout: 'usize',
   adjoint: 'i32',
+} as const;
+
+const WinogradWidenArgs = {
+  from: 'usize',
+  fromStride: 'usize',
+  to: 'usize',
+  toStride: 'usize',
+  cin: 'usize',
 } as const;
 
 /** The fields of each kernel. */
@@ -815,6 +831,7 @@ export const KERNEL_FIELDS = {
   winogradOutput: WinogradArgs,
   winogradTiles: WinogradArgs,
   winogradWeights: WinogradWeightsArgs,
+  winogradWiden: WinogradWidenArgs,
 } as const;
 
 /** The fields of other structs. */

@@ -1,9 +1,12 @@
-import { BLOCK, KERNEL_FIELDS, OWN, PANEL } from '../assembly.js';
+import { BLOCK, KERNEL_FIELDS, OWN, PANEL, WIDE_SCRATCH, WIDEN_SCRATCH } from '../assembly.js';
 import { type Clip, type Job, job, UNCLIPPED, type View } from '../job.js';
 import { up } from './split.js';
 
-/** Products of a 6 x 6 tile. */
+/** Outputs of a tile along a side. */
+export type TileSide = 4 | 6;
+/** Products of a tile of 4 outputs a side, and of any. */
 export const COEFFICIENTS = 36;
+const coefficientsOf = (tile: TileSide): number => (tile + 2) ** 2;
 /** Bytes between the cache sets of two coefficients, which would else all fall into one: their distance is near a power of two. */
 const SKEW = 64;
 /** Tiles of one transform task. */
@@ -13,7 +16,7 @@ export const STRIPS_PER_TASK = 16;
 /**
  * Tiles of a pass. Measured on Zen 3, 512 -> 512 channels, 16 phases of 14x14, relaxed, one thread: 32 tiles 107, 64 tiles
  * 118, 128 tiles 120, 256 tiles 125 effective GF/s; at 64, 128 and 256 channels 32 to 512 tiles differ by less than the noise,
- * so that V and M small enough for a core's own L2 (one task for all three steps) would gain nothing.
+ * so that V and M small enough for a core's own L2 (one task for all three steps) would gain nothing. Tiles of 6: see bench/NOTES.md.
  */
 const TILES_PER_PASS = 128;
 /** Most bytes of V and M that a plan asks for. */
@@ -45,6 +48,11 @@ export interface WinogradCall {
   readonly dilation: number;
   readonly clip?: Clip;
   readonly accumulate?: boolean;
+  /**
+   * 6: F(6x6,3x3) has 1.2 to 1.25 times fewer products and four times the rounding error. Its weights, 1.8 times as large, are made in the
+   * workspace by a first job, so it pays on large maps. It knows no `accumulate`.
+   */
+  readonly tile?: TileSide;
 }
 
 /** Transformed weights, made by `winogradWeightsJob`. */
@@ -87,7 +95,8 @@ const strideM = (tiles: number, cout: number): number => skewed(up(tiles, PANEL)
 export const winogradFits = (cin: number, cout: number): boolean => cin % 4 === 0 && cout % 4 === 0;
 
 /** Bytes of the transformed weights of a (3, 3, cin, cout) kernel. */
-export const winogradWeightBytes = (cin: number, cout: number): number => COEFFICIENTS * strideU(cin, cout);
+export const winogradWeightBytes = (cin: number, cout: number, tile: TileSide = 4): number =>
+  coefficientsOf(tile) * strideU(cin, cout);
 
 /** Starts, counts and sizes of the runs of equally long phases of a side. */
 function runs(side: number, dilation: number): { start: number; count: number; size: number }[] {
@@ -113,27 +122,33 @@ export const groups = (h: number, w: number, dilation: number): Group[] =>
   );
 
 /** Tiles of all phases of a group. */
-export const tilesOf = ({ down, across, h, w }: Group): number => down * across * Math.ceil(h / 4) * Math.ceil(w / 4);
+export const tilesOf = ({ down, across, h, w }: Group, tile: TileSide = 4): number =>
+  down * across * Math.ceil(h / tile) * Math.ceil(w / tile);
 
-/** Transformed rows of a phase's side: 6 for each tile of 4, 4 for an edge of one or two pixels. */
-function coefficientsOf(side: number): number {
-  const left = side % 4;
-  return 6 * Math.floor(side / 4) + (left === 3 ? 6 : left > 0 ? 4 : 0);
+/** Transformed rows of a phase's side: two more than the outputs of each tile, of edges of one or two pixels 4, of three or four 6. */
+function rowsOf(side: number, tile: TileSide): number {
+  const left = side % tile;
+  return (tile + 2) * Math.floor(side / tile) + (left === 0 ? 0 : 2 + 2 * Math.ceil(left / 2));
 }
 
-const workspaceBytes = (tiles: number, cin: number, cout: number): number =>
-  COEFFICIENTS * (strideV(tiles, cin) + strideM(tiles, cout));
+const workspaceBytes = (tiles: number, cin: number, cout: number, tile: TileSide): number =>
+  coefficientsOf(tile) * (strideV(tiles, cin) + strideM(tiles, cout));
 
 /** The most tiles a pass may have in a workspace. */
-function fitting(bytes: number, cin: number, cout: number, most = TILES_PER_PASS): number {
+function fitting(bytes: number, cin: number, cout: number, most = TILES_PER_PASS, tile: TileSide = 4): number {
   let tiles = most;
-  while (tiles > 0 && workspaceBytes(tiles, cin, cout) > bytes) tiles--;
+  while (tiles > 0 && workspaceBytes(tiles, cin, cout, tile) > bytes) tiles--;
   if (tiles === 0)
     throw new Error(`internal: a Winograd workspace of ${bytes} bytes holds no tile of ${cin} -> ${cout} channels`);
   return tiles;
 }
 
-const isTogether = (cin: number, cout: number): boolean => Math.max(cin, cout) <= TOGETHER;
+const isTogether = (cin: number, cout: number, tile: TileSide): boolean =>
+  tile === 4 && Math.max(cin, cout) <= TOGETHER;
+
+/** Bytes of weights that are made in the workspace. */
+const madeBytes = (cin: number, cout: number, tile: TileSide): number =>
+  tile === 4 ? 0 : winogradWeightBytes(cin, cout, tile);
 
 /** The fewest passes of at most `limit` tiles, of nearly equal length. */
 export function splitPasses(tiles: number, limit: number): { first: number; count: number }[] {
@@ -155,17 +170,18 @@ export function winogradPlan(
   cout: number,
   dilation: number,
   mostTiles = TILES_PER_PASS,
+  tile: TileSide = 4,
 ): WinogradPlan {
   const all = groups(x.h, x.w, dilation);
-  const together = isTogether(x.c, cout);
-  const limit = together ? Number.POSITIVE_INFINITY : fitting(MAX_WORKSPACE, x.c, cout, mostTiles);
-  const passes = all.flatMap((group) => splitPasses(tilesOf(group), limit));
+  const together = isTogether(x.c, cout, tile);
+  const limit = together ? Number.POSITIVE_INFINITY : fitting(MAX_WORKSPACE, x.c, cout, mostTiles, tile);
+  const passes = all.flatMap((group) => splitPasses(tilesOf(group, tile), limit));
   const most = Math.max(...passes.map((pass) => pass.count));
-  const coefficients = all.reduce((sum, g) => sum + g.down * g.across * coefficientsOf(g.h) * coefficientsOf(g.w), 0);
+  const coefficients = all.reduce((sum, g) => sum + g.down * g.across * rowsOf(g.h, tile) * rowsOf(g.w, tile), 0);
   return {
-    tiles: all.reduce((sum, group) => sum + tilesOf(group), 0),
+    tiles: all.reduce((sum, group) => sum + tilesOf(group, tile), 0),
     tilesPerPass: most,
-    bytes: together ? 0 : workspaceBytes(most, x.c, cout),
+    bytes: together ? 0 : madeBytes(x.c, cout, tile) + workspaceBytes(most, x.c, cout, tile),
     products: coefficients * x.c * cout,
   };
 }
@@ -192,30 +208,37 @@ export function winogradJobs(
   workspace: { ptr: number; bytes: number },
 ): Job[] {
   const { cin, cout } = weights;
-  const { dilation, mostTiles } = options;
-  if (isTogether(cin, cout)) return groups(x.h, x.w, dilation).map((group) => tilesJob(x, weights, y, group, options));
-  const limit = fitting(workspace.bytes, cin, cout, mostTiles);
-  return groups(x.h, x.w, dilation).flatMap((group) =>
-    splitPasses(tilesOf(group), limit).flatMap((pass) => {
+  const { dilation, mostTiles, tile = 4 } = options;
+  if (isTogether(cin, cout, tile))
+    return groups(x.h, x.w, dilation).map((group) => tilesJob(x, weights, y, group, options));
+  const made = madeBytes(cin, cout, tile);
+  const limit = fitting(workspace.bytes - made, cin, cout, mostTiles, tile);
+  const [coefficients, uStride, v] = [coefficientsOf(tile), strideU(cin, cout), workspace.ptr + made];
+  const [from, u] = [weights.ptr, made > 0 ? workspace.ptr : weights.ptr];
+  const widen = { from, fromStride: uStride, to: u, toStride: uStride, cin };
+  const first = made > 0 ? [job('winogradWiden', widen, strips(cout), WIDEN_SCRATCH)] : [];
+  const passes = groups(x.h, x.w, dilation).flatMap((group) =>
+    splitPasses(tilesOf(group, tile), limit).flatMap((pass) => {
       const vStride = strideV(pass.count, cin);
       const fields = {
         ...passFields(x, y, group, pass, options),
-        u: weights.ptr,
-        uStride: strideU(cin, cout),
+        u,
+        uStride,
         bias: weights.bias,
-        v: workspace.ptr,
+        v,
         vStride,
-        m: workspace.ptr + COEFFICIENTS * vStride,
+        m: v + coefficients * vStride,
         mStride: strideM(pass.count, cout),
       };
       const transforms = Math.ceil(pass.count / TILES_PER_TASK);
       return [
-        job('winogradInput', fields, transforms, OWN),
-        job('winogradGemm', fields, COEFFICIENTS * Math.ceil(strips(cout) / STRIPS_PER_TASK)),
-        job('winogradOutput', fields, transforms, OWN),
+        job('winogradInput', fields, transforms, WIDE_SCRATCH),
+        job('winogradGemm', fields, coefficients * Math.ceil(strips(cout) / STRIPS_PER_TASK)),
+        job('winogradOutput', fields, transforms, WIDE_SCRATCH),
       ];
     }),
   );
+  return [...first, ...passes];
 }
 
 /** The one job of a group with few channels: a task takes some of its tiles from x to y. */
@@ -245,7 +268,7 @@ export function passFields(
   y: View,
   group: Group,
   { first, count, tilesPerTask = TILES_PER_TASK }: { first: number; count: number; tilesPerTask?: number },
-  { dilation, clip = UNCLIPPED, accumulate = false }: WinogradCall,
+  { dilation, clip = UNCLIPPED, accumulate = false, tile = 4 }: WinogradCall,
 ) {
   const pixel = (v: View): number => v.ptr + 4 * (group.y * v.row + group.x * v.pix);
   return {
@@ -258,6 +281,7 @@ export function passFields(
     cin: x.c,
     cout: y.c,
     dilation,
+    tile,
     phases: group.down * group.across,
     phasesX: group.across,
     h: group.h,

@@ -47,7 +47,7 @@ test('--input-size gives files without dense layers their input', async () => {
 
 describe('usage', () => {
   test.each([
-    [['explain', photo, '--mode', 'poold'], '--mode: expected pooled, dilated, atrous or all, got "poold"'],
+    [['explain', photo, '--mode', 'poold'], '--mode: expected pooled, dilated, atrous, all or auto, got "poold"'],
     [['explain'], "missing required argument 'image'"],
     [['explain', photo, '--colour'], "unknown option '--colour'"],
     [['explian', photo], "unknown command 'explian'"],

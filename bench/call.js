@@ -9,13 +9,14 @@ What one explanation is made of beside the network: decoding, resizing, the fini
 each as a share of the pooled pass. PHOTO: by default the one that \`npm start\` explains.
 
   --weights FILE    as \`atrous-cam explain --weights\` takes it; imagenet by default
+  --draft N         JPEGs decoded at a smaller size whose sides keep N pixels
   --rounds N        20 by default
 `;
 
 const text = /** @type {const} */ ({ type: 'string' });
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { weights: text, rounds: text, help: { type: 'boolean' } },
+  options: { weights: text, draft: text, rounds: text, help: { type: 'boolean' } },
 });
 
 /** Milliseconds of each stage of one call. */
@@ -27,7 +28,7 @@ async function timeStages(net, photo) {
     times[name] = performance.now() - begin;
     return result;
   };
-  const image = await time('decode', () => readImage(photo));
+  const image = await time('decode', () => readImage(photo, values.draft ? { draft: Number(values.draft) } : {}));
   const { tensor } = await time('resize, crop, normalise', () => net.preprocess(image));
   await time('predict: the pooled pass', () => net.predict({ tensor }));
   await time('explain numbers: pass, gradient, map', () => net.explain({ tensor }, { mode: 'pooled' }));
@@ -47,7 +48,8 @@ else {
   const rounds = [];
   for (let i = 0; i < Number(values.rounds ?? 20); i++) rounds.push(await timeStages(net, photo));
   const { width, height } = await readImage(photo);
-  console.log(`${width}x${height}, ${net.threads} threads, ${net.kernels}`);
+  const most = (process.resourceUsage().maxRSS / 1024).toFixed(0);
+  console.log(`${width}x${height}, ${net.threads} threads, ${net.kernels}; resident at most ${most} MB`);
   const middle = (name) => median(rounds.map((times) => times[name]));
   const pass = middle('predict: the pooled pass');
   for (const name of Object.keys(rounds[0])) {

@@ -401,6 +401,7 @@ describe('usage', () => {
     ],
     ['--score logits', '--score: expected logit or probability, got "logits"; did you mean "logit"?'],
     ['--heads all', '--heads: expected one, each or mean, got "all"'],
+    ['--draft 0', '--draft: expected a number of pixels, such as 512, got "0"'],
     ['--output-stride 0', `--output-stride: expected a divisor of the network's stride, such as 8, got "0"`],
     ['--preprocess tv', '--preprocess: expected caffe, torch, tf, unit or raw, got "tv"; did you mean "tf"?'],
     [

@@ -21,7 +21,10 @@ describe('JPEG at smaller sizes', () => {
   it.each(['420', '422', '444', 'progressive'])('%s: the pixels of libjpeg at every size, to the bit', (name) => {
     const file = formats(`${name}.jpg`);
     for (const divisor of [1, 2, 4, 8]) {
-      const decoding = { subject: 'image', maxPixels: 1e6, reduces: true, strict: false, warnings: [] };
+      const decoding = {
+        ...{ subject: 'image', maxPixels: 1e6, draft: Number.POSITIVE_INFINITY },
+        ...{ reduces: true, strict: false, warnings: [] },
+      };
       const picture = decodeAt(readJpegSegments(file, decoding), 8 / divisor, decoding);
       expectSame(picture, decodeImage(formats(`${name}.jpg.${divisor}.png`)), `${name}, 1/${divisor}`);
     }
@@ -34,6 +37,24 @@ describe('JPEG at smaller sizes', () => {
     expect(picture.warnings).toEqual(['too large a JPEG: 93x61 pixels; it was read at 47x31']);
     expect(() => decodeImage(file, { maxPixels: 93 * 61 - 1, strict: true })).toThrow('at most 5672 pixels, got 93x61');
     expect(() => decodeImage(file, { maxPixels: 1000 })).toThrow('at most 1000 pixels, got 93x61');
+  });
+
+  it('is what a draft may be, as long as both sides keep so many pixels', () => {
+    const file = formats('420.jpg');
+    for (const [draft, divisor] of [
+      [1, 8],
+      [8, 8],
+      [9, 4],
+      [16, 4],
+      [31, 2],
+      [32, 1],
+      [1e9, 1],
+    ]) {
+      const picture = decodeImage(file, { draft });
+      expectSame(picture, decodeImage(formats(`420.jpg.${divisor}.png`)), `draft ${draft}`);
+      expect(picture.warnings).toBeUndefined();
+    }
+    expect(() => decodeImage(file, { draft: 0 })).toThrow('draft: expected a number of pixels above 0, got 0');
   });
 });
 

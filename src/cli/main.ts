@@ -81,7 +81,13 @@ function group(command: Command, heading: string, members: Option[]): void {
 }
 
 const networkOptions = () => [options.weights(), ...options.inputOptionsOf()];
-const picturesOptions = () => [options.recursive(), options.shard(), options.strict(), options.maxPixels()];
+const picturesOptions = () => [
+  options.recursive(),
+  options.shard(),
+  options.strict(),
+  options.draft(),
+  options.maxPixels(),
+];
 const machineOptions = () => [
   ...[options.precision(), options.kernels(), options.threads()],
   ...[options.maxMemory(), options.maxFile()],

@@ -8,12 +8,12 @@ export const STREAM = '-';
 /** Reads and decodes a picture of the call, `-` from standard input. Says on standard error what was wrong with the file. */
 export async function readPicture(
   file: string,
-  { maxPixels, strict }: Pick<PicturesFlags, 'maxPixels' | 'strict'>,
+  { maxPixels, draft, strict }: Pick<PicturesFlags, 'maxPixels' | 'draft' | 'strict'>,
   context: Context,
 ): Promise<RgbImage> {
   const { signal } = context;
   const source = file === STREAM ? await context.readInput() : file;
-  const picture = await context.readImage(source, { maxPixels, strict, signal });
+  const picture = await context.readImage(source, { maxPixels, draft, strict, signal });
   for (const warning of picture.warnings ?? []) context.warn(`${file}: ${warning}`);
   return picture;
 }

@@ -21,6 +21,11 @@ export interface DecodeOptions {
   /** Whether a JPEG of up to 2.5 times as many is decoded at a half, a quarter or an eighth of its size; default true, but for `strict`. */
   reduces?: boolean;
   /**
+   * A JPEG is decoded at a half, a quarter or an eighth of its size where both sides keep at least so many pixels, which takes less time and
+   * memory (Pillow's draft mode). Pixels resized from it differ a little from those of the whole picture. Default: at its own size.
+   */
+  draft?: number;
+  /**
    * Refuse files that break their format, though other programs show them: cut off, without an end marker, with wrong checksums. By
    * default what is there is decoded, and the picture's `warnings` say what was wrong.
    */
@@ -66,13 +71,20 @@ export const decodingOf = ({
   maxPixels = DEFAULT_MAX_PIXELS,
   strict = false,
   reduces = !strict,
+  draft = Number.POSITIVE_INFINITY,
 }: DecodeOptions): Decoding => ({
   subject: imageSubject(name),
   maxPixels,
+  draft: checkDraft(draft),
   reduces,
   strict,
   warnings: [],
 });
+
+function checkDraft(draft: number): number {
+  if (draft > 0) return draft;
+  throw new AtrousCamError('BAD_ARGUMENT', `draft: expected a number of pixels above 0, got ${draft}`);
+}
 
 /** The file's format by its first bytes. Throws BAD_IMAGE where it is none of ours. */
 export function formatOf(bytes: Uint8Array, { subject }: Decoding): Format {

@@ -9,6 +9,8 @@ export interface Decoding {
   readonly maxPixels: number;
   /** Whether a JPEG beyond it is decoded at a smaller size. */
   readonly reduces: boolean;
+  /** Pixels that the sides of a JPEG keep that is decoded at a smaller size because that is enough; Infinity where it is not. */
+  readonly draft: number;
   /** Files that break their format are refused, though other programs show them. */
   readonly strict: boolean;
   /** Whole sentences without the picture's name: what is wrong with the file, and what was done. */

@@ -27,7 +27,7 @@ export interface ReadImageOptions extends Omit<DecodeOptions, 'name'> {
  * const { map } = await net.explain(picture);
  */
 export async function readImage(image: ImageInput, options: ReadImageOptions = {}): Promise<RgbImage> {
-  checkOptions('readImage', options, { signal: 1, maxPixels: 1, reduces: 1, strict: 1 });
+  checkOptions('readImage', options, { signal: 1, maxPixels: 1, reduces: 1, draft: 1, strict: 1 });
   const { signal, ...decoding } = options;
   if (typeof image === 'string' || image instanceof URL)
     return decodePicture(await readFile(image, signal), { ...decoding, name: String(image) });

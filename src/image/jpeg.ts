@@ -32,12 +32,14 @@ export function decodeAt(parts: JpegParts, side: number, decoding: Decoding): Rg
 /** Samples a side that a block of 8x8 becomes. */
 function chooseSide(parts: JpegParts, decoding: Decoding): number {
   const { width, height } = parts;
-  const { maxPixels } = decoding;
+  const { maxPixels, draft } = decoding;
+  const enough = [1, 2, 4].find((side) => Math.min(reduced(width, side), reduced(height, side)) >= draft);
   const most = width * height > maxPixels ? Math.min(REDUCED_PIXELS, maxPixels) : maxPixels;
-  for (const side of decoding.reduces ? [8, 4, 2, 1] : [8]) {
+  for (const side of enough ? [enough] : decoding.reduces ? [8, 4, 2, 1] : [8]) {
     const [w, h] = [reduced(width, side), reduced(height, side)];
     if (w * h > most || decodingBytes(parts, side) > MAX_BYTES) continue;
-    if (side < 8) tolerate(decoding, `too large a JPEG: ${width}x${height} pixels; it was read at ${w}x${h}`);
+    if (side < 8 && !enough)
+      tolerate(decoding, `too large a JPEG: ${width}x${height} pixels; it was read at ${w}x${h}`);
     return side;
   }
   const fault = `decoding ${width}x${height} pixels takes more than ${MAX_BYTES / 2 ** 20} MB; scale it down`;

@@ -172,6 +172,10 @@ function gatherTaps(
 function gatherRow(x: usize, pix: usize, xx: i32, step: i32, size: i32, taps: i32, depth: i32, to: usize): void {
   if (step === 1 && pix === 4 * <usize>depth) {
     // They lie side by side, so that those that exist are one piece.
+    if (xx >= 0 && xx + taps <= size) {
+      copyFloats(to, x + pix * <usize>xx, taps * depth);
+      return;
+    }
     const before = min(taps, max(0, -xx));
     const behind = min(taps, max(before, size - xx));
     clearFloats(to, before * depth);

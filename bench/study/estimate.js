@@ -1,12 +1,12 @@
 import { partsOf } from './maps.js';
 import { mapMaker, openNetworks, processorSeconds } from './measure.js';
-import { PERCENTILES, STEPS } from './plan.js';
+import { PERCENTILES, RANDOMIZED, STEPS } from './plan.js';
 import { reference } from './rows.js';
 
 /** Processor seconds beside the network, on a Zen 4: of any map's measures, of ROAD at a percentile and order. */
 const COST = { measures: 0.08, imputation: 0.1 };
-/** The randomisation test explains two photographs, once as trained and at four depths. */
-const RANDOMIZED = 10;
+/** The randomisation test explains its photographs once as trained and at four depths. */
+const EXPLAINED = 5 * RANDOMIZED;
 
 /**
  * Prints how long what is left to do takes about, network by network, from what each computes in a second here and now.
@@ -49,7 +49,7 @@ async function estimateSeconds(net, work, rows) {
     let measures = 0;
     for (const { row, metrics } of jobs) {
       const { explain } = rows.find(({ name }) => name === row);
-      const times = metrics.includes('steps') ? RANDOMIZED : 1;
+      const times = metrics.includes('steps') ? EXPLAINED : 1;
       for (const options of explain ? partsOf(explain) : []) parts.set(JSON.stringify(options), times * part(options));
       measures += times * COST.measures + metrics.reduce((all, metric) => all + (costs[metric] ?? 0), 0);
     }

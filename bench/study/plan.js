@@ -9,17 +9,17 @@ import { randomized, unjudged, unzoomed } from './rows.js';
  * @type {Record<string, Counts>} by network
  */
 export const counts = {
-  lite0: { pictures: 32, mosaics: 12, curves: 5 },
-  mobilenet: { pictures: 60, mosaics: 24, curves: 5 },
-  vgg16: { pictures: 16, mosaics: 6, curves: 5 },
-  catdog: { pictures: 60, mosaics: 24, curves: 5 },
+  lite0: { pictures: 400, mosaics: 100, curves: 5 },
+  mobilenet: { pictures: 400, mosaics: 100, curves: 5 },
+  vgg16: { pictures: 100, mosaics: 40, curves: 5 },
+  catdog: { pictures: 400, mosaics: 100, curves: 5 },
 };
 
 /** Steps of insertion and deletion, and ROAD's percentiles: what a forward pass each costs. */
 export const STEPS = 8;
-export const PERCENTILES = [50];
+export const PERCENTILES = [30, 70];
 /** Photographs of the randomisation test, and how far into the study it comes, as a part of it. */
-export const RANDOMIZED = 2;
+export const RANDOMIZED = 5;
 const EARLY = 0.2;
 
 /**

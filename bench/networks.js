@@ -26,7 +26,8 @@ export async function benchNetworks({ weights, threads, kernels, seconds = 3 } =
   const rows = [];
   for (const options of runs) {
     const result = await measure(net, image, { ...options, target: 0 }, seconds);
-    const { macs } = net.plan(options.mode, options);
+    const { mode, outputStride } = options;
+    const { macs } = net.plan(mode, { outputStride });
     const cells = [
       options.mode.padEnd(8),
       String(options.outputStride ?? '').padStart(6),

@@ -27,6 +27,7 @@ import { chooseTop, inputOf, predict, prepare, topFive } from './calls/predict.j
 import { readImage } from './image/input.js';
 import { planForward } from './plan/forward.js';
 import { lastLevel, outputStrides } from './plan/modes.js';
+import { planFreely } from './plan/wide.js';
 import { runPlan } from './run/engine.js';
 import { gradientsOf } from './run/gradient-pass.js';
 import { LayerMap } from './run/layer-map.js';
@@ -109,7 +110,7 @@ const LOAD: Names<LoadOptions> = {
 /** What the chunks of activations and gradients borrow. */
 const TOOLS = {
   ...{ chooseTop, classScore, gradientsOf, inputOf, lastLevel, LayerMap },
-  ...{ outputStrides, planForward, readLayer, requireHead, runPlan, topFive },
+  ...{ outputStrides, planFreely, readLayer, requireHead, runPlan, topFive },
 };
 
 /** Calls are queued: one runs at a time, with all threads. */

@@ -2,8 +2,8 @@ import type { Activation, ActivationsOptions, TensorInput } from '../api.js';
 import { CALL, checkOptions, MODES, oneOf } from '../base/options.js';
 import type { RgbImage } from '../base/types.js';
 import { defaultLayer } from '../graph/names.js';
-import type { planForward } from '../plan/forward.js';
 import type { outputStrides } from '../plan/modes.js';
+import type { planFreely } from '../plan/wide.js';
 import type { runPlan } from '../run/engine.js';
 import type { LayerMap } from '../run/layer-map.js';
 import type { Loaded } from '../run/loaded.js';
@@ -15,7 +15,7 @@ export interface Tools {
   readonly inputOf: typeof inputOf;
   readonly LayerMap: typeof LayerMap;
   readonly outputStrides: typeof outputStrides;
-  readonly planForward: typeof planForward;
+  readonly planFreely: typeof planFreely;
   readonly readLayer: typeof readLayer;
   readonly runPlan: typeof runPlan;
 }
@@ -25,7 +25,7 @@ export async function activations(
   loaded: Loaded,
   image: RgbImage | TensorInput,
   options: ActivationsOptions,
-  { inputOf, LayerMap, outputStrides, planForward, readLayer, runPlan }: Tools,
+  { inputOf, LayerMap, outputStrides, planFreely, readLayer, runPlan }: Tools,
 ): Promise<Record<string, Activation>> {
   const { runtime, network } = loaded;
   const { layout, graph } = network;
@@ -38,7 +38,7 @@ export async function activations(
   const maps = new Map(take.map((id) => [id, new LayerMap(layout, mode, id, outputStride)]));
   const input = inputOf(loaded, image, options);
   const { onProgress, signal } = options;
-  await runPlan(runtime, network, planForward(layout, { mode, outputStride, take }), input, {
+  await runPlan(runtime, network, planFreely(network, { mode, outputStride, take }), input, {
     signal,
     onTake: (id, x, at) => maps.get(id)!.put(runtime.arena, x, at),
     onProgress: onProgress && ((done) => onProgress({ stage: 'compute', mode, done })),

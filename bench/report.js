@@ -60,13 +60,13 @@ const table = (head, rows) =>
 
 const document = `# Results
 
-Made by \`node bench/report.js\` from the runs in bench/results; its header has their commands. ${machine.date}, ${machine.processor},
-${machine.cores} cores, ${machine.memory}, Node ${machine.node}. The machine is shared: compare ratios within a run.
+Made by \`node bench/report.js\` from the runs in bench/results; its header has their commands. ${machine.processor},
+${machine.cores} cores, ${machine.memory}, Node ${machine.node}. The machine is shared: compare ratios within a run. Each part says of which day it is.
 
 ## Against other runtimes and against itself
 
 Full-size VGG16 with random weights (\`scripts/makers/vgg16.js\`), ${goals[0].threads} threads, ratios of medians of alternating runs; in
-brackets the smallest and largest ratio of single rounds, and the two medians.
+brackets the smallest and largest ratio of single rounds, and the two medians. ${machine.date}.
 
 ${goals.flatMap(({ rows }) => rows.map((row) => `- ${format(row)}`)).join('\n')}
 
@@ -76,7 +76,7 @@ Maps and scratch at most: ${Object.entries(goals[0].peaks)
 
 ## Grad-CAM of full-size VGG16, by mode, output stride, instruction set and threads
 
-Medians with half the range; GFLOP/s count a direct convolution's operations, so Winograd's are effective ones.
+Medians with half the range; GFLOP/s count a direct convolution's operations, so Winograd's are effective ones. ${runs[0].machine.date}.
 
 ${table(
   ['mode', ...runs.map(({ kernels, threads }) => `${kernels}, ${threads} thread${threads > 1 ? 's' : ''}`), 'maps'],
@@ -92,7 +92,7 @@ ${table(
 
 ![Time against output stride](results.svg)
 
-${winograd.map(roofline).join('')}${loads.map(loading).join('')}${networks.map(networkGradients).join('')}${processes()}${familiesReport(families, { pixels: readLines('every-pixel'), ends: readLines('resnet50') }, { table, seconds })}## The bundled network (${small.kernels}, ${small.threads} threads)
+${winograd.map(roofline).join('')}${loads.map(loading).join('')}${networks.map(networkGradients).join('')}${processes()}${familiesReport(families, { pixels: readLines('every-pixel'), ends: readLines('resnet50') }, { table, seconds })}## The bundled network (${small.kernels}, ${small.threads} threads, ${small.machine.date})
 
 ${table(
   ['mode', 'median', 'GFLOP/s', 'maps', 'first map'],
@@ -105,7 +105,7 @@ ${table(
   ]),
 )}
 
-${gradients()}## Growth with the input's side (the bundled network's convolutions)
+${gradients()}## Growth with the input's side (the bundled network's convolutions, ${sizes.machine.date})
 
 ${table(
   ['side', 'pooled', 'dilated', 'atrous'],
@@ -133,9 +133,9 @@ ${results.flatMap(({ rows }) => rows.map((row) => `- ${formatGradients(row)}`)).
 }
 
 /** What limits the convolutions: the matrix products' own rate, and the share of the transforms around them. */
-function roofline({ rows }) {
+function roofline({ machine, rows }) {
   const percent = (share) => `${(100 * share).toFixed(0)}%`;
-  return `## Where a convolution's time goes (one thread, processor time, \`node bench/winograd.js\`)
+  return `## Where a convolution's time goes (one thread, processor time, \`node bench/winograd.js\`, ${machine.date})
 
 Effective GFLOP/s count a direct convolution's operations; the products' rate counts what Winograd's form really multiplies. WebAssembly's
 vectors have 128 bits: two fused multiply-adds a cycle are 16 FLOP, the most that the products can reach.
@@ -166,8 +166,8 @@ ${table(
 `;
 }
 
-function loading({ rows }) {
-  return `## Loading VGG16 (\`node bench/load.js\`, medians of fresh processes)
+function loading({ machine, rows }) {
+  return `## Loading VGG16 (\`node bench/load.js\`, medians of fresh processes, ${machine.date})
 
 ${table(
   ['file', 'seconds', 'processor seconds', 'resident at most', 'resident afterwards'],
@@ -184,8 +184,8 @@ ${table(
 }
 
 /** Gradients of whole networks against the forward pass of the same process. */
-function networkGradients({ wrt, rows }) {
-  return `## Gradient of VGG16 at the ${wrt} (\`node bench/network-gradients.js\`; ${rows[0].kernels}, ${rows[0].threads} threads, a process for each row)
+function networkGradients({ machine, wrt, rows }) {
+  return `## Gradient of VGG16 at the ${wrt} (\`node bench/network-gradients.js\`; ${rows[0].kernels}, ${rows[0].threads} threads, a process for each row, ${machine.date})
 
 'mean' is \`atrous\` with the dense score, its forward pass Grad-CAM's. Resident: the process at its highest, weights and all.
 

@@ -1,7 +1,7 @@
-import { afterAll, describe, expect, it } from 'vitest';
-import type { ExplainOptions, Explanation, Network } from '../src/api.js';
+import { describe, expect, it } from 'vitest';
+import type { ExplainOptions, Explanation } from '../src/api.js';
 import { Sketch } from './support/graph-sketch.js';
-import { loadSketch } from './support/load-sketch.js';
+import { type loadSketch, sketchLoader } from './support/load-sketch.js';
 
 /** Strided convolutions down to a stride, then a mean, or a flatten whose dense layer weighs places differently. */
 function sketch(stride: 16 | 32, head: 'mean' | 'flatten' = 'mean') {
@@ -9,6 +9,14 @@ function sketch(stride: 16 | 32, head: 'mean' | 'flatten' = 'mean') {
   let x = s.input(64, 64, 3);
   for (let at = 1; at < stride; at *= 2) x = s.convAct(x, 4, 3, undefined, { stride: 2 });
   return s.finish(s.dense(head === 'mean' ? s.global(x) : x, 3), 'softmax');
+}
+
+/** The last convolution sees the whole map, so that a dense layer stands on a map of one point. */
+function point(side: number) {
+  const s = new Sketch(5);
+  let x = s.input(side, side, 3);
+  for (let at = 1; at < 32; at *= 2) x = s.convAct(x, 4, 3, undefined, { stride: 2 });
+  return s.finish(s.dense(s.act(s.dense(s.act(s.conv(x, 6, 2)), 5)), 3), 'softmax');
 }
 
 /** A head of two vectors: a mean, beside a dense layer on the map itself. */
@@ -25,15 +33,7 @@ const picture = {
   data: Uint8Array.from({ length: 3 * 128 * 128 }, (_, i) => 128 + 90 * Math.sin(i / 50) + ((i * 37) % 31)),
 };
 
-const open: Network[] = [];
-afterAll(() => {
-  for (const net of open) net.dispose();
-});
-async function loaded(of: Parameters<typeof loadSketch>[0]): Promise<Network> {
-  const net = await loadSketch(of);
-  open.push(net);
-  return net;
-}
+const loaded = sketchLoader();
 
 const numbers = ({ mode, outputStride, zoom, raw, map }: Explanation) => ({ mode, outputStride, zoom, raw, map });
 
@@ -52,6 +52,7 @@ describe('the map that is made where no option names its kind', () => {
     ['stride 16', sketch(16), {}, ordinary],
     ['a dense layer on the map', sketch(32, 'flatten'), {}, ordinary],
     ['a dense layer on the map, beside a mean', split(), {}, ordinary],
+    ['a dense layer on a map of one point', point(64), {}, ordinary],
     ['another method', sketch(32), { method: 'layercam' }, ordinary],
     ['an output stride', sketch(32), { outputStride: 8 }, ordinary],
     ['a smoothing', sketch(32), { smoothing: 'none' }, ordinary],

@@ -1,9 +1,9 @@
-import { afterAll, describe, expect, it } from 'vitest';
-import type { Explanation, Network } from '../src/api.js';
+import { describe, expect, it } from 'vitest';
+import type { Explanation } from '../src/api.js';
 import { resizedGraph } from '../src/graph/resized.js';
 import { fitMap } from '../src/metrics/fit-map.js';
 import { Sketch } from './support/graph-sketch.js';
-import { loadSketch } from './support/load-sketch.js';
+import { sketchLoader } from './support/load-sketch.js';
 import { expectClose } from './support/references.js';
 
 /** A residual block behind a strided convolution, then a mean; or a flatten whose dense layer weighs all cells alike, or not. */
@@ -21,15 +21,7 @@ function sketch(h: number, w: number, head: 'mean' | 'alike' | 'apart' = 'mean')
   return made;
 }
 
-const open: Network[] = [];
-afterAll(() => {
-  for (const net of open) net.dispose();
-});
-async function loaded(of: Parameters<typeof loadSketch>[0]): Promise<Network> {
-  const net = await loadSketch(of);
-  open.push(net);
-  return net;
-}
+const loaded = sketchLoader();
 
 const [H, W] = [36, 43];
 const picture = {
@@ -148,6 +140,24 @@ describe('zoom', () => {
         new RegExp(`^zoom: this network takes pictures of ${H} x ${W} only, because .*; leave zoom out$`),
       ),
     });
+  });
+
+  it('takes a dense layer on a map of one point for one on the mean of more', async () => {
+    const build = (side: number, hasMean: boolean) => {
+      const s = new Sketch(3);
+      const x = s.act(s.conv(s.convAct(s.input(side, side, 3), 4, 3, undefined, { stride: 2 }), 6, 4));
+      return s.finish(s.dense(s.act(s.dense(hasMean ? s.global(x) : x, 5)), 3), 'softmax');
+    };
+    const [own, large] = [build(8, false), build(16, true)];
+    const values = [...own.weights.values()];
+    const net = await loaded(own);
+    const twin = await loaded({
+      ...large,
+      weights: new Map([...large.weights.keys()].map((name, i) => [name, values[i]])),
+    });
+    const options = { mode: 'pooled', target: 1 } as const;
+    const wanted = await twin.explain(picture, options);
+    expectClose((await net.explain(picture, { ...options, zoom: 2 })).raw.data, wanted.raw.data, 1e-5, 'raw');
   });
 
   it('costs its area, refines, and refuses what cannot be', async () => {

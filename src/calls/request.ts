@@ -89,9 +89,7 @@ const isGiven = (value: unknown): boolean => value !== undefined && value !== nu
 
 /** Whether every size will do, as far as shapes tell: what a dense layer says of a map's places depends on its weights. */
 const isSizeFree = ({ graph: { nodes, logits, only }, placings }: Layout): boolean =>
-  !only && placings[logits].vector && nodes.every(({ op, from }) => op !== 'dense' || isVector(nodes[from[0]]));
-
-const isVector = ({ shape: { h, w } }: { shape: { h: number; w: number } }): boolean => h * w === 1;
+  !only && placings[logits].vector && nodes.every(({ op, from }) => op !== 'dense' || placings[from[0]].vector);
 
 /**
  * Reads the options of `explain`. `zoomable`: whether other sizes of the picture can be had where none are asked for.

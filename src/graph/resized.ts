@@ -39,7 +39,7 @@ export function resizedGraph(graph: Graph, h: number, w: number): Resized {
     if (node.op === 'conv' || node.op === 'pool') {
       shape = { h: along(node, 0, x.old, x.now), w: along(node, 1, x.old, x.now), c: shape.c };
       if (shape.h < 1 || shape.w < 1) throw refuse(node, 'sees more than there would be');
-    } else if (node.op === 'dense' && x.old.h * x.old.w > 1) {
+    } else if (node.op === 'dense' && Math.max(x.old.h * x.old.w, x.now.h * x.now.w) > 1) {
       if (flattened || id === graph.logits) throw refuse(node, 'looks at each place of its map by itself');
       const mean = { op: 'global', kind: 'mean', name: `${node.name} (mean)`, aliases: [] } as const;
       inputs = [add({ ...mean, from: inputs, shape: { h: 1, w: 1, c: x.old.c } }, undefined)];

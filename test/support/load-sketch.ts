@@ -1,3 +1,4 @@
+import { afterAll } from 'vitest';
 import type { Network } from '../../src/api.js';
 import { packNetworkWeights } from '../../src/calls/packing.js';
 import { type Graph, weightShapes } from '../../src/graph/graph.js';
@@ -33,4 +34,17 @@ export async function loadSketch({
   weights: ReadonlyMap<string, Float32Array>;
 }): Promise<Network> {
   return load((await packSketch(graph, weights)).buffer, { threads: 1, precision: 'exact' });
+}
+
+/** `loadSketch` for the tests of a file, at whose end all of its networks are disposed of. */
+export function sketchLoader(): typeof loadSketch {
+  const open: Network[] = [];
+  afterAll(() => {
+    for (const net of open) net.dispose();
+  });
+  return async (sketch) => {
+    const net = await loadSketch(sketch);
+    open.push(net);
+    return net;
+  };
 }

@@ -25,7 +25,10 @@ export class Pace {
   }
 }
 
-/** What is computed for an explanation, and its multiply-accumulates, from the plans of all its passes. Throws what `explain` would throw of its options. */
+/**
+ * What is computed for an explanation, and its multiply-accumulates, from the plans of all its passes. Throws what `explain` would throw of
+ * its options.
+ */
 export function estimateCost(layout: Layout, options: ExplainOptions): Omit<Estimate, 'seconds'> {
   const request = readRequest(layout, options);
   const { mode, outputStride, facts, streams, augSmooth, shifts, zooms } = request;

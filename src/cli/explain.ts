@@ -32,12 +32,11 @@ import { openSummary, type Report } from './summary.js';
 /** Options as they are given: what stands for `--mode` where it is left out depends on the network, the pictures and what is written. */
 type GivenFlags = Omit<ExplainFlags, 'mode'> & { mode?: ExplainFlags['mode'] | 'auto' };
 
-/** `--mode auto`, and a mode that is left out, as the network has it. `alone`: one map a picture is wanted. */
-function withMode(given: GivenFlags, network: Pick<Network, 'estimate'>, alone: boolean): ExplainFlags {
-  const { mode: named = alone ? 'auto' : undefined } = given;
-  if (named && named !== 'auto') return { ...given, mode: named };
+/** `wanted`, if it is not left to the network; where nothing at all was asked for, it is all modes unless the network has a better map. */
+function withMode(given: GivenFlags, wanted: GivenFlags['mode'], network: Pick<Network, 'estimate'>): ExplainFlags {
+  if (wanted && wanted !== 'auto') return { ...given, mode: wanted };
   const { mode, zoom } = network.estimate(explainOptions(undefined, given));
-  if (!named && mode === 'atrous') return { ...given, mode: 'all' };
+  if (!wanted && mode === 'atrous') return { ...given, mode: 'all' };
   return { ...given, mode, ...(zoom.length > 1 && { zoom: [...zoom] }) };
 }
 
@@ -63,8 +62,8 @@ export async function explainCommand(files: string[], given: GivenFlags, context
   const named = namePictures(expanded);
   const asGiven = new Set(files);
   const terse = named.length > FEW || named.some(({ file }) => !asGiven.has(file)); // folders and patterns, or many
-  const alone = terse || namesFile(outputs);
-  const likely = given.mode && given.mode !== 'auto' ? given.mode : given.mode || alone ? 'atrous' : 'all';
+  const wanted = given.mode ?? (terse || namesFile(outputs) ? 'auto' : undefined);
+  const likely = wanted === 'auto' ? 'atrous' : (wanted ?? 'all');
   checkOutputs(outputs, named, { ...given, mode: likely }); // before the network is loaded, which takes longer
   const removeUnusedFolders = prepareFolders(outputs);
   const reports: Report[] = [];
@@ -72,7 +71,7 @@ export async function explainCommand(files: string[], given: GivenFlags, context
     for (const report of [openSummary(given.summary), openSheet(given)]) if (report) reports.push(report);
     const network = await loadNetwork(given, context);
     try {
-      const flags = withMode(given, network, alone);
+      const flags = withMode(given, wanted, network);
       if (flags.mode !== likely) checkOutputs(outputs, named, flags);
       const closing = terse || reports.length > 0 || flags.resume === true;
       const many = { reports, leftOut, closing, terse };

@@ -1,6 +1,5 @@
 import type { ConvLayer } from '../operators/convolution.js';
-import type { View } from '../wasm/job.js';
-import { slice } from './layouts.js';
+import { slice, type View } from '../wasm/job.js';
 
 /**
  * One group of a convolution: slices of the channels, and columns of the kernel (rows, columns, cin / groups, cout).

@@ -17,9 +17,6 @@ export function blocks(ptr: number, points: number, c = 1): View[] {
   return [whole, rest].filter((block) => block.h * block.w > 0);
 }
 
-/** Channels first .. first + count - 1 of a map. */
-export const slice = (v: View, first: number, count: number): View => ({ ...v, ptr: v.ptr + 4 * first, c: count });
-
 /** Rows first .. last - 1 of a map. */
 export const rowsOf = (v: View, first: number, last: number): View => ({
   ...v,

@@ -1,6 +1,5 @@
 import type { Graph, NodeOf } from '../graph/graph.js';
-import type { Job, View } from '../wasm/job.js';
-import { view } from '../wasm/job.js';
+import { type Job, slice, type View, view } from '../wasm/job.js';
 import { depthwiseInputGradientJob, depthwiseJob, depthwiseWeightGradientJobs } from '../wasm/ops/depthwise.js';
 import { copyJob } from '../wasm/ops/map.js';
 import {
@@ -34,11 +33,7 @@ export const isDepthwise = ({ nodes }: Graph, { groups, from, shape }: Conv): bo
   groups > 1 && groups === shape.c && groups === nodes[from[0]].shape.c;
 
 /** The channels of group g. */
-const group = (v: View, g: number, groups: number): View => ({
-  ...v,
-  ptr: v.ptr + (4 * g * v.c) / groups,
-  c: v.c / groups,
-});
+const group = (v: View, g: number, groups: number): View => slice(v, (g * v.c) / groups, v.c / groups);
 
 /** Columns g of `groups` equal parts of a (rows, columns) matrix, as a map of its rows. */
 const columnsOf = (ptr: number, rows: number, columns: number, g: number, groups: number): View => ({

@@ -1,5 +1,5 @@
 import type { NodeOf } from '../graph/graph.js';
-import type { Job, View } from '../wasm/job.js';
+import { type Job, slice, type View } from '../wasm/job.js';
 import {
   activationBackwardJob,
   activationJob,
@@ -100,9 +100,9 @@ function slices(
 ): (readonly [View, number])[] {
   let from = 0;
   return parts.map((_, i) => {
-    const slice = { ...v, ptr: v.ptr + 4 * from, c: channels[i] };
+    const part = slice(v, from, channels[i]);
     from += channels[i];
-    return [slice, i] as const;
+    return [part, i] as const;
   });
 }
 

@@ -1,5 +1,5 @@
 import type { Graph, NodeId } from '../graph/graph.js';
-import type { View } from '../wasm/job.js';
+import { slice, type View } from '../wasm/job.js';
 
 /** Where a map lies that a concatenation reads: from so many channels on in the map of the outermost concatenation, `root`. */
 export interface Slot {
@@ -31,9 +31,6 @@ export function slotsOf(
   return slots;
 }
 
-/** `c` channels of a map, from `offset` on. */
-export const sliceOf = (of: View, offset: number, c: number): View => ({ ...of, ptr: of.ptr + 4 * offset, c });
-
 export const isSame = (a: View, b: View): boolean =>
   a.ptr === b.ptr && a.row === b.row && a.pix === b.pix && a.c === b.c;
 
@@ -42,7 +39,7 @@ export function joined(maps: readonly View[]): View | undefined {
   const [first] = maps;
   let c = 0;
   for (const map of maps) {
-    if (!isSame(map, sliceOf(first, c, map.c))) return undefined;
+    if (!isSame(map, slice(first, c, map.c))) return undefined;
     c += map.c;
   }
   return { ...first, c };

@@ -1,10 +1,10 @@
 import type { Mode } from '../base/types.js';
 import type { Activation, Node, NodeId } from '../graph/graph.js';
 import type { Layout } from '../graph/levels.js';
-import { type Clip, phase, type View, view } from '../wasm/job.js';
+import { type Clip, phase, slice, type View, view } from '../wasm/job.js';
 import { childLattices, Geometry, type Lattice } from './lattice.js';
 import { type Block, Memory } from './memory.js';
-import { isSame, joined, type Slot, sliceOf, slotsOf } from './slots.js';
+import { isSame, joined, type Slot, slotsOf } from './slots.js';
 import type { Call, Step } from './steps.js';
 
 /**
@@ -259,16 +259,16 @@ export class Walk {
     const root = roots.get(slot.root) ?? lasting.get(slot.root) ?? this.allocFor(slot.root, at);
     roots.set(slot.root, root);
     root.owner.uses++;
-    return { ...root, view: sliceOf(root.view, slot.offset, this.node(id).shape.c) };
+    return { ...root, view: slice(root.view, slot.offset, this.node(id).shape.c) };
   }
 
   /** Copies the inputs of a concatenation that are not where they belong. */
   #fill(id: NodeId, x: readonly View[], y: View, at: Lattice): void {
     let offset = 0;
     for (const part of x) {
-      const slice = sliceOf(y, offset, part.c);
-      if (!isSame(part, slice))
-        this.steps.push({ op: 'compute', node: id, x: [part], y: slice, call: { rate: this.vectorRate(at) }, at });
+      const to = slice(y, offset, part.c);
+      if (!isSame(part, to))
+        this.steps.push({ op: 'compute', node: id, x: [part], y: to, call: { rate: this.vectorRate(at) }, at });
       offset += part.c;
     }
   }

@@ -101,6 +101,9 @@ export const UNCLIPPED: Clip = { low: Number.NEGATIVE_INFINITY, high: Number.POS
 /** A dense (h, w, c) map at `ptr`. */
 export const view = (ptr: number, h: number, w: number, c: number): View => ({ ptr, h, w, c, row: w * c, pix: c });
 
+/** Channels first .. first + count - 1 of `v`. */
+export const slice = (v: View, first: number, count: number): View => ({ ...v, ptr: v.ptr + 4 * first, c: count });
+
 /** The pixels of `v` whose row is y and whose column is x modulo `rate`. */
 export const phase = (v: View, rate: number, y: number, x: number): View => ({
   ptr: v.ptr + 4 * (y * v.row + x * v.pix),
